@@ -1,0 +1,54 @@
+# Every target works on its own in a fresh clone: what it needs is installed first.
+.DEFAULT_GOAL := help
+.PHONY: help setup check repro test test-quick test-slow lint format bench clean
+
+# A uv on PATH is used; without one the project makes itself a private one.
+UV := $(or $(shell command -v uv),.uv/bin/uv)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# TensorFlow starts 5 s slower, every time, where its bytecode isn't compiled.
+export UV_COMPILE_BYTECODE := 1
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet uv
+
+.venv/.synced: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
+	$(UV) sync --locked
+	@touch $@
+
+setup: .venv/.synced ## install the locked environment into .venv
+
+check: setup ## check every section of params.yaml
+	@python stages/check.py
+
+repro: check ## run what changed of the pipeline, from the source to the submission
+	dvc repro
+
+test: setup ## the quick tests and the whole pipeline once on a tiny demo
+	pytest -m "not slow"
+
+test-quick: setup ## the quick tests alone
+	pytest -m "not slow and not medium"
+
+test-slow: setup ## real DVC in temporary clones, long training
+	pytest -m slow
+
+lint: setup ## formatting, lint and types
+	ruff format --check
+	ruff check
+	mypy
+
+format: setup ## format the code and mend what ruff can mend
+	ruff check --fix
+	ruff format
+
+bench: setup ## measure speed, as ratios
+	@for script in benchmarks/*.py; do echo "== $$script"; python $$script || exit 1; done
+
+clean: ## remove caches and run state; data, models and DVC's cache stay
+	rm -rf .state logs .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src stages tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
