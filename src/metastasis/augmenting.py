@@ -1,0 +1,86 @@
+"""Changes patches at random in ways that keep their label.
+
+Arrays in, arrays out; chance is passed in.
+"""
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from metastasis.shards import UInt8
+
+Geometry = Literal["none", "d4", "affine"]
+
+# Network A's ranges, as Keras's ImageDataGenerator takes them: degrees, share of the side, degrees,
+# factor. Its shear of .1 is a tenth of a degree.
+AFFINE_ROTATION, AFFINE_SHIFT, AFFINE_SHEAR, AFFINE_ZOOM = 20.0, 0.1, 0.1, 0.1
+STAIN_SHIFT_SHARE = 1 / 3  # of the stain jitter's scale: the shift of the optical density
+
+
+def augment(
+    patches: UInt8, random: np.random.Generator, geometry: Geometry, stain_jitter: float
+) -> UInt8:
+    """Return changed copies of (n, size, size, 3) uint8 RGB patches.
+
+    `d4` is a flip or quarter turn, which keeps the central 32x32 where it is. `affine` is network
+    A's set: it may move tissue into or out of the centre. `stain_jitter` is the standard deviation
+    of the change of each channel's optical density.
+    """
+    if geometry == "d4":
+        patches = turn(patches, random.integers(8, size=len(patches)))
+    elif geometry == "affine":
+        patches = _warp(patches, random)
+    return jitter_stain(patches, random, stain_jitter) if stain_jitter else patches
+
+
+def turn(patches: UInt8, elements: NDArray[np.integer]) -> UInt8:
+    """Apply to each patch one of the 8 flips and quarter turns: turns 0-3, then mirrored ones."""
+    turned = np.empty_like(patches)
+    for element in np.unique(elements):
+        chosen = elements == element
+        mirrored = patches[chosen][:, :, :: -1 if element >= 4 else 1]  # noqa: PLR2004
+        turned[chosen] = np.rot90(mirrored, element % 4, axes=(1, 2))
+    return turned
+
+
+def jitter_stain(patches: UInt8, random: np.random.Generator, scale: float) -> UInt8:
+    """Scale and shift the optical density of each channel of each patch.
+
+    Stain and scanner act on the optical density, -log(transmitted light), almost linearly (Ruifrok
+    and Johnston 2001; jitter after Tellez et al. 2019). On 8 bits that is a table of 256 values.
+    """
+    num = len(patches)
+    factor = random.normal(1, scale, (num, 3, 1))
+    shift = random.normal(0, scale * STAIN_SHIFT_SHARE, (num, 3, 1))
+    density = -np.log((np.arange(256) + 1) / 256)
+    light = 256 * np.exp(-(factor * density + shift)) - 1
+    tables = np.clip(np.round(light), 0, 255).astype(np.uint8).transpose(0, 2, 1)
+    jittered = np.empty_like(patches)
+    for patch, table, out in zip(patches, tables, jittered, strict=True):
+        cv2.LUT(patch, np.ascontiguousarray(table)[np.newaxis], dst=out)
+    return jittered
+
+
+def _warp(patches: UInt8, random: np.random.Generator) -> UInt8:
+    num, size = len(patches), patches.shape[1]
+    angle, shear = np.deg2rad(random.uniform(-1, 1, (2, num)) * [[AFFINE_ROTATION], [AFFINE_SHEAR]])
+    zoom = random.uniform(1 - AFFINE_ZOOM, 1 + AFFINE_ZOOM, (2, num))
+    shift = random.uniform(-AFFINE_SHIFT, AFFINE_SHIFT, (num, 2)) * size
+    flip = random.choice([-1.0, 1.0], (2, num))
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.stack(
+        [
+            np.stack([cos * zoom[0] * flip[0], -np.sin(angle + shear) * zoom[1] * flip[1]], axis=1),
+            np.stack([sin * zoom[0] * flip[0], np.cos(angle + shear) * zoom[1] * flip[1]], axis=1),
+        ],
+        axis=1,
+    )
+    centre = np.full(2, (size - 1) / 2)
+    offset = centre - linear @ centre + shift
+    matrices = np.concatenate([linear, offset[:, :, np.newaxis]], axis=2)
+    warped = np.empty_like(patches)
+    for patch, matrix, out in zip(patches, matrices, warped, strict=True):
+        cv2.warpAffine(patch, matrix, (size, size), dst=out, borderMode=cv2.BORDER_REPLICATE)
+    return warped

@@ -1,0 +1,228 @@
+"""Writes the demo source: drawn patches of made-up slides in Kaggle's layout, with known truth.
+
+What a patch looks like is for `metastasis.tissue` and `metastasis.rendering` to say.
+"""
+
+import hashlib
+import itertools
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Self
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field, NonNegativeInt, model_validator
+from tqdm import tqdm
+
+from metastasis import files, rendering, specimens, textures, tissue
+from metastasis.errors import InputError
+from metastasis.params import Section
+
+POSITIVE_SHARE = 0.405  # of all patches, as in Kaggle's training set
+TUMOUR_FREE_SHARE = 1 / 3  # of the slides
+NEAR_TUMOUR_SHARE = 0.75  # of a tumour slide's negatives: those with tumour outside the centre
+BATCH = 64  # patches a worker draws at a time
+
+AtLeastThree = Annotated[int, Field(ge=3)]  # one slide without tumour and two with
+
+
+class DemoParams(Section):
+    """Section `demo` of params.yaml."""
+
+    seed: NonNegativeInt
+    num_slides: AtLeastThree
+    num_patches: AtLeastThree
+    num_test_slides: AtLeastThree
+    num_test_patches: AtLeastThree
+
+    @model_validator(mode="after")
+    def _every_slide_has_a_patch(self) -> Self:
+        for slides, patches in (
+            ("num_slides", "num_patches"),
+            ("num_test_slides", "num_test_patches"),
+        ):
+            num_slides, num_patches = getattr(self, slides), getattr(self, patches)
+            if num_patches < num_slides:
+                raise ValueError(
+                    f"{patches} = {num_patches} gives {slides} = {num_slides} slides less than a "
+                    f"patch each: raise {patches} or lower {slides}"
+                )
+        return self
+
+
+@dataclass(frozen=True)
+class _Slide:
+    """One slide's share of the work."""
+
+    name: str
+    pool: str  # the folder its patches go to: train or test
+    seed: int
+    key: tuple[int, int]  # pool and slide: with the seed, where its chance comes from
+    num_positive: int
+    num_negative: int
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Patches `start` to `stop` of one slide."""
+
+    slide: _Slide
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What is left to record of one batch once its images are written."""
+
+    batch: _Batch
+    ids: list[str]
+    labels: list[int]
+    masks: NDArray[np.uint8]  # (n, 96, 12), 8 pixels a byte
+
+
+def draw(params: DemoParams, source: Path, truth: Path, *, num_workers: int | None = None) -> None:
+    """Write the demo source, and apart from it what a pipeline mustn't see.
+
+    `source` gets `train/ID.tif`, `test/ID.tif`, `train_labels.csv`, `sample_submission.csv` and
+    `slides.csv` (the labelled patches' slides); an id is the SHA-1 of the patch's RGB bytes.
+    `truth` gets `masks.npy`, (n, 96, 12) uint8: the tumour masks of all patches, 8 pixels a byte
+    (`np.unpackbits`), `masks.csv` that names its rows, and `test_labels.csv`. The tables are
+    written last, so that a source with tables is whole. The same params give the same bytes,
+    however many worker processes draw them (one a core by default).
+
+    Raises:
+        InputError: two patches came out alike.
+    """
+    batches = list(_batches(_slides(params)))
+    for folder in (source / "train", source / "test", truth):
+        folder.mkdir(parents=True, exist_ok=True)
+    num_patches = params.num_patches + params.num_test_patches
+    masks = np.lib.format.open_memmap(
+        truth / "masks.npy", mode="w+", dtype=np.uint8, shape=(num_patches, textures.SIZE, 12)
+    )
+    rows: list[tuple[str, str, str, int]] = []
+    with tqdm(total=num_patches, desc="demo", unit="patch", disable=None) as progress:
+        for drawn in _drawn(batches, source, num_workers or os.cpu_count() or 1):
+            masks[len(rows) : len(rows) + len(drawn.ids)] = drawn.masks
+            slide = drawn.batch.slide
+            rows.extend(
+                (id_, slide.pool, slide.name, label)
+                for id_, label in zip(drawn.ids, drawn.labels, strict=True)
+            )
+            progress.update(len(drawn.ids))
+    masks.flush()
+    _write_tables(pd.DataFrame(rows, columns=["id", "pool", "slide", "label"]), source, truth)
+
+
+def _write_tables(patches: pd.DataFrame, source: Path, truth: Path) -> None:
+    alike = patches["id"][patches["id"].duplicated()]
+    if len(alike):
+        raise InputError(
+            f"{len(alike)} of {len(patches)} drawn patches repeat another's pixels (first: "
+            f"{alike.iloc[0]}); change demo.seed."
+        )
+    files.write_csv(truth / "masks.csv", patches[["id", "pool", "slide"]])
+    ordered = patches.sort_values("id")
+    labelled = ordered[ordered["pool"] == "train"]
+    test = ordered[ordered["pool"] == "test"]
+    files.write_csv(truth / "test_labels.csv", test[["id", "label"]])
+    files.write_csv(source / "slides.csv", labelled[["id", "slide"]])
+    files.write_csv(source / "sample_submission.csv", test[["id"]].assign(label=0))
+    files.write_csv(source / "train_labels.csv", labelled[["id", "label"]])
+
+
+def _slides(params: DemoParams) -> list[_Slide]:
+    """Share the patches out among slides of unequal size, a third of them without tumour."""
+    labelled = _pool("train", params.seed, params.num_slides, params.num_patches)
+    return labelled + _pool("test", params.seed, params.num_test_slides, params.num_test_patches)
+
+
+def _pool(pool: str, seed: int, num_slides: int, num_patches: int) -> list[_Slide]:
+    part = 0 if pool == "train" else 1
+    rng = _chance(seed, part)
+    sizes = 1 + _apportion(num_patches - num_slides, np.exp(rng.normal(0, 0.5, num_slides)))
+    # The largest third all have tumour: else a demo of few slides could lack room for positives.
+    num_free = round(num_slides * TUMOUR_FREE_SHARE)
+    free = rng.choice(np.argsort(sizes)[: num_slides - num_free], num_free, replace=False)
+    appetite = rng.uniform(0.25, 1.0, num_slides)
+    appetite[free] = 0
+    positive = _fill(round(num_patches * POSITIVE_SHARE), sizes, appetite)
+    return [
+        _Slide(f"{pool}_{index:03d}", pool, seed, (part, index), int(wanted), int(size - wanted))
+        for index, (size, wanted) in enumerate(zip(sizes, positive, strict=True))
+    ]
+
+
+def _fill(total: int, sizes: NDArray[np.int64], appetite: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Share `total` by size and appetite, and give no slide more than 95 % of its patches."""
+    most = np.where(appetite > 0, np.maximum(1, np.floor(0.95 * sizes)), 0).astype(np.int64)
+    shares = np.zeros(len(sizes), np.int64)
+    while (left := min(total, int(most.sum())) - int(shares.sum())) > 0:
+        shares = np.minimum(shares + _apportion(left, (most > shares) * sizes * appetite), most)
+    return shares
+
+
+def _apportion(total: int, weights: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Share `total` in whole numbers in proportion to `weights` (largest remainders)."""
+    exact = total * weights / weights.sum()
+    whole: NDArray[np.int64] = np.floor(exact).astype(np.int64)
+    largest = np.argsort(whole - exact, kind="stable")[: total - int(whole.sum())]
+    whole[largest] += 1
+    return whole
+
+
+def _batches(slides: list[_Slide]) -> Iterator[_Batch]:
+    for slide in slides:
+        size = slide.num_positive + slide.num_negative
+        for start in range(0, size, BATCH):
+            yield _Batch(slide, start, min(start + BATCH, size))
+
+
+def _drawn(batches: list[_Batch], source: Path, num_workers: int) -> Iterator[_Drawn]:
+    """Draw the batches and yield them in their order."""
+    num_workers = min(num_workers, len(batches))
+    if num_workers == 1:
+        yield from map(_draw_batch, batches, itertools.repeat(source))
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(num_workers, context, cv2.setNumThreads, (1,)) as executor:
+        yield from executor.map(_draw_batch, batches, itertools.repeat(source))
+
+
+def _draw_batch(batch: _Batch, source: Path) -> _Drawn:
+    """Draw one batch's patches and write their images."""
+    slide = batch.slide
+    rng = _chance(slide.seed, *slide.key)
+    specimen, look = specimens.sample(rng), rendering.sample_look(rng)
+    ids, labels, masks = [], [], []
+    for index in range(batch.start, batch.stop):
+        is_positive = index < slide.num_positive
+        rng = _chance(slide.seed, *slide.key, index)
+        has_tumour = is_positive or (slide.num_positive > 0 and rng.random() < NEAR_TUMOUR_SHARE)
+        stains, mask = tissue.draw(
+            specimen, is_positive=is_positive, has_tumour=has_tumour, rng=rng
+        )
+        pixels = rendering.render(stains, look, rng)
+        ids.append(hashlib.sha1(pixels.tobytes(), usedforsecurity=False).hexdigest())
+        labels.append(int(mask[tissue.CENTRE, tissue.CENTRE].any()))
+        masks.append(np.packbits(mask, axis=-1))
+        _write_image(source / slide.pool / f"{ids[-1]}.tif", pixels)
+    return _Drawn(batch, ids, labels, np.stack(masks))
+
+
+def _write_image(path: Path, pixels: NDArray[np.uint8]) -> None:
+    options = [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_NONE]
+    _, encoded = cv2.imencode(".tif", pixels[:, :, ::-1], options)
+    path.write_bytes(encoded.data)  # at once: imwrite takes many small steps and four times as long
+
+
+def _chance(seed: int, *key: int) -> np.random.Generator:
+    """Return a generator of its own for each pool, slide or patch: the order of drawing is free."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

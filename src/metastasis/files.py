@@ -1,0 +1,61 @@
+"""Writes files so that the same content gives the same bytes, and folders whole or not at all.
+
+What they hold is the stages' matter.
+"""
+
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+NUM_DECIMALS = 6  # beyond it a metric of 200,000 patches is noise
+NUM_DIGITS = 9  # a float32 in a table is read back as it was
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write `content` with sorted keys and floats rounded to `NUM_DECIMALS`.
+
+    Raises:
+        ValueError: a float is NaN or infinite, which JSON can't hold: write None for "not defined".
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_rounded(content), indent=2, sort_keys=True, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write `table` without its index, with Unix line ends on every system."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False, lineterminator="\n", float_format=f"%.{NUM_DIGITS}g")
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder that becomes `path` at the end, or vanishes if anything is raised.
+
+    A process killed in between leaves `path`.partial, which nothing reads and the next run removes.
+    """
+    partial = path.with_name(path.name + ".partial")
+    for leftover in (partial, path):
+        shutil.rmtree(leftover, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401  # JSON's own values
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    if isinstance(value, float) and math.isfinite(value):
+        return round(value, NUM_DECIMALS)
+    return value

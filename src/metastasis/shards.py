@@ -1,0 +1,107 @@
+"""Knows how patches lie on disk: uint8 .npy shards and the index that says which row is which.
+
+What a patch shows, and which patches belong together, others decide.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Pool = Literal["labelled", "test"]
+UInt8 = NDArray[np.uint8]
+
+SHARD_ROWS = (
+    4096  # 108 MiB of 96x96 RGB: few enough files for DVC, small enough to hold one in memory
+)
+INDEX_NAME = "index.parquet"
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Patches of one folder, read by memory map: nothing is loaded before it is taken.
+
+    `index` has the columns pool, id, shard and row; `maps` one (n, size, size, 3) uint8 array a
+    shard, RGB.
+    """
+
+    index: pd.DataFrame
+    maps: tuple[UInt8, ...]
+
+    @property
+    def size(self) -> int:
+        """The side of a patch in pixels."""
+        return int(self.maps[0].shape[1])
+
+    def locate(self, ids: pd.Series, pool: Pool) -> pd.DataFrame:
+        """Return shard and row of each id, in the order of `ids`.
+
+        Raises:
+            KeyError: an id has no patch in this pool.
+        """
+        pooled = self.index[self.index["pool"] == pool].set_index("id")
+        return pooled.loc[ids, ["shard", "row"]].reset_index(drop=True)
+
+    def take(self, places: pd.DataFrame) -> UInt8:
+        """Return the patches at `places` (shard, row) as (n, size, size, 3) uint8, RGB."""
+        shard, row = places["shard"].to_numpy(), places["row"].to_numpy()
+        return self.gather(shard, row)
+
+    def gather(self, shard: NDArray[np.integer], row: NDArray[np.integer]) -> UInt8:
+        """Return the patches at the given shards and rows as (n, size, size, 3) uint8, RGB."""
+        patches = np.empty((len(row), self.size, self.size, 3), np.uint8)
+        for number in np.unique(shard):
+            chosen = shard == number
+            patches[chosen] = self.maps[number][row[chosen]]
+        return patches
+
+
+def read(folder: Path) -> Patches:
+    """Open the shards of `folder`."""
+    index = pd.read_parquet(folder / INDEX_NAME)
+    maps = tuple(np.load(path, mmap_mode="r") for path in paths(folder))
+    return Patches(index, maps)
+
+
+def paths(folder: Path) -> list[Path]:
+    """Return the shard files of `folder` in the order of their numbers."""
+    return sorted(folder.glob("*.npy"))
+
+
+def write_index(folder: Path, index: pd.DataFrame) -> None:
+    """Write which (pool, id) lies at which (shard, row)."""
+    index[["pool", "id", "shard", "row"]].to_parquet(folder / INDEX_NAME, index=False)
+
+
+@dataclass
+class Writer:
+    """Collects patches into shards of `SHARD_ROWS`; holds one shard in memory."""
+
+    folder: Path
+    size: int
+    num_shards: int = 0
+    num_rows: int = 0  # in the shard being filled
+    _buffer: UInt8 = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Set the buffer up once."""
+        self._buffer = np.empty((SHARD_ROWS, self.size, self.size, 3), np.uint8)
+
+    def add(self, patch: UInt8) -> tuple[int, int]:
+        """Append one (size, size, 3) uint8 patch; return the (shard, row) it was given."""
+        place = self.num_shards, self.num_rows
+        self._buffer[self.num_rows] = patch
+        self.num_rows += 1
+        if self.num_rows == SHARD_ROWS:
+            self.close()
+        return place
+
+    def close(self) -> None:
+        """Write the shard being filled, if it holds anything."""
+        if self.num_rows:
+            np.save(self.folder / f"{self.num_shards:03d}.npy", self._buffer[: self.num_rows])
+            self.num_shards += 1
+            self.num_rows = 0

@@ -1,0 +1,58 @@
+"""How a stage's script runs: paths from its command line, a user's mistake as one short message.
+
+What the stages do stands in their own modules.
+"""
+
+import inspect
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from metastasis.errors import InputError
+
+
+def run(main: Callable[..., None]) -> None:
+    """Call `main` with the command line's arguments as paths.
+
+    An `InputError` ends the process with its message and exit code 1, without a traceback; any
+    other error is a defect of ours and keeps its traceback.
+    """
+    script = Path(sys.argv[0]).name
+    paths = [Path(argument) for argument in sys.argv[1:]]
+    try:
+        inspect.signature(main).bind(*paths)
+    except TypeError:
+        names = " ".join(name.upper() for name in inspect.signature(main).parameters)
+        sys.exit(f"usage: python stages/{script} {names}")
+    try:
+        main(*paths)
+    except InputError as error:
+        sys.exit(f"{script}: {error}")
+
+
+@contextmanager
+def tensorflow_starting() -> Iterator[None]:
+    """Hold back what TensorFlow's native code writes to stderr while it is imported and started.
+
+    It reports there at length that all is well, before any setting of its log level takes effect.
+    If anything is raised, what was held back is shown.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+            import tensorflow as tf  # noqa: PLC0415  # 4 s that other stages don't pay
+
+            tf.config.list_physical_devices()  # looks for GPUs, and says so
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -1,0 +1,42 @@
+"""Check every section of params.yaml and that the source is there, before anything runs."""
+
+from pathlib import Path
+
+from metastasis import (
+    cropping,
+    demo,
+    ingesting,
+    params,
+    sources,
+    splitting,
+    stage,
+    validating,
+)
+
+with stage.tensorflow_starting():
+    from metastasis import evaluating, predicting, training
+
+SECTIONS: dict[str, type[params.Section]] = {
+    "data": ingesting.DataParams,
+    "demo": demo.DemoParams,
+    "validate": validating.ValidateParams,
+    "split": splitting.SplitParams,
+    "crop": cropping.CropParams,
+    "train": training.TrainParams,
+    "evaluate": evaluating.EvaluateParams,
+    "predict": predicting.PredictParams,
+}
+
+
+def main() -> None:
+    params.check_names(list(SECTIONS))
+    for name, model in SECTIONS.items():
+        params.read(name, model)
+    source = Path(params.read("data", ingesting.DataParams).source)
+    if source != ingesting.DEMO_PATH:
+        sources.open_source(source)
+    print(f"check: params.yaml is as it should be, data.source is {source}")
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,14 @@
+"""Draw the demo source: patches in Kaggle's layout, so that a fresh clone needs no download."""
+
+from pathlib import Path
+
+from metastasis import demo, params, stage
+
+
+def main(source: Path, truth: Path) -> None:
+    """Write the source's folder, and the folder of truths that no stage reads."""
+    demo.draw(params.read("demo", demo.DemoParams), source, truth)
+
+
+if __name__ == "__main__":
+    stage.run(main)

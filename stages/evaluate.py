@@ -1,0 +1,27 @@
+"""Score validation and test; choose the threshold on validation; write numbers and plots."""
+
+from pathlib import Path
+
+from metastasis import params, stage
+
+with stage.tensorflow_starting():
+    from metastasis import evaluating
+
+
+def main(
+    model: Path, split: Path, crops: Path, scores: Path, decision: Path, metrics: Path, plots: Path
+) -> None:
+    evaluating.evaluate(
+        params.read("evaluate", evaluating.EvaluateParams),
+        model_path=model,
+        split_path=split,
+        crops_folder=crops,
+        scores_path=scores,
+        decision_path=decision,
+        metrics_path=metrics,
+        plots_folder=plots,
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,15 @@
+"""Pack every image of the source into shards, once, with an inventory of what was found."""
+
+from pathlib import Path
+
+from metastasis import ingesting, stage
+
+
+def main(source: Path, slides: Path, patches: Path, inventory: Path, tables: Path) -> None:
+    ingesting.ingest(
+        source, slides, shards_folder=patches, inventory_path=inventory, tables_folder=tables
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

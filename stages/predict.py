@@ -1,0 +1,23 @@
+"""Write the submission: a probability for each id of the sample submission."""
+
+from pathlib import Path
+
+from metastasis import params, stage
+
+with stage.tensorflow_starting():
+    from metastasis import predicting
+
+
+def main(model: Path, crops: Path, tables: Path, submission: Path, metrics: Path) -> None:
+    predicting.predict(
+        params.read("predict", predicting.PredictParams),
+        model_path=model,
+        crops_folder=crops,
+        tables_folder=tables,
+        submission_path=submission,
+        metrics_path=metrics,
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,19 @@
+"""Divide the patches into train, validation and test, slides kept whole."""
+
+from pathlib import Path
+
+from metastasis import params, splitting, stage
+
+
+def main(manifest: Path, split: Path, metrics: Path, plots: Path) -> None:
+    splitting.split(
+        params.read("split", splitting.SplitParams),
+        manifest,
+        split_path=split,
+        metrics_path=metrics,
+        plots_folder=plots,
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,23 @@
+"""Train the network, logged with DVCLive; keep the weights that validate best."""
+
+from pathlib import Path
+
+from metastasis import params, stage
+
+with stage.tensorflow_starting():
+    from metastasis import training
+
+
+def main(split: Path, crops: Path, model: Path, logs: Path, plots: Path) -> None:
+    training.train(
+        params.read("train", training.TrainParams),
+        split,
+        crops,
+        model_path=model,
+        log_folder=logs,
+        plots_folder=plots,
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,23 @@
+"""Hold labels and images against the gate's rules; list the usable labelled patches."""
+
+from pathlib import Path
+
+from metastasis import params, stage, validating
+
+
+def main(
+    tables: Path, inventory: Path, patches: Path, manifest: Path, metrics: Path, plots: Path
+) -> None:
+    validating.validate(
+        params.read("validate", validating.ValidateParams),
+        tables_folder=tables,
+        inventory_path=inventory,
+        shards_folder=patches,
+        manifest_path=manifest,
+        metrics_path=metrics,
+        plots_folder=plots,
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,45 @@
+"""Small sources in Kaggle's layout, made of noise with known ids, for the tests of any stage."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+MakeSource = Callable[..., Path]
+
+
+def sha1(patch: NDArray[np.uint8]) -> str:
+    return hashlib.sha1(patch.tobytes()).hexdigest()  # noqa: S324  # Kaggle's ids, no secret
+
+
+def write_tif(path: Path, patch: NDArray[np.uint8]) -> None:
+    assert cv2.imwrite(str(path), cv2.cvtColor(patch, cv2.COLOR_RGB2BGR))
+
+
+@pytest.fixture
+def patches() -> NDArray[np.uint8]:
+    """24 patches of noise: 20 with labels (even ones positive), 4 to be predicted."""
+    return np.random.default_rng(0).integers(0, 256, (24, 96, 96, 3), np.uint8)
+
+
+@pytest.fixture
+def source(tmp_path: Path, patches: NDArray[np.uint8]) -> Path:
+    """Those 24 patches as a folder in Kaggle's layout, on 10 slides of 2 labelled patches."""
+    folder = tmp_path / "source"
+    ids = [sha1(patch) for patch in patches]
+    for name, chosen in (("train", slice(0, 20)), ("test", slice(20, 24))):
+        (folder / name).mkdir(parents=True)
+        for patch, id_ in zip(patches[chosen], ids[chosen], strict=True):
+            write_tif(folder / name / f"{id_}.tif", patch)
+    labels = pd.DataFrame({"id": ids[:20], "label": [1, 0] * 10})
+    labels.to_csv(folder / "train_labels.csv", index=False)
+    slides = pd.DataFrame({"id": ids[:20], "slide": [f"s{index // 2}" for index in range(20)]})
+    slides.to_csv(folder / "slides.csv", index=False)
+    submission = pd.DataFrame({"id": sorted(ids[20:], reverse=True), "label": 0})
+    submission.to_csv(folder / "sample_submission.csv", index=False)
+    return folder

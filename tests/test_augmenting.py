@@ -1,0 +1,91 @@
+"""Tests of `metastasis.augmenting`: what may change changes, what the label is about stays."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from metastasis import augmenting
+
+NOISE = np.random.default_rng(0).integers(0, 256, (16, 96, 96, 3), np.uint8)
+
+
+def test_the_8_elements_are_the_flips_and_quarter_turns() -> None:
+    patch = NOISE[:1]
+    turned = augmenting.turn(np.repeat(patch, 8, axis=0), np.arange(8))
+    expected = {
+        np.rot90(side, turns).tobytes()
+        for side in (patch[0], np.fliplr(patch[0]))
+        for turns in range(4)
+    }
+    assert {item.tobytes() for item in turned} == expected
+    assert len(expected) == 8
+
+
+def test_turning_keeps_the_centre_in_the_centre() -> None:
+    marked = np.zeros((8, 96, 96, 3), np.uint8)
+    marked[:, 32:64, 32:64] = 255
+    assert np.array_equal(augmenting.turn(marked, np.arange(8)), marked)
+
+
+@given(seed=st.integers(0, 1000), geometry=st.sampled_from(["none", "d4", "affine"]))
+def test_the_same_chance_gives_the_same_patches(seed: int, geometry: augmenting.Geometry) -> None:
+    first, second = (
+        augmenting.augment(NOISE, np.random.default_rng(seed), geometry, 0.15) for _ in range(2)
+    )
+    assert np.array_equal(first, second)
+
+
+def test_without_geometry_and_jitter_nothing_changes() -> None:
+    same = augmenting.augment(NOISE, np.random.default_rng(0), "none", 0)
+    assert np.array_equal(same, NOISE)
+
+
+def test_the_patches_passed_in_are_left_alone() -> None:
+    before = NOISE.copy()
+    augmenting.augment(NOISE, np.random.default_rng(0), "affine", 0.3)
+    assert np.array_equal(before, NOISE)
+
+
+def test_stain_jitter_changes_optical_density_by_the_scale_asked_for() -> None:
+    """Of a grey of optical density 1, changed 20,000 times, by the scale and the shift."""
+    scale = 0.1
+    grey = round(256 / np.e) - 1
+    patches = np.full((20_000, 2, 2, 3), grey, np.uint8)
+    jittered = augmenting.jitter_stain(patches, np.random.default_rng(0), scale)
+    density = -np.log((jittered[:, 0, 0].astype(float) + 1) / 256)
+    expected = scale * np.hypot(1, augmenting.STAIN_SHIFT_SHARE)
+    assert density.std(axis=0) == pytest.approx([expected] * 3, rel=0.03)
+    assert density.mean(axis=0) == pytest.approx([1.0] * 3, abs=0.01)
+    assert np.abs(np.corrcoef(density.T) - np.eye(3)).max() < 0.03
+
+
+def test_stain_jitter_keeps_the_order_of_brightness_within_a_channel() -> None:
+    ramp = np.arange(256, dtype=np.uint8)[None, None, :, None].repeat(3, axis=3)
+    patches = np.broadcast_to(ramp, (50, 2, 256, 3)).copy()
+    jittered = augmenting.jitter_stain(patches, np.random.default_rng(0), 0.15)
+    assert (np.diff(jittered.astype(int), axis=2) >= 0).all()
+
+
+def moved_by(patches: NDArray[np.uint8]) -> NDArray[np.floating]:
+    """Centre of mass of each patch, (n, 2), relative to the middle."""
+    mass = patches[..., 0].astype(float)
+    places = np.arange(patches.shape[1]) - (patches.shape[1] - 1) / 2
+    total = mass.sum(axis=(1, 2))
+    return np.stack([(mass.sum(axis=axis) * places).sum(axis=1) / total for axis in (1, 2)], axis=1)
+
+
+def test_the_affine_set_shifts_by_at_most_a_tenth_of_the_side() -> None:
+    dot = np.zeros((400, 96, 96, 3), np.uint8)
+    dot[:, 44:52, 44:52] = 255
+    warped = augmenting.augment(dot, np.random.default_rng(0), "affine", 0)
+    shift = np.abs(moved_by(warped))
+    assert shift.max() <= 9.6 + 0.2
+    assert shift.max() >= 9.0
+
+
+def test_the_affine_set_repeats_the_edge_instead_of_adding_black() -> None:
+    white = np.full((100, 96, 96, 3), 200, np.uint8)
+    warped = augmenting.augment(white, np.random.default_rng(0), "affine", 0)
+    assert (warped == 200).all()

@@ -1,0 +1,276 @@
+"""Tests with real DVC in a clone: what reruns, what is reproduced, what a user's mistake leaves."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("dvc.yaml", "params.yaml", "stages", "src", ".dvc/config", ".dvcignore", ".gitignore")
+TINY = {
+    "demo": {"num_slides": 15, "num_patches": 150, "num_test_slides": 3, "num_test_patches": 12},
+    "train": {"epochs": 2, "batch_size": 16},
+}
+ALL = ["demo", "ingest", "validate", "split", "crop", "train", "evaluate", "predict"]
+
+
+def run(folder: Path, *command: str, is_ok: bool = True) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder / "src"),  # not the code that this test was started from
+        **{
+            f"GIT_{role}_{key}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for key, value in (("NAME", "tester"), ("EMAIL", "tester@example.org"))
+        },
+    }
+    result = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    output = result.stdout + result.stderr
+    assert (result.returncode == 0) == is_ok, output
+    result.stdout = output
+    return result
+
+
+def ran(result: subprocess.CompletedProcess[str]) -> list[str]:
+    """The stages that a `dvc repro` or `dvc exp run` ran, without their file's name."""
+    lines = [line for line in result.stdout.splitlines() if line.startswith("Running stage '")]
+    return [line.split("'")[1].split(":")[-1] for line in lines]
+
+
+def edit(folder: Path, section: str, key: str, value: object) -> None:
+    path = folder / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    assert key in params[section]
+    params[section][key] = value
+    path.write_text(yaml.safe_dump(params))
+
+
+def make_project(folder: Path) -> Path:
+    """The project at a tiny size, in a repository of its own with one commit."""
+    for name in COPIED:
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, target)
+    (folder / "data").mkdir()
+    for name in ("data/dvc.yaml", "data/slides.csv"):
+        shutil.copyfile(ROOT / name, folder / name)
+    for section, keys in TINY.items():
+        for key, value in keys.items():
+            edit(folder, section, key, value)
+    run(folder, "git", "init", "--quiet")
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "the project")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose pipeline has run once, with that committed."""
+    folder = make_project(tmp_path_factory.mktemp("project"))
+    assert ran(run(folder, "dvc", "repro")) == ALL
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "the first run")
+    return folder
+
+
+@pytest.fixture
+def project(built: Path) -> Iterator[Path]:
+    """The built project, put back as it was after the test."""
+    yield built
+    run(built, "git", "checkout", "--quiet", ".")
+    run(built, "dvc", "checkout", "--quiet", "--force")
+
+
+@pytest.mark.medium
+def test_the_whole_pipeline_ends_in_a_submission_and_then_rests(project: Path) -> None:
+    sample = (project / "data/demo/sample_submission.csv").read_text().splitlines()
+    submission = (project / "data/submission.csv").read_text().splitlines()
+    assert len(submission) == 13
+    assert [row.split(",")[0] for row in submission] == [row.split(",")[0] for row in sample]
+    assert all(0 < float(row.split(",")[1]) < 1 for row in submission[1:])
+    assert ran(run(project, "dvc", "repro")) == []
+    assert run(project, "git", "status", "--porcelain").stdout == ""
+    assert "up to date" in run(project, "dvc", "status").stdout
+
+
+@pytest.mark.medium
+def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
+    metrics = json.loads((project / "metrics/evaluate.json").read_text())
+    assert set(metrics) == {"test", "validation", "threshold", "slide_disjoint"}
+    agreed = {
+        "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "sensitivity",
+        "specificity", "precision", "f1", "nll", "brier", "num_patches",
+    }  # fmt: skip
+    assert set(metrics["test"]) == set(metrics["validation"]) == agreed
+    assert metrics["slide_disjoint"] is True
+    decision = json.loads((project / "models/decision.json").read_text())
+    assert decision["threshold"] == metrics["threshold"]
+    split = (project / "data/split.csv").read_text().splitlines()[1:]
+    num_test = sum(row.endswith(",test") for row in split)
+    assert metrics["test"]["num_patches"] == num_test
+    scores = (project / "data/scores.csv").read_text().splitlines()
+    assert scores[0] == "id,split,label,slide,logit"
+    assert len(scores) == 1 + num_test + metrics["validation"]["num_patches"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("section", "key", "value", "expected"),
+    [
+        ("evaluate", "sensitivity", 0.9, ["evaluate"]),
+        ("predict", "round", True, ["predict"]),
+        ("split", "seed", 7, ["split", "train", "evaluate", "predict"]),
+        ("crop", "size", 64, ["crop", "train", "evaluate", "predict"]),
+        ("validate", "max_positive_share", 0.7, ["validate"]),  # the manifest stays as it was
+        ("demo", "seed", 2, ALL),
+    ],
+)
+def test_an_edit_reruns_exactly_what_depends_on_it(
+    project: Path, section: str, key: str, value: object, expected: list[str]
+) -> None:
+    edit(project, section, key, value)
+    assert ran(run(project, "dvc", "repro")) == expected
+
+
+@pytest.mark.slow
+def test_a_second_clone_builds_the_same_bytes(built: Path, tmp_path: Path) -> None:
+    """Every output of a run from nothing has the hash that the first run's lock recorded."""
+    run(tmp_path, "git", "clone", "--quiet", str(built), "twin")
+    twin = tmp_path / "twin"
+    assert not (twin / ".dvc/cache").exists()
+    # The crops at full size are the patches, byte for byte: DVC finds them in its cache.
+    assert ran(run(twin, "dvc", "repro")) == [stage for stage in ALL if stage != "crop"]
+    for name in ("dvc.lock", "data/dvc.lock"):
+        assert (twin / name).read_text() == (built / name).read_text()
+    assert run(twin, "git", "status", "--porcelain").stdout == ""
+
+
+@pytest.mark.slow
+def test_an_experiment_with_a_small_learning_rate_runs_and_shows_its_difference(
+    project: Path,
+) -> None:
+    result = run(project, "dvc", "exp", "run", "-n", "small", "-S", "train.learning_rate=0.00001")
+    assert ran(result) == ["train", "evaluate", "predict"]
+    shown = run(project, "dvc", "exp", "show", "--csv", "--no-pager").stdout
+    assert "small" in shown
+    assert "1e-05" in shown
+    assert "test.roc_auc" in run(project, "dvc", "metrics", "diff").stdout
+    assert "learning_rate" in run(project, "dvc", "params", "diff").stdout
+    page = run(project, "dvc", "plots", "diff", "-o", "plots-page").stdout
+    assert (project / "plots-page/index.html").exists(), page
+    shutil.rmtree(project / "plots-page")
+
+
+@pytest.mark.slow
+def test_queued_experiments_run_and_show(project: Path) -> None:
+    run(project, "dvc", "exp", "run", "--queue", "-n", "q", "-S", "train.learning_rate=1e-3,1e-4")
+    run(project, "dvc", "queue", "start")
+    run(project, "dvc", "queue", "logs", "q-1", "--follow")
+    run(project, "dvc", "queue", "logs", "q-2", "--follow")
+    status = run(project, "dvc", "queue", "status").stdout
+    assert status.count("Success") == 2, status
+    shown = run(project, "dvc", "exp", "show", "--csv", "--no-pager").stdout
+    assert "q-1" in shown
+    assert "q-2" in shown
+
+
+@pytest.mark.slow
+def test_an_unknown_parameter_of_an_experiment_is_refused(project: Path) -> None:
+    result = run(project, "dvc", "exp", "run", "-S", "train.learning_rat=1", is_ok=False)
+    assert "learning_rat" in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message", "missing"),
+    [
+        (
+            "train",
+            "learning_rate",
+            "fast",
+            "train.py: params.yaml: train.learning_rate is 'fast': should be a valid number",
+            "models/model.keras",
+        ),
+        (
+            "evaluate",
+            "sensitivity",
+            2,
+            "evaluate.py: params.yaml: evaluate.sensitivity is 2: should be less than or equal",
+            "data/scores.csv",
+        ),
+        (
+            "crop",
+            "size",
+            48,
+            "train.py: train.model: compact needs crop.size 32, 64 or 96",
+            "models/model.keras",
+        ),
+        ("split", "test", 0.9, "must leave a share for training", "data/split.csv"),
+    ],
+)
+def test_a_wrong_value_stops_its_stage_and_leaves_no_output_of_it(
+    project: Path, section: str, key: str, value: object, message: str, missing: str
+) -> None:
+    edit(project, section, key, value)
+    result = run(project, "dvc", "repro", is_ok=False)
+    assert message in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not (project / missing).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["corrupt image", "empty labels"])
+def test_a_bad_source_stops_before_the_split(project: Path, tmp_path: Path, fault: str) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(project / "data/demo", source)
+    victim = min((source / "train").iterdir())
+    if fault == "corrupt image":
+        content, message = victim.read_bytes()[:5000], f"1 found ({victim.stem}: not decodable)"
+    else:
+        victim = source / "train_labels.csv"
+        content, message = b"", "train_labels.csv is not a CSV with a header"
+    victim.unlink()
+    victim.write_bytes(content)
+    edit(project, "data", "source", str(source))
+    result = run(project, "dvc", "repro", is_ok=False)
+    assert ran(result) == ["ingest", "validate"]
+    assert message in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not (project / "data/manifest.csv").exists()
+
+
+@pytest.mark.slow
+def test_a_source_whose_path_holds_a_blank_is_read(project: Path, tmp_path: Path) -> None:
+    source = tmp_path / "my patches"
+    shutil.copytree(project / "data/demo", source)
+    edit(project, "data", "source", str(source))
+    assert "demo" not in ran(run(project, "dvc", "repro", "crop"))
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message"),
+    [
+        ("data", "source", "nowhere", "data.source: nowhere does not exist; expected a folder"),
+        ("train", "epochs", 0, "train.epochs is 0: should be greater than 0"),
+        ("predict", "round", "yes", "predict.round is 'yes': should be a valid boolean"),
+    ],
+)
+def test_the_check_stops_before_anything_runs(
+    project: Path, section: str, key: str, value: object, message: str
+) -> None:
+    edit(project, section, key, value)
+    result = run(project, "python", "stages/check.py", is_ok=False)
+    assert result.returncode == 1
+    assert message in result.stdout
+    assert "Traceback" not in result.stdout

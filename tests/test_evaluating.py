@@ -1,0 +1,113 @@
+"""Tests of `metastasis.evaluating`: the threshold knows validation alone; numbers match scores."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+from sklearn import metrics
+from test_shards import write
+
+from metastasis import evaluating, models, saving, shards
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Crops of 32 pixels, a split of 10 train, 30 validation and 40 test, an untrained network."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "crops").mkdir()
+    write(folder / "crops", 80, size=32)
+    split = ["train"] * 10 + ["validation"] * 30 + ["test"] * 40
+    table = pd.DataFrame({"id": [f"p{number}" for number in range(80)], "split": split})
+    table["label"] = np.random.default_rng(0).integers(0, 2, 80)
+    table["slide"] = table["split"] + "-slide"
+    table.to_csv(folder / "split.csv", index=False)
+    keras.utils.set_random_seed(1)
+    saving.save(models.build("compact", 32), folder / "model.keras")
+    return folder
+
+
+def evaluate(data: Path, out: Path, sensitivity: float | None = None) -> dict[str, Any]:
+    evaluating.evaluate(
+        evaluating.EvaluateParams(sensitivity=sensitivity),
+        model_path=data / "model.keras",
+        split_path=data / "split.csv",
+        crops_folder=data / "crops",
+        scores_path=out / "scores.csv",
+        decision_path=out / "decision.json",
+        metrics_path=out / "evaluate.json",
+        plots_folder=out / "plots",
+    )
+    numbers: dict[str, Any] = json.loads((out / "evaluate.json").read_text())
+    return numbers
+
+
+def test_scores_are_the_saved_networks_and_the_numbers_are_the_scores(
+    data: Path, tmp_path: Path
+) -> None:
+    numbers = evaluate(data, tmp_path)
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert scores["split"].value_counts().to_dict() == {"test": 40, "validation": 30}
+    patches = shards.read(data / "crops")
+    model = keras.saving.load_model(data / "model.keras")
+    expected = model(patches.take(patches.locate(scores["id"], "labelled"))).numpy()[:, 0]
+    assert expit(scores["logit"].to_numpy()) == pytest.approx(expected, abs=1e-5)
+    for name, part in scores.groupby("split"):
+        area = metrics.roc_auc_score(part["label"], part["logit"])
+        assert numbers[name]["roc_auc"] == pytest.approx(area, abs=1e-6)
+        called = expit(part["logit"].to_numpy()) >= numbers["threshold"]
+        assert numbers[name]["accuracy"] == pytest.approx((called == part["label"]).mean())
+    assert numbers["slide_disjoint"] is True
+
+
+def test_the_threshold_does_not_know_the_test_labels(data: Path, tmp_path: Path) -> None:
+    before = evaluate(data, tmp_path / "before")
+    split = pd.read_csv(data / "split.csv")
+    is_test = split["split"] == "test"
+    flipped = split.assign(label=split["label"].where(~is_test, 1 - split["label"]))
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    for name in ("crops", "model.keras"):
+        (changed / name).symlink_to(data / name)
+    flipped.to_csv(changed / "split.csv", index=False)
+    after = evaluate(changed, tmp_path / "after")
+    assert after["threshold"] == before["threshold"]
+    assert after["validation"] == before["validation"]
+    assert after["test"]["roc_auc"] == pytest.approx(1 - before["test"]["roc_auc"], abs=2e-6)
+
+
+def test_the_asked_sensitivity_is_reached_on_validation(data: Path, tmp_path: Path) -> None:
+    assert evaluate(data, tmp_path, sensitivity=0.9)["validation"]["sensitivity"] >= 0.9
+
+
+def test_the_same_scores_give_the_same_bytes(data: Path, tmp_path: Path) -> None:
+    evaluate(data, tmp_path / "a")
+    evaluate(data, tmp_path / "b")
+    written = [path for path in (tmp_path / "a").rglob("*") if path.is_file()]
+    assert len(written) == 11
+    for path in written:
+        twin = tmp_path / "b" / path.relative_to(tmp_path / "a")
+        assert path.read_bytes() == twin.read_bytes(), path
+
+
+def test_a_shared_slide_is_said(data: Path, tmp_path: Path) -> None:
+    leaking = tmp_path / "leaking"
+    leaking.mkdir()
+    for name in ("crops", "model.keras"):
+        (leaking / name).symlink_to(data / name)
+    pd.read_csv(data / "split.csv").assign(slide="one").to_csv(leaking / "split.csv", index=False)
+    assert evaluate(leaking, tmp_path / "out")["slide_disjoint"] is False
+
+
+def test_a_thinned_curve_keeps_its_ends_and_its_area(data: Path, tmp_path: Path) -> None:
+    numbers = evaluate(data, tmp_path)
+    curve = pd.read_csv(tmp_path / "plots" / "roc-test.csv")
+    assert len(curve) <= evaluating.MAX_CURVE_POINTS + 1
+    assert curve.iloc[0].tolist() == [0, 0]
+    assert curve.iloc[-1].tolist() == [1, 1]
+    area = np.trapezoid(curve["tpr"], curve["fpr"])
+    assert area == pytest.approx(numbers["test"]["roc_auc"], abs=0.01)

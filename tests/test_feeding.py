@@ -1,0 +1,99 @@
+"""Tests of `metastasis.feeding`: an epoch is every patch once, and any step can be redone."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_shards import write
+
+from metastasis import augmenting, feeding, shards
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> feeding.Feed:
+    write(tmp_path, 22, size=8)
+    patches = shards.read(tmp_path)
+    return feeding.Feed(
+        patches=patches,
+        shard=patches.index["shard"].to_numpy(),
+        row=patches.index["row"].to_numpy(),
+        labels=np.arange(22, dtype=np.float32),
+        batch_size=5,
+        seed=3,
+        augment=partial(augmenting.augment, geometry="d4", stain_jitter=0.1),
+    )
+
+
+def test_an_epoch_holds_no_patch_twice_and_each_epoch_has_its_order(feed: feeding.Feed) -> None:
+    assert feed.num_steps == 4
+    epochs = [
+        np.concatenate([feed.batch(4 * epoch + step)[1][:, 0] for step in range(4)])
+        for epoch in range(2)
+    ]
+    assert all(len(set(labels)) == 20 for labels in epochs)
+    assert not np.array_equal(*epochs)
+
+
+def test_patch_and_label_stay_together(feed: feeding.Feed) -> None:
+    plain = feeding.Feed(**{**vars(feed), "augment": lambda patches, _: patches})
+    batch, labels = plain.batch(2)
+    expected = plain.patches.gather(
+        plain.shard[labels[:, 0].astype(int)], plain.row[labels[:, 0].astype(int)]
+    )
+    assert np.array_equal(batch, expected)
+
+
+def test_any_step_is_redone_in_the_same_bytes(feed: feeding.Feed) -> None:
+    first = [feed.batch(step) for step in range(12)]
+    for step in reversed(range(12)):
+        for mine, again in zip(first[step], feed.batch(step), strict=True):
+            assert np.array_equal(mine, again)
+
+
+def test_augmentation_differs_from_epoch_to_epoch(feed: feeding.Feed) -> None:
+    def patch_of(label: int, epoch: int) -> np.ndarray:
+        for step in range(4 * epoch, 4 * epoch + 4):
+            batch, labels = feed.batch(step)
+            found = np.flatnonzero(labels[:, 0] == label)
+            if len(found):
+                return batch[found[0]]
+        return np.empty(0)
+
+    seen = [patch_of(7, epoch) for epoch in range(8)]
+    seen = [patch.tobytes() for patch in seen if len(patch)]
+    assert len(seen) >= 5
+    assert len(set(seen)) == len(seen)
+
+
+def test_the_dataset_is_those_batches_in_order(feed: feeding.Feed) -> None:
+    batches = list(feed.dataset(2).as_numpy_iterator())
+    assert len(batches) == 8
+    for step, (patches, labels) in enumerate(batches):
+        expected = feed.batch(step)
+        assert np.array_equal(patches, expected[0])
+        assert np.array_equal(labels, expected[1])
+
+
+def test_the_order_and_the_augmentation_draw_from_streams_of_their_own() -> None:
+    first, second = feeding._chance(3, 0), feeding._chance(3, 0, 0)  # noqa: SLF001
+    assert not np.array_equal(first.integers(0, 1000, 8), second.integers(0, 1000, 8))
+
+
+def test_patches_in_order_are_all_there_once_and_the_last_batch_is_short(
+    feed: feeding.Feed,
+) -> None:
+    places = feed.patches.index[["shard", "row"]]
+    ordered = feeding.in_order(feed.patches, places, feed.labels, 5)
+    for _ in range(2):  # validation goes over it in every epoch
+        batches = list(ordered.as_numpy_iterator())
+        assert [len(labels) for _, labels in batches] == [5, 5, 5, 5, 2]
+        patches = np.concatenate([patches for patches, _ in batches])
+        labels = np.concatenate([labels for _, labels in batches])
+        assert np.array_equal(patches, feed.patches.take(places))
+        assert np.array_equal(labels[:, 0], feed.labels)
+
+
+def test_another_seed_gives_another_order(feed: feeding.Feed) -> None:
+    other = feeding.Feed(**{**vars(feed), "seed": 4})
+    assert not np.array_equal(feed.batch(0)[1], other.batch(0)[1])

@@ -1,0 +1,161 @@
+"""Tests of `metastasis.ingesting`: every image is packed as it is, or a row with its reason."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import sha1, write_tif
+from numpy.typing import NDArray
+
+from metastasis import ingesting, shards, sources
+from metastasis.errors import InputError
+
+
+def ingest(source: Path, target: Path, slides: str = "id,slide\n") -> pd.DataFrame:
+    target.mkdir(exist_ok=True)
+    (target / "slides.csv").write_text(slides)
+    ingesting.ingest(
+        source,
+        target / "slides.csv",
+        shards_folder=target / "patches",
+        inventory_path=target / "inventory.parquet",
+        tables_folder=target / "tables",
+    )
+    return pd.read_parquet(target / "inventory.parquet")
+
+
+def test_every_pixel_arrives_in_rgb(
+    source: Path, tmp_path: Path, patches: NDArray[np.uint8]
+) -> None:
+    ingest(source, tmp_path / "out")
+    packed = shards.read(tmp_path / "out" / "patches")
+    labelled = packed.take(packed.locate(pd.Series(map(sha1, patches[:20])), "labelled"))
+    tested = packed.take(packed.locate(pd.Series(map(sha1, patches[20:])), "test"))
+    assert np.array_equal(np.concatenate([labelled, tested]), patches)
+
+
+def test_the_inventory_tells_what_each_patch_is(
+    source: Path, tmp_path: Path, patches: NDArray[np.uint8]
+) -> None:
+    inventory = ingest(source, tmp_path / "out")
+    assert (inventory["sha1"] == inventory["id"]).all()
+    assert (inventory["problem"] == "").all()
+    assert inventory["pool"].tolist() == ["labelled"] * 20 + ["test"] * 4
+    row = inventory.set_index("id").loc[sha1(patches[0])]
+    assert (row["height"], row["width"], row["channels"], row["dtype"]) == (96, 96, 3, "uint8")
+    assert row["num_bytes"] == (source / "train" / f"{sha1(patches[0])}.tif").stat().st_size
+    assert row["mean"] == pytest.approx(patches[0].mean(), rel=1e-6)
+    assert row["std"] == pytest.approx(patches[0].std(), rel=1e-6)
+
+
+def test_the_same_source_gives_the_same_bytes(source: Path, tmp_path: Path) -> None:
+    ingest(source, tmp_path / "a")
+    ingest(source, tmp_path / "b")
+    written = [path for path in (tmp_path / "a").rglob("*") if path.is_file()]
+    assert len(written) == 7
+    for path in written:
+        twin = tmp_path / "b" / path.relative_to(tmp_path / "a")
+        assert path.read_bytes() == twin.read_bytes(), path
+
+
+def test_tables_are_copied_byte_for_byte(source: Path, tmp_path: Path) -> None:
+    (source / "train_labels.csv").write_bytes(b"\xef\xbb\xbfid,label\r\nx,1\r\n")
+    ingest(source, tmp_path / "out")
+    copied = tmp_path / "out" / "tables" / "train_labels.csv"
+    assert copied.read_bytes() == b"\xef\xbb\xbfid,label\r\nx,1\r\n"
+
+
+def test_a_slide_map_in_the_source_wins(source: Path, tmp_path: Path) -> None:
+    ingest(source, tmp_path / "out", slides="id,slide\nother,s\n")
+    copied = (tmp_path / "out" / "tables" / "slides.csv").read_bytes()
+    assert copied == (source / "slides.csv").read_bytes()
+
+
+def test_the_slide_map_beside_is_taken_where_the_source_has_none(
+    source: Path, tmp_path: Path
+) -> None:
+    (source / "slides.csv").unlink()
+    ingest(source, tmp_path / "out", slides="id,slide\nother,s\n")
+    assert (tmp_path / "out" / "tables" / "slides.csv").read_text() == "id,slide\nother,s\n"
+
+
+def test_a_slide_map_of_no_rows_is_none(source: Path, tmp_path: Path) -> None:
+    (source / "slides.csv").unlink()
+    ingest(source, tmp_path / "out")
+    assert not (tmp_path / "out" / "tables" / "slides.csv").exists()
+
+
+def encoded(image: NDArray[np.generic], suffix: str = ".tif") -> bytes:
+    is_written, content = cv2.imencode(suffix, image)
+    assert is_written
+    return content.tobytes()
+
+
+NOISE = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "not decodable"),
+        (b"no image at all", "not decodable"),
+        (encoded(NOISE)[:1000], "not decodable"),
+        (encoded(NOISE)[:-1000], "not decodable"),
+        (encoded(NOISE[:95]), "95x96x3 uint8, expected 96x96x3 uint8"),
+        (encoded(NOISE[:, :, 0]), "96x96x1 uint8, expected 96x96x3 uint8"),
+        (encoded(np.dstack([NOISE, NOISE[:, :, 0]])), "96x96x4 uint8, expected 96x96x3 uint8"),
+        (encoded(NOISE.astype(np.uint16)), "96x96x3 uint16, expected 96x96x3 uint8"),
+        (encoded(NOISE.astype(np.float32)), "96x96x3 float32, expected 96x96x3 uint8"),
+    ],
+)
+def test_a_bad_image_is_a_row_with_its_reason_and_in_no_shard(
+    source: Path, tmp_path: Path, content: bytes, problem: str
+) -> None:
+    bad = sorted((source / "train").iterdir())[3]
+    bad.write_bytes(content)
+    inventory = ingest(source, tmp_path / "out").set_index("id")
+    row = inventory.loc[bad.stem]
+    assert row["problem"] == problem
+    assert (row["shard"], row["row"]) == (-1, -1)
+    assert (inventory["problem"] != "").sum() == 1
+    packed = shards.read(tmp_path / "out" / "patches")
+    assert len(packed.index) == 23
+    assert bad.stem not in set(packed.index["id"])
+
+
+def test_a_file_that_is_no_tif_by_name_is_a_row_too(source: Path, tmp_path: Path) -> None:
+    (source / "train" / "notes.txt").write_text("hello")
+    (source / "train" / ".DS_Store").write_text("hidden")
+    inventory = ingest(source, tmp_path / "out")
+    assert "notes.txt" in set(inventory["id"])
+    assert len(inventory) == 25
+
+
+def test_a_source_of_labelled_patches_alone_is_read(source: Path, tmp_path: Path) -> None:
+    for path in (source / "test").iterdir():
+        path.unlink()
+    (source / "test").rmdir()
+    (source / "sample_submission.csv").unlink()
+    assert len(ingest(source, tmp_path / "out")) == 20
+
+
+def test_a_missing_source_is_told_from_where_it_was_sought(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere does not exist; expected a folder with train/"):
+        ingest(tmp_path / "nowhere", tmp_path / "out")
+    assert not (tmp_path / "out" / "patches").exists()
+
+
+def test_a_folder_of_another_layout_is_told_what_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "readme.md").write_text("")
+    with pytest.raises(InputError, match=r"no train and no train_labels\.csv.*Found: readme\.md"):
+        sources.open_source(tmp_path / "other")
+
+
+def test_swapped_channels_show_in_the_hash(source: Path, tmp_path: Path) -> None:
+    victim = min((source / "train").iterdir())
+    write_tif(victim, np.ascontiguousarray(cv2.imread(str(victim))))
+    inventory = ingest(source, tmp_path / "out").set_index("id")
+    assert inventory.loc[victim.stem, "sha1"] != victim.stem

@@ -1,0 +1,135 @@
+"""Tests that dvc.yaml tells the truth: about code, paths and params; and that the pipeline runs."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "metastasis"
+PIPELINES = {"dvc.yaml": ROOT, "data/dvc.yaml": ROOT / "data"}
+
+
+def stages() -> dict[str, dict[str, Any]]:
+    """Every stage of both files, its paths relative to the root, ${...} resolved."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    found: dict[str, dict[str, Any]] = {}
+    for file in PIPELINES:
+        text = (ROOT / file).read_text()
+        text = re.sub(r"\$\{(\w+)\.(\w+)\}", lambda m: str(params[m[1]][m[2]]), text)
+        found |= yaml.safe_load(text)["stages"]
+    return found
+
+
+STAGES = stages()
+
+
+def names(entries: list[Any]) -> list[str]:
+    """The paths of deps or outs: an entry with options is a mapping of one key."""
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
+
+
+def outputs(stage: dict[str, Any]) -> list[str]:
+    return [name for kind in ("outs", "metrics", "plots") for name in names(stage.get(kind, []))]
+
+
+def imported(path: Path) -> set[Path]:
+    """The files of this package that a file imports, directly."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "metastasis":
+            found |= {SOURCE / f"{alias.name}.py" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("metastasis."):
+            found.add(SOURCE / f"{str(node.module).split('.')[1]}.py")
+        elif isinstance(node, ast.Import):
+            assert not any(alias.name.startswith("metastasis") for alias in node.names), path
+    return found
+
+
+def closure(script: Path) -> set[str]:
+    """The script and all files of this package that running it imports."""
+    todo, seen = {script}, set()
+    while todo:
+        path = todo.pop()
+        seen.add(path)
+        todo |= imported(path) - seen
+    return {str(path.relative_to(ROOT)) for path in seen}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_code_dependencies_are_what_is_imported(name: str) -> None:
+    script = shlex.split(STAGES[name]["cmd"])[1]
+    declared = {dep for dep in names(STAGES[name]["deps"]) if dep.endswith(".py")}
+    assert declared == closure(ROOT / script)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_command_names_its_inputs_and_then_its_outputs_and_nothing_else(name: str) -> None:
+    stage = STAGES[name]
+    _, _, *paths = shlex.split(stage["cmd"])
+    data = [dep for dep in names(stage["deps"]) if not dep.endswith(".py")]
+    # DVCLive takes a folder, of which DVC wants the metrics and the plots by themselves.
+    outs = dict.fromkeys(re.sub(r"^(metrics/train)/.*", r"\1", out) for out in outputs(stage))
+    assert paths[: len(data)] == data
+    assert paths[len(data) :] == list(outs)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_params_declared_are_the_sections_read(name: str) -> None:
+    script = ROOT / shlex.split(STAGES[name]["cmd"])[1]
+    read = {
+        node.args[0].value
+        for node in ast.walk(ast.parse(script.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "params.read"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    declared = STAGES[name].get("params", [])
+    assert {entry.split(".")[0] for entry in declared} == read
+    sections = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for section in read & set(declared):
+        # DVC drops such keys, at any depth, from the key of its run cache: a change of theirs
+        # would restore the outputs of another value. Listed as a leaf, they count.
+        assert not {"size", "nfiles"} & set(sections[section]), section
+    for section in read - set(declared):
+        assert {f"{section}.{key}" for key in sections[section]} == set(declared)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_is_a_verb_with_a_script_of_its_name(name: str) -> None:
+    assert shlex.split(STAGES[name]["cmd"])[:2] == ["python", f"stages/{name}.py"]
+
+
+def test_every_script_is_a_stage_or_the_check() -> None:
+    scripts = {path.stem for path in (ROOT / "stages").glob("*.py")}
+    assert scripts == set(STAGES) | {"check"}
+
+
+def test_the_check_covers_every_section() -> None:
+    text = (ROOT / "stages" / "check.py").read_text()
+    checked = set(re.findall(r'^    "(\w+)":', text, re.MULTILINE))
+    assert checked == set(yaml.safe_load((ROOT / "params.yaml").read_text()))
+
+
+def test_every_parameter_has_a_comment() -> None:
+    lines = (ROOT / "params.yaml").read_text().splitlines()
+    bare = [line for line in lines if line.startswith("  ") and "#" not in line]
+    assert bare == []
+
+
+def test_no_module_imports_sideways_or_back() -> None:
+    """Stage modules (those with params) are imported by scripts alone, never by each other."""
+    modules = {path.stem: imported(path) for path in SOURCE.glob("*.py")}
+    stage_modules = {path.stem for path in SOURCE.glob("*.py") if "(Section):" in path.read_text()}
+    for name, files in modules.items():
+        assert not {file.stem for file in files} & stage_modules, name
+
+
+def test_no_module_is_left_that_nothing_imports() -> None:
+    used = {file for name in (*STAGES, "check") for file in closure(ROOT / "stages" / f"{name}.py")}
+    unused = {str(path.relative_to(ROOT)) for path in SOURCE.glob("*.py")} - used
+    assert unused == {"src/metastasis/__init__.py"}

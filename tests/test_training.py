@@ -1,0 +1,167 @@
+"""Tests of `metastasis.training`: a whole run in a few steps on coloured noise."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from test_shards import write
+
+from metastasis import predicting, scoring, shards, sources, training
+from metastasis.errors import InputError
+
+pytestmark = pytest.mark.medium
+
+PARAMS = training.TrainParams(
+    seed=1,
+    model="compact",
+    epochs=2,
+    patience=5,
+    batch_size=4,
+    learning_rate=0.001,
+    schedule="cosine",
+    warmup_epochs=1,
+    weight_decay=0.01,
+    geometry="d4",
+    stain_jitter=0.1,
+    precision="float32",
+)
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with crops of 32 pixels and a split: 12 train, 8 validation, 4 test."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "crops").mkdir()
+    write(tmp_path / "crops", 24, size=32)
+    split = ["train"] * 12 + ["validation"] * 8 + ["test"] * 4
+    table = pd.DataFrame(
+        {"id": [f"p{number}" for number in range(24)], "label": [0, 1] * 12, "split": split}
+    )
+    table.assign(slide="s").to_csv(tmp_path / "split.csv", index=False)
+    return tmp_path
+
+
+def train(data: Path, out: str = "out", **changes: object) -> Path:
+    training.train(
+        PARAMS.model_copy(update=changes),
+        data / "split.csv",
+        data / "crops",
+        model_path=data / out / "model.keras",
+        log_folder=data / out / "metrics",
+        plots_folder=data / out / "plots",
+    )
+    return data / out
+
+
+def weights(folder: Path) -> list[NDArray[np.float32]]:
+    arrays: list[NDArray[np.float32]] = keras.saving.load_model(
+        folder / "model.keras"
+    ).get_weights()
+    return arrays
+
+
+def test_two_runs_give_the_same_bytes_and_another_seed_other_weights(data: Path) -> None:
+    first, second, other = train(data, "a"), train(data, "b"), train(data, "c", seed=2)
+    written = [path for path in first.rglob("*") if path.is_file()]
+    assert len(written) == 10
+    for path in written:
+        assert path.read_bytes() == (second / path.relative_to(first)).read_bytes(), path
+    pairs = zip(weights(first), weights(other), strict=True)
+    assert any(not np.array_equal(a, b) for a, b in pairs)
+
+
+def test_it_stops_when_validation_does_not_improve_and_saves_the_best_epoch(data: Path) -> None:
+    out = train(data, epochs=30, patience=1, schedule="constant", learning_rate=0.003)
+    auc, loss = (
+        pd.read_csv(out / f"metrics/plots/metrics/eval/{name}.tsv", sep="\t")[name]
+        for name in ("auc", "loss")
+    )
+    best = int(auc.argmax())
+    assert len(auc) == best + 2 < 30
+    table = pd.read_csv(data / "split.csv").query("split == 'validation'")
+    patches = shards.read(data / "crops")
+    logits = scoring.score(out / "model.keras", patches, patches.locate(table["id"], "labelled"))
+    saved_loss = np.logaddexp(0, np.where(table["label"] == 1, -logits, logits)).mean()
+    assert saved_loss == pytest.approx(loss[best], rel=1e-4)
+    assert saved_loss != pytest.approx(loss[best + 1], rel=1e-3)
+
+
+def test_every_epoch_is_logged_with_a_rate_that_warms_up_and_follows_the_cosine(
+    data: Path,
+) -> None:
+    out = train(data, epochs=3, learning_rate=0.01)
+    logged = {
+        name: pd.read_csv(out / "metrics" / "plots" / "metrics" / f"{name}.tsv", sep="\t")
+        for name in ("train/loss", "train/auc", "train/learning_rate", "eval/loss", "eval/auc")
+    }
+    assert {len(table) for table in logged.values()} == {3}
+    # 3 steps an epoch: full height after the warm-up epoch, then half of the cosine's 6 steps.
+    rates = logged["train/learning_rate"]["learning_rate"]
+    assert rates.tolist() == pytest.approx([0.01, 0.00505, 0.0001], rel=1e-3)
+    metrics = json.loads((out / "metrics" / "metrics.json").read_text())
+    assert metrics["best_auc"] == pytest.approx(logged["eval/auc"]["auc"].max())
+
+
+def test_a_constant_rate_is_constant(data: Path) -> None:
+    out = train(data, schedule="constant", learning_rate=0.002)
+    rates = pd.read_csv(out / "metrics/plots/metrics/train/learning_rate.tsv", sep="\t")
+    assert rates["learning_rate"].tolist() == pytest.approx([0.002, 0.002])
+
+
+def test_a_loss_that_is_no_number_stops_with_its_epoch_and_leaves_no_model(data: Path) -> None:
+    with pytest.raises(InputError, match=r"stopped being a number in epoch \d+.*learning_rate"):
+        train(data, learning_rate=1e30, schedule="constant", epochs=5)
+    assert not (data / "out" / "model.keras").exists()
+
+
+def test_fewer_patches_than_a_batch_are_told(data: Path) -> None:
+    with pytest.raises(InputError, match="12 training patches are fewer than one batch"):
+        train(data, batch_size=64)
+
+
+def test_the_baseline_trains_too(data: Path) -> None:
+    assert (train(data, model="baseline", epochs=1) / "model.keras").exists()
+
+
+def predict(data: Path, *, is_rounded: bool) -> pd.DataFrame:
+    predicting.predict(
+        predicting.PredictParams(round=is_rounded),
+        model_path=data / "out" / "model.keras",
+        crops_folder=data / "crops",
+        tables_folder=data / "tables",
+        submission_path=data / "submission.csv",
+        metrics_path=data / "predict.json",
+    )
+    return pd.read_csv(data / "submission.csv")
+
+
+def test_a_submission_keeps_ids_order_and_probabilities(data: Path) -> None:
+    train(data)
+    index = pd.read_parquet(data / "crops" / shards.INDEX_NAME)
+    shards.write_index(data / "crops", index.assign(pool="test"))
+    asked = ["p7", "p3", "p20"]
+    (data / "tables").mkdir()
+    sample = pd.DataFrame({"id": asked, "label": 0})
+    sample.to_csv(data / "tables" / sources.SUBMISSION_NAME, index=False)
+    submission = predict(data, is_rounded=False)
+    assert submission["id"].tolist() == asked
+    patches = shards.read(data / "crops")
+    model = keras.saving.load_model(data / "out" / "model.keras")
+    expected = model(patches.take(patches.locate(pd.Series(asked), "test"))).numpy()[:, 0]
+    assert submission["label"].to_numpy() == pytest.approx(expected, abs=1e-5)
+    rounded = predict(data, is_rounded=True)
+    assert rounded["label"].tolist() == (expected >= 0.5).astype(int).tolist()
+
+
+def test_a_source_that_asks_for_nothing_gets_a_header(data: Path) -> None:
+    train(data)
+    (data / "tables").mkdir()
+    assert predict(data, is_rounded=False).columns.tolist() == ["id", "label"]
+    assert (data / "submission.csv").read_text() == "id,label\n"
+    numbers = json.loads((data / "predict.json").read_text())
+    assert numbers["num_patches"] == 0
+    assert numbers["has_sample_submission"] is False
