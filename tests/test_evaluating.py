@@ -94,13 +94,16 @@ def test_the_same_scores_give_the_same_bytes(data: Path, tmp_path: Path) -> None
         assert path.read_bytes() == twin.read_bytes(), path
 
 
-def test_a_shared_slide_is_said(data: Path, tmp_path: Path) -> None:
+def test_a_shared_slide_is_said(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     leaking = tmp_path / "leaking"
     leaking.mkdir()
     for name in ("crops", "model.keras"):
         (leaking / name).symlink_to(data / name)
     pd.read_csv(data / "split.csv").assign(slide="one").to_csv(leaking / "split.csv", index=False)
     assert evaluate(leaking, tmp_path / "out")["slide_disjoint"] is False
+    assert "these numbers flatter" in capsys.readouterr().out
 
 
 def test_a_thinned_curve_keeps_its_ends_and_its_area(data: Path, tmp_path: Path) -> None:

@@ -56,6 +56,13 @@ def evaluate(
     facts = {"threshold": threshold, "slide_disjoint": tables.is_slide_disjoint(table)}
     files.write_json(metrics_path, numbers | facts)
     _plot(parts, threshold, plots_folder)
+    for name in ("validation", "test"):
+        print(
+            f"evaluate: {name} AUC {numbers[name]['roc_auc']:.4f}, accuracy "
+            f"{numbers[name]['accuracy']:.4f} on {numbers[name]['num_patches']:,} patches"
+        )
+    if not facts["slide_disjoint"]:
+        print("evaluate: slides are unknown or shared between splits: these numbers flatter")
 
 
 def _plot(parts: dict[str, measuring.Scored], threshold: float, folder: Path) -> None:

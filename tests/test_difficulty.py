@@ -1,0 +1,89 @@
+"""The demo at its default size is no toy: a network needs the centre, and finds most of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
+
+from metastasis import demo, ingesting, params, scoring, shards, splitting, training, validating
+
+ROOT = Path(__file__).parents[1]
+
+
+def section(name: str, model: type[params.SectionType]) -> params.SectionType:
+    return params.read(name, model, ROOT / "params.yaml")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default demo, packed and split as the pipeline does it."""
+    folder = tmp_path_factory.mktemp("demo")
+    demo.draw(section("demo", demo.DemoParams), folder / "demo", folder / "truth")
+    ingesting.ingest(
+        folder / "demo",
+        ROOT / "data" / "slides.csv",
+        shards_folder=folder / "patches",
+        inventory_path=folder / "inventory.parquet",
+        tables_folder=folder / "tables",
+    )
+    validating.validate(
+        section("validate", validating.ValidateParams),
+        tables_folder=folder / "tables",
+        inventory_path=folder / "inventory.parquet",
+        shards_folder=folder / "patches",
+        manifest_path=folder / "manifest.csv",
+        metrics_path=folder / "validate.json",
+        plots_folder=folder / "plots",
+    )
+    splitting.split(
+        section("split", splitting.SplitParams),
+        folder / "manifest.csv",
+        split_path=folder / "split.csv",
+        metrics_path=folder / "split.json",
+        plots_folder=folder / "plots",
+    )
+    return folder
+
+
+def blank_centre(source: Path, target: Path) -> None:
+    """Copy the shards with the central 32x32 of every patch painted grey."""
+    target.mkdir()
+    (target / shards.INDEX_NAME).symlink_to(source / shards.INDEX_NAME)
+    for path in shards.paths(source):
+        patches = np.load(path)
+        patches[:, 32:64, 32:64] = 128
+        np.save(target / path.name, patches)
+
+
+def auc_on_unseen_slides(data: Path, patches_folder: Path) -> float:
+    training.train(
+        section("train", training.TrainParams),
+        data / "split.csv",
+        patches_folder,
+        model_path=data / "model.keras",
+        log_folder=data / "logs",
+        plots_folder=data / "plots",
+    )
+    tested = pd.read_csv(data / "split.csv").query("split == 'test'")
+    patches = shards.read(patches_folder)
+    places = patches.locate(tested["id"], "labelled")
+    logits = scoring.score(data / "model.keras", patches, places)
+    return float(roc_auc_score(tested["label"], expit(logits)))
+
+
+@pytest.mark.slow
+def test_the_default_network_needs_the_centre_and_finds_tumour_on_unseen_slides(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(data)
+    blank_centre(data / "patches", data / "ring")
+    whole, ring = (
+        auc_on_unseen_slides(data, data / "patches"),
+        auc_on_unseen_slides(data, data / "ring"),
+    )
+    print(f"AUC on unseen slides: whole patch {whole:.4f}, without the centre {ring:.4f}")
+    assert 0.90 <= whole <= 0.985
+    assert ring <= whole - 0.05
