@@ -85,14 +85,14 @@ def draw(cells: NDArray[np.void], texture: FloatArray) -> FloatArray:
     columns = _columns(cells)
     extent = cells["radius"] * cells["stretch"] + OVERHANG
     owner = _owners(columns, extent, texture.shape)
-    pixels = np.flatnonzero(owner)
-    y, x = np.divmod(pixels, texture.shape[1])
-    owners = owner.ravel()[pixels] - 1
-    cell = {name: column[owners] for name, column in columns.items()}
-    u, v = _axes(cell, x - cell["x"], y - cell["y"])
+    pixels = np.flatnonzero(owner != 0)
+    y, x = np.divmod(pixels.astype(np.int32), np.int32(texture.shape[1]))
+    owners = owner.take(pixels).astype(np.intp) - 1
+    cell = {name: column.take(owners) for name, column in columns.items()}
+    u, v = _axes(cell, x.astype(np.float32) - cell["x"], y.astype(np.float32) - cell["y"])
     depth = _depth(cell, u, v)
     inside = (depth / np.float32(OUTLINE_WIDTH) + np.float32(0.5)).clip(0, 1)
-    density.ravel()[pixels] = inside * _chromatin(cell, u, v, depth, texture.ravel()[pixels])
+    density.ravel()[pixels] = inside * _chromatin(cell, u, v, depth, texture.take(pixels))
     return density
 
 
@@ -111,7 +111,8 @@ def _chromatin(
 
 def _columns(cells: NDArray[np.void]) -> Columns:
     """Return the fields as arrays of their own, axes as what turns pixels into radii."""
-    columns = {name: np.ascontiguousarray(cells[name]) for name in FIELDS}
+    table = np.ascontiguousarray(cells).view(np.float32).reshape(-1, len(FIELDS))
+    columns = dict(zip(FIELDS, table.T.copy(), strict=True))
     angle, stretch, radius = columns.pop("angle"), columns.pop("stretch"), columns["radius"]
     long, short = radius * stretch, radius / stretch
     columns |= {"u_x": np.cos(angle) / long, "u_y": np.sin(angle) / long}
@@ -119,14 +120,14 @@ def _columns(cells: NDArray[np.void]) -> Columns:
     return columns
 
 
-def _owners(cells: Columns, extent: FloatArray, shape: tuple[int, ...]) -> NDArray[np.intp]:
+def _owners(cells: Columns, extent: FloatArray, shape: tuple[int, ...]) -> NDArray[np.int32]:
     """Return the row + 1 of the cell that each pixel belongs to; 0 for none."""
     keys = np.zeros(shape, np.int32)
     order = np.argsort(extent)
     for index in np.array_split(order, min(len(order), NUM_SIZES)):
-        some = {name: cells[name][index, None, None] for name in PLACE}
-        _claim(keys, some, index[:, None, None], half=int(np.ceil(extent[index[-1]])))
-    return (keys & (NUM_OWNERS - 1)).astype(np.intp)
+        some = {name: cells[name].take(index) for name in PLACE}
+        _claim(keys, some, index, half=int(np.ceil(extent[index[-1]])))
+    return keys & np.int32(NUM_OWNERS - 1)
 
 
 def _claim(keys: NDArray[np.int32], cells: Columns, index: NDArray[np.intp], *, half: int) -> None:
@@ -135,9 +136,10 @@ def _claim(keys: NDArray[np.int32], cells: Columns, index: NDArray[np.intp], *, 
     Depth is taken within the plain ellipse: this decides whose a pixel is, not what it shows.
     """
     height, width = keys.shape
-    steps = np.arange(-half, half + 1)
-    x = np.rint(cells["x"]).astype(np.intp) + steps
-    y = np.rint(cells["y"]).astype(np.intp) + steps[:, None]
+    # Rows, columns, cells: in this order the innermost loops are as long as there are cells.
+    steps = np.arange(-half, half + 1, dtype=np.float32)[:, None]
+    x = np.rint(cells["x"]) + steps
+    y = np.rint(cells["y"]) + steps[:, None]
     u, v = _axes(cells, x - cells["x"], y - cells["y"])
     u *= u  # in place from here on: these are the largest arrays of all
     v *= v
@@ -149,15 +151,12 @@ def _claim(keys: NDArray[np.int32], cells: Columns, index: NDArray[np.intp], *, 
     key *= NUM_OWNERS
     key += (index + 1).astype(np.int32)
     # What lies outside falls on the outermost row or column, which the caller crops.
-    pixel = y.clip(0, height - 1) * width + x.clip(0, width - 1)
-    np.maximum.at(keys.reshape(-1), pixel.ravel(), key.ravel())
+    row, column = y.clip(0, height - 1).astype(np.intp), x.clip(0, width - 1).astype(np.intp)
+    np.maximum.at(keys.reshape(-1), (row * width + column).ravel(), key.ravel())
 
 
-def _axes(
-    cell: Columns, dx: NDArray[np.floating], dy: NDArray[np.floating]
-) -> tuple[FloatArray, FloatArray]:
+def _axes(cell: Columns, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return offsets along the nucleus's long and short axis, in radii."""
-    dx, dy = dx.astype(np.float32), dy.astype(np.float32)
     return dx * cell["u_x"] + dy * cell["u_y"], dx * cell["v_x"] + dy * cell["v_y"]
 
 

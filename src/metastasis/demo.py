@@ -201,7 +201,7 @@ def _draw_batch(batch: _Batch, source: Path) -> _Drawn:
     slide = batch.slide
     rng = _chance(slide.seed, *slide.key)
     specimen, look = specimens.sample(rng), rendering.sample_look(rng)
-    ids, labels, masks = [], [], []
+    contents, labels, masks = [], [], []
     for index in range(batch.start, batch.stop):
         is_positive = index < slide.num_positive
         rng = _chance(slide.seed, *slide.key, index)
@@ -209,18 +209,35 @@ def _draw_batch(batch: _Batch, source: Path) -> _Drawn:
         stains, mask = tissue.draw(
             specimen, is_positive=is_positive, has_tumour=has_tumour, rng=rng
         )
-        pixels = rendering.render(stains, look, rng)
-        ids.append(hashlib.sha1(pixels.tobytes(), usedforsecurity=False).hexdigest())
+        contents.append(rendering.render(stains, look, rng).tobytes())
         labels.append(int(mask[tissue.CENTRE, tissue.CENTRE].any()))
         masks.append(np.packbits(mask, axis=-1))
-        _write_image(source / slide.pool / f"{ids[-1]}.tif", pixels)
+    ids = _write_images(source / slide.pool, contents)
     return _Drawn(batch, ids, labels, np.stack(masks))
 
 
-def _write_image(path: Path, pixels: NDArray[np.uint8]) -> None:
+def _write_images(folder: Path, contents: list[bytes]) -> list[str]:
+    """Write the patches' RGB bytes as TIFFs and return their ids.
+
+    They come all in a row because a file system that has just made one file makes the next sooner.
+    """
+    before, after = _tiff_frame()
+    ids = [hashlib.sha1(pixels, usedforsecurity=False).hexdigest() for pixels in contents]
+    for id_, pixels in zip(ids, contents, strict=True):
+        (folder / f"{id_}.tif").write_bytes(before + pixels + after)
+    return ids
+
+
+def _tiff_frame() -> tuple[bytes, bytes]:
+    """Return what stands before and after the pixels' bytes in every patch's TIFF.
+
+    Uncompressed images of one size differ in nothing else, and so needn't be encoded one by one.
+    """
+    blank = np.full((textures.SIZE, textures.SIZE, 3), 255, np.uint8)
     options = [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_NONE]
-    _, encoded = cv2.imencode(".tif", pixels[:, :, ::-1], options)
-    path.write_bytes(encoded.data)  # at once: imwrite takes many small steps and four times as long
+    _, encoded = cv2.imencode(".tif", blank, options)
+    before, _, after = encoded.tobytes().partition(blank.tobytes())
+    return before, after
 
 
 def _chance(seed: int, *key: int) -> np.random.Generator:

@@ -30,24 +30,29 @@ def lattice(
     piled up.
     """
     reach = int(np.ceil(1.5 * (MIDDLE + beyond) / spacing)) + 1
-    steps = np.arange(-reach, reach + 1, dtype=np.float32)
-    moved = np.float32(jitter) * rng.standard_normal((2, len(steps), len(steps)), dtype=np.float32)
-    moved[0] += steps + 0.5 * (steps[:, None] % 2)
-    moved[1] += steps[:, None] * np.float32(np.sqrt(0.75))
+    grid = _hexagonal(reach)
+    moved = grid + np.float32(jitter) * rng.standard_normal(grid.shape, dtype=np.float32)
     angle = rng.uniform(0, np.pi)
-    cosine, sine = np.float32(np.cos(angle) * spacing), np.float32(np.sin(angle) * spacing)
-    shift = rng.uniform(-0.5, 0.5, 2).astype(np.float32) * np.float32(spacing)
-    x = moved[0] * cosine - moved[1] * sine + shift[0]
-    y = moved[0] * sine + moved[1] * cosine + shift[1]
-    seen = (np.abs(x) < MIDDLE + beyond) & (np.abs(y) < MIDDLE + beyond)
-    return np.stack([x[seen], y[seen]], axis=1) + np.float32(MIDDLE)
+    cosine, sine = np.cos(angle) * spacing, np.sin(angle) * spacing
+    turn = np.array([[cosine, sine], [-sine, cosine]], np.float32)
+    points = moved @ turn + (rng.uniform(-0.5, 0.5, 2) * spacing).astype(np.float32)
+    seen = np.abs(points).max(axis=1) < MIDDLE + beyond
+    return points.compress(seen, axis=0) + np.float32(MIDDLE)
+
+
+@functools.cache
+def _hexagonal(reach: int) -> FloatArray:
+    """Return the points (n, 2) of a hexagonal grid, `reach` rows and columns around its middle."""
+    steps = np.arange(-reach, reach + 1, dtype=np.float32)
+    x, y = np.broadcast_arrays(steps + 0.5 * (steps[:, None] % 2), steps[:, None] * np.sqrt(0.75))
+    return as_float(np.stack([x.ravel(), y.ravel()], axis=1))
 
 
 def fibres(angle: float, rng: np.random.Generator, *, width: float, length: float) -> FloatArray:
     """Return wavy streaks along `angle`, (108, 108) float32 with mean 0 and deviation about 1."""
     along = ramp(angle) + 4 * noise(20, rng)
     across = ramp(angle + np.pi / 2) + 4 * noise(28, rng)
-    shape = [int(2 * SIDE / size) + 3 for size in (width, length)]
+    shape = int(2 * SIDE / width) + 3, int(2 * SIDE / length) + 3
     threads = rng.standard_normal(shape, dtype=np.float32)
     column, row = along / length + shape[1] / 2, across / width + shape[0] / 2
     return as_float(
