@@ -3,7 +3,9 @@
 .PHONY: help setup check repro test test-quick test-slow lint format bench clean
 
 # A uv on PATH is used; without one the project makes itself a private one.
-UV := $(or $(shell command -v uv),.uv/bin/uv)
+UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+# `export EXTRA=gpu` installs TensorFlow with CUDA.
+SYNCED := .venv/.synced-$(or $(EXTRA),cpu)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # TensorFlow starts 5 s slower, every time, where its bytecode isn't compiled.
 export UV_COMPILE_BYTECODE := 1
@@ -16,11 +18,12 @@ help: ## list the targets
 	python3 -m venv .uv
 	.uv/bin/pip install --quiet uv
 
-.venv/.synced: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
-	$(UV) sync --locked
+$(SYNCED): pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
+	$(UV) sync --locked $(addprefix --extra ,$(EXTRA))
+	@rm -f .venv/.synced-*
 	@touch $@
 
-setup: .venv/.synced ## install the locked environment into .venv
+setup: $(SYNCED) ## install the locked environment into .venv
 
 check: setup ## check every section of params.yaml
 	@python stages/check.py
@@ -29,13 +32,13 @@ repro: check ## run what changed of the pipeline, from the source to the submiss
 	dvc repro
 
 test: setup ## the quick tests and the whole pipeline once on a tiny demo
-	pytest -m "not slow"
+	pytest -n auto --dist loadfile -m "not slow"
 
 test-quick: setup ## the quick tests alone
-	pytest -m "not slow and not medium"
+	pytest -n auto --dist loadfile -m "not slow and not medium"
 
 test-slow: setup ## real DVC in temporary clones, long training
-	pytest -m slow
+	pytest -n auto --dist loadfile -m slow
 
 lint: setup ## formatting, lint and types
 	ruff format --check
@@ -50,5 +53,5 @@ bench: setup ## measure speed, as ratios
 	@for script in benchmarks/*.py; do echo "== $$script"; python $$script || exit 1; done
 
 clean: ## remove caches and run state; data, models and DVC's cache stay
-	rm -rf .state logs .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .state .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src stages tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

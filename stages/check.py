@@ -1,13 +1,10 @@
 """Check every section of params.yaml and that the source is there, before anything runs."""
 
-from pathlib import Path
-
 from metastasis import (
     cropping,
     demo,
     ingesting,
     params,
-    sources,
     splitting,
     stage,
     validating,
@@ -32,10 +29,9 @@ def main() -> None:
     params.check_names(list(SECTIONS))
     for name, model in SECTIONS.items():
         params.read(name, model)
-    source = Path(params.read("data", ingesting.DataParams).source)
-    if source != ingesting.DEMO_PATH:
-        sources.open_source(source)
-    print(f"check: params.yaml is as it should be, data.source is {source}")
+    data = params.read("data", ingesting.DataParams)
+    ingesting.check(data)
+    print(f"check: params.yaml is as it should be; data.source is {data.source}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Tests of `metastasis.ingesting`: every image is packed as it is, or a row with its reason."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -9,7 +11,7 @@ import pytest
 from conftest import sha1, write_tif
 from numpy.typing import NDArray
 
-from metastasis import ingesting, shards, sources
+from metastasis import ingesting, shards
 from metastasis.errors import InputError
 
 
@@ -81,16 +83,35 @@ def test_the_slide_map_beside_is_taken_where_the_source_has_none(
     assert (tmp_path / "out" / "tables" / "slides.csv").read_text() == "id,slide\nother,s\n"
 
 
-def test_a_slide_map_of_no_rows_is_none(source: Path, tmp_path: Path) -> None:
-    (source / "slides.csv").unlink()
-    ingest(source, tmp_path / "out")
-    assert not (tmp_path / "out" / "tables" / "slides.csv").exists()
+def test_a_missing_slide_map_is_told(source: Path, tmp_path: Path) -> None:
+    params = ingesting.DataParams(source=str(source), slides=str(tmp_path / "none.csv"))
+    with pytest.raises(InputError, match=r"data\.slides: .*none\.csv is no file; expected a CSV"):
+        ingesting.check(params)
+
+
+@pytest.mark.parametrize("folder", [".", "data"])
+def test_a_source_that_would_hold_the_outputs_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "train").mkdir(parents=True)
+    (tmp_path / "data" / "slides.csv").touch()
+    with pytest.raises(InputError, match="holds the pipeline's own outputs"):
+        ingesting.check(ingesting.DataParams(source=folder, slides="data/slides.csv"))
 
 
 def encoded(image: NDArray[np.generic], suffix: str = ".tif") -> bytes:
     is_written, content = cv2.imencode(suffix, image)
     assert is_written
     return content.tobytes()
+
+
+def huge_png() -> bytes:
+    """A PNG whose header claims 200,000 x 200,000 pixels."""
+    content = bytearray(encoded(np.zeros((1, 1, 3), np.uint8), ".png"))
+    content[16:24] = struct.pack(">II", 200_000, 200_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    return bytes(content)
 
 
 NOISE = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
@@ -103,6 +124,7 @@ NOISE = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
         (b"no image at all", "not decodable"),
         (encoded(NOISE)[:1000], "not decodable"),
         (encoded(NOISE)[:-1000], "not decodable"),
+        (huge_png(), "not decodable"),
         (encoded(NOISE[:95]), "95x96x3 uint8, expected 96x96x3 uint8"),
         (encoded(NOISE[:, :, 0]), "96x96x1 uint8, expected 96x96x3 uint8"),
         (encoded(np.dstack([NOISE, NOISE[:, :, 0]])), "96x96x4 uint8, expected 96x96x3 uint8"),
@@ -125,12 +147,23 @@ def test_a_bad_image_is_a_row_with_its_reason_and_in_no_shard(
     assert bad.stem not in set(packed.index["id"])
 
 
-def test_a_file_that_is_no_tif_by_name_is_a_row_too(source: Path, tmp_path: Path) -> None:
+def test_what_is_no_image_file_is_a_row_with_its_reason(source: Path, tmp_path: Path) -> None:
+    id_ = min((source / "train").iterdir()).stem
     (source / "train" / "notes.txt").write_text("hello")
+    (source / "train" / id_).write_text("the id of another file, without .tif")
+    (source / "train" / "folder.tif").mkdir()
+    (source / "train" / "broken.tif").symlink_to(tmp_path / "nowhere")
     (source / "train" / ".DS_Store").write_text("hidden")
     inventory = ingest(source, tmp_path / "out")
-    assert "notes.txt" in set(inventory["id"])
-    assert len(inventory) == 25
+    problems = inventory[inventory["problem"] != ""].set_index("id")["problem"].to_dict()
+    assert problems == {
+        "notes.txt": "not named ID.tif",
+        id_: "not named ID.tif",
+        "folder": "not readable: Is a directory",
+        "broken": "not readable: No such file or directory",
+    }
+    assert len(inventory) == 28
+    assert shards.read(tmp_path / "out" / "patches").index["id"].is_unique
 
 
 def test_a_source_of_labelled_patches_alone_is_read(source: Path, tmp_path: Path) -> None:
@@ -142,16 +175,9 @@ def test_a_source_of_labelled_patches_alone_is_read(source: Path, tmp_path: Path
 
 
 def test_a_missing_source_is_told_from_where_it_was_sought(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere does not exist; expected a folder with train/"):
+    with pytest.raises(InputError, match=r"nowhere does not exist; expected a folder"):
         ingest(tmp_path / "nowhere", tmp_path / "out")
     assert not (tmp_path / "out" / "patches").exists()
-
-
-def test_a_folder_of_another_layout_is_told_what_it_lacks(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "readme.md").write_text("")
-    with pytest.raises(InputError, match=r"no train and no train_labels\.csv.*Found: readme\.md"):
-        sources.open_source(tmp_path / "other")
 
 
 def test_swapped_channels_show_in_the_hash(source: Path, tmp_path: Path) -> None:

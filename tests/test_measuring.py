@@ -68,8 +68,16 @@ def test_the_asked_sensitivity_is_reached_by_the_highest_such_threshold(
     threshold = measuring.choose_threshold(labels, probabilities, asked)
     positives = probabilities[labels == 1]
     assert (positives >= threshold).mean() >= asked
-    higher = probabilities[probabilities > threshold + 1e-6]
+    higher = probabilities[probabilities > threshold * (1 + 1e-5)]
     assert not len(higher) or (positives >= higher.min()).mean() < asked
+
+
+@pytest.mark.parametrize("sensitivity", [None, 1.0])
+def test_a_tiny_threshold_stays_above_what_it_parts_from(sensitivity: float | None) -> None:
+    probabilities = np.array([1e-9, 1e-8, 5.123456789e-7, 0.9])
+    threshold = measuring.choose_threshold(np.array([0, 0, 1, 1]), probabilities, sensitivity)
+    assert threshold == 5.12345e-7
+    assert (probabilities >= threshold).tolist() == [False, False, True, True]
 
 
 def test_calibration_bins_hold_equal_numbers() -> None:

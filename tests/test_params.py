@@ -59,6 +59,7 @@ def test_every_float_survives_being_written_as_python_writes_it(
         ("epochs: true", "example.epochs is True: should be a valid integer"),
         ("model: huge", "example.model is 'huge': should be 'small' or 'large'"),
         ("is_round: 1", "example.is_round is 1: should be a valid boolean"),
+        ("learning_rate: .inf", "example.learning_rate is inf: should be a finite number"),
         ("learning_rate: null", "example.learning_rate is None: should be a valid number"),
     ],
 )
@@ -92,6 +93,7 @@ def test_all_wrong_keys_are_named_at_once(tmp_path: Path) -> None:
     [
         ("other: {}", "section 'example' is missing; found: other"),
         ("example: 3", "section 'example' holds 3; expected keys and values"),
+        ("1: {}", "section 'example' is missing; found: 1"),
         ("- example", "holds no sections"),
         ("", "holds no sections"),
         ("example: {", "not readable as YAML"),

@@ -102,6 +102,21 @@ def test_a_patch_without_a_slide_makes_no_group_with_another() -> None:
     assert not tables.is_slide_disjoint(split)
 
 
+@pytest.mark.parametrize("num_loose", [300, 3100])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_partial_slide_map_still_gives_the_shares_asked_for(seed: int, num_loose: int) -> None:
+    table = manifest(0, 20, spread=0.9)
+    random = np.random.default_rng(seed)
+    loose = pd.DataFrame({"id": [f"x{number:05d}" for number in range(num_loose)], "slide": None})
+    loose["label"] = random.integers(0, 2, num_loose)
+    split = splitting.assign(pd.concat([table, loose]), 0.2, 0.2, seed)
+    shares = split["split"].value_counts(normalize=True)
+    assert shares["test"] == pytest.approx(0.2, abs=0.02)
+    assert shares["validation"] == pytest.approx(0.2, abs=0.02)
+    balance = split.groupby("split")["label"].mean() - split["label"].mean()
+    assert balance.abs().max() <= 0.01
+
+
 @pytest.mark.parametrize(
     ("slides", "labels", "message"),
     [

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from test_shards import write
 
-from metastasis import predicting, scoring, shards, sources, training
+from metastasis import scoring, shards, training
 from metastasis.errors import InputError
 
 pytestmark = pytest.mark.medium
@@ -125,43 +125,3 @@ def test_fewer_patches_than_a_batch_are_told(data: Path) -> None:
 
 def test_the_baseline_trains_too(data: Path) -> None:
     assert (train(data, model="baseline", epochs=1) / "model.keras").exists()
-
-
-def predict(data: Path, *, is_rounded: bool) -> pd.DataFrame:
-    predicting.predict(
-        predicting.PredictParams(round=is_rounded),
-        model_path=data / "out" / "model.keras",
-        crops_folder=data / "crops",
-        tables_folder=data / "tables",
-        submission_path=data / "submission.csv",
-        metrics_path=data / "predict.json",
-    )
-    return pd.read_csv(data / "submission.csv")
-
-
-def test_a_submission_keeps_ids_order_and_probabilities(data: Path) -> None:
-    train(data)
-    index = pd.read_parquet(data / "crops" / shards.INDEX_NAME)
-    shards.write_index(data / "crops", index.assign(pool="test"))
-    asked = ["p7", "p3", "p20"]
-    (data / "tables").mkdir()
-    sample = pd.DataFrame({"id": asked, "label": 0})
-    sample.to_csv(data / "tables" / sources.SUBMISSION_NAME, index=False)
-    submission = predict(data, is_rounded=False)
-    assert submission["id"].tolist() == asked
-    patches = shards.read(data / "crops")
-    model = keras.saving.load_model(data / "out" / "model.keras")
-    expected = model(patches.take(patches.locate(pd.Series(asked), "test"))).numpy()[:, 0]
-    assert submission["label"].to_numpy() == pytest.approx(expected, abs=1e-5)
-    rounded = predict(data, is_rounded=True)
-    assert rounded["label"].tolist() == (expected >= 0.5).astype(int).tolist()
-
-
-def test_a_source_that_asks_for_nothing_gets_a_header(data: Path) -> None:
-    train(data)
-    (data / "tables").mkdir()
-    assert predict(data, is_rounded=False).columns.tolist() == ["id", "label"]
-    assert (data / "submission.csv").read_text() == "id,label\n"
-    numbers = json.loads((data / "predict.json").read_text())
-    assert numbers["num_patches"] == 0
-    assert numbers["has_sample_submission"] is False

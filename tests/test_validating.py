@@ -46,7 +46,7 @@ def test_good_data_passes_every_rule_and_comes_out_whole(source: Path, tmp_path:
     expected = labels.merge(slides, on="id").sort_values("id", ignore_index=True)
     pd.testing.assert_frame_equal(manifest, expected)
     assert set(verdicts(tmp_path / "out").values()) == {"met"}
-    assert len(verdicts(tmp_path / "out")) == 17
+    assert len(verdicts(tmp_path / "out")) == 18
     assert {path.name for path in (tmp_path / "out" / "plots").iterdir()} == {
         "class-balance.png",
         "samples.png",
@@ -127,7 +127,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "a test image missing": (change_image("test", None), "test-image-present"),
     "a corrupt test image": (change_image("test", b""), "test-image-usable"),
-    "one pixel changed": (one_pixel, "image-id-is-hash"),
+    "one pixel changed": (one_pixel, "labelled-id-is-hash"),
     "a patch on two slides": (slides("id,slide\nx,a\nx,b\n"), "slides-id-unique"),
     "a slide without a name": (slides("id,slide\nx,\n"), "slides-name"),
 }
@@ -203,6 +203,31 @@ def test_a_wsi_column_is_the_slide(source: Path, tmp_path: Path) -> None:
     path = source / "slides.csv"
     path.write_text(path.read_text().replace("slide", "wsi", 1))
     assert validate(source, tmp_path / "out")["slide"].notna().all()
+
+
+def test_a_map_with_wsi_and_slide_goes_by_slide(source: Path, tmp_path: Path) -> None:
+    slides = pd.read_csv(source / "slides.csv", dtype="str")
+    slides.assign(wsi="one").to_csv(source / "slides.csv", index=False)
+    assert validate(source, tmp_path / "out")["slide"].nunique() == 10
+
+
+def test_a_slide_map_without_rows_leaves_slides_unknown(source: Path, tmp_path: Path) -> None:
+    (source / "slides.csv").write_text("id,slide\n")
+    assert validate(source, tmp_path / "out")["slide"].isna().all()
+
+
+def test_a_stray_file_is_warned_of_and_stops_nothing(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source / "train" / "Thumbs.db").write_text("thumbs")
+    assert len(validate(source, tmp_path / "out")) == 20
+    assert "labelled-image-listed: 1 found (Thumbs.db)" in capsys.readouterr().out
+
+
+def test_a_sample_submission_without_test_patches_is_normal(source: Path, tmp_path: Path) -> None:
+    for path in (source / "test").iterdir():
+        path.unlink()
+    assert len(validate(source, tmp_path / "out")) == 20
 
 
 def test_a_slide_map_without_its_columns_stops(source: Path, tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 from tqdm import tqdm
 
 from metastasis import files, rendering, specimens, textures, tissue
 from metastasis.errors import InputError
-from metastasis.params import Section
+from metastasis.params import Section, Seed
 
 POSITIVE_SHARE = 0.405  # of all patches, as in Kaggle's training set
 TUMOUR_FREE_SHARE = 1 / 3  # of the slides
@@ -35,7 +35,7 @@ AtLeastThree = Annotated[int, Field(ge=3)]  # one slide without tumour and two w
 class DemoParams(Section):
     """Section `demo` of params.yaml."""
 
-    seed: NonNegativeInt
+    seed: Seed
     num_slides: AtLeastThree
     num_patches: AtLeastThree
     num_test_slides: AtLeastThree

@@ -13,12 +13,12 @@ from typing import Any
 
 import pandas as pd
 
-NUM_DECIMALS = 6  # beyond it a metric of 200,000 patches is noise
-NUM_DIGITS = 9  # a float32 in a table is read back as it was
+NUM_METRIC_DIGITS = 6  # significant ones; beyond them a metric of 200,000 patches is noise
+NUM_TABLE_DIGITS = 9  # a float32 in a table is read back as it was
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write `content` with sorted keys and floats rounded to `NUM_DECIMALS`.
+    """Write `content` with sorted keys and floats rounded to `NUM_METRIC_DIGITS`.
 
     Raises:
         ValueError: a float is NaN or infinite, which JSON can't hold: write None for "not defined".
@@ -31,7 +31,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write `table` without its index, with Unix line ends on every system."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, lineterminator="\n", float_format=f"%.{NUM_DIGITS}g")
+    table.to_csv(path, index=False, lineterminator="\n", float_format=f"%.{NUM_TABLE_DIGITS}g")
 
 
 @contextmanager
@@ -57,5 +57,5 @@ def _rounded(value: Any) -> Any:  # noqa: ANN401  # JSON's own values
     if isinstance(value, list | tuple):
         return [_rounded(item) for item in value]
     if isinstance(value, float) and math.isfinite(value):
-        return round(value, NUM_DECIMALS)
+        return float(f"{value:.{NUM_METRIC_DIGITS}g}")
     return value

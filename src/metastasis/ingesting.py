@@ -9,19 +9,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import cv2
 import numpy as np
 import pandas as pd
+from pydantic import Field
 from tqdm import tqdm
 
 from metastasis import files, shards, sources
+from metastasis.errors import InputError
 from metastasis.params import Section
-from metastasis.shards import UInt8
+from metastasis.shards import PATCH_SIZE, UInt8
 from metastasis.sources import Entry
 
-PATCH_SIZE = 96
 DEMO_PATH = Path("data/demo")  # what data/dvc.yaml builds
 CHUNK_ROWS = 256  # images a task: long enough to hide the hand-over, short enough to stay in cache
 
@@ -49,8 +50,8 @@ Result = TypeVar("Result")
 class DataParams(Section):
     """Where the data is: both are paths, relative to the folder of dvc.yaml or absolute."""
 
-    source: str
-    slides: str
+    source: Annotated[str, Field(min_length=1)]
+    slides: Annotated[str, Field(min_length=1)]
 
 
 def ingest(
@@ -63,24 +64,45 @@ def ingest(
 ) -> None:
     """Pack the source into shards, and write its inventory and its tables.
 
-    A slide map inside the source wins over `slides_path`, which may hold no rows.
+    A slide map inside the source wins over the one at `slides_path`.
 
     Raises:
-        InputError: the source is missing, or of no known layout.
+        InputError: the source or the slide map is missing, or of no known layout.
     """
     source = sources.open_source(source_path)
-    found = source.tables()
-    if sources.SLIDES_NAME not in found and sources.has_rows(slides_path.read_bytes()):
-        found[sources.SLIDES_NAME] = slides_path.read_bytes()
-    with files.whole_folder(tables_folder) as folder:
-        for name, content in found.items():
-            (folder / name).write_bytes(content)
+    _check_slides(slides_path)
     with files.whole_folder(shards_folder) as folder:
         inventory = _pack(source, folder)
         shards.write_index(folder, inventory[inventory["problem"] == ""])
     inventory.to_parquet(inventory_path, index=False)
+    found = {sources.SLIDES_NAME: slides_path.read_bytes()} | source.tables()
+    with files.whole_folder(tables_folder) as folder:
+        for name, content in found.items():
+            (folder / name).write_bytes(content)
     num_problems = int((inventory["problem"] != "").sum())
     print(f"ingest: {len(inventory):,} images, {num_problems:,} of them unusable")
+
+
+def check(params: DataParams) -> None:
+    """Raise InputError if the source or the slide map is not there to be ingested."""
+    _check_slides(Path(params.slides))
+    source = Path(params.source)
+    if source == DEMO_PATH:
+        return
+    if DEMO_PATH.resolve().is_relative_to(source.resolve()):
+        raise InputError(
+            f"data.source: {source} holds the pipeline's own outputs, which DVC removes at will; "
+            "put the source into a folder of its own."
+        )
+    sources.open_source(source)
+
+
+def _check_slides(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(
+            f"data.slides: {path} is no file; expected a CSV with the columns id and slide (or "
+            "wsi). The project's own data/slides.csv, with a header and no row, says: unknown."
+        )
 
 
 def inspect(content: bytes) -> Inspection:
@@ -105,9 +127,10 @@ def inspect(content: bytes) -> Inspection:
 
 
 def _decode(content: bytes) -> np.ndarray | None:
-    if not content:
-        return None  # OpenCV raises on an empty buffer, and on nothing else
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # of an empty file, or one that claims to hold more pixels than OpenCV reads
+        return None
     return image if image is None or image.ndim == 3 else image[:, :, np.newaxis]  # noqa: PLR2004
 
 
@@ -132,7 +155,7 @@ def _inspected(source: sources.KaggleFolder) -> Iterator[tuple[Entry, Inspection
     chunks = [entries[start : start + CHUNK_ROWS] for start in range(0, len(entries), CHUNK_ROWS)]
 
     def inspect_chunk(chunk: list[Entry]) -> list[Inspection]:
-        return [inspect(source.read(entry)) for entry in chunk]
+        return [_inspected_entry(source, entry) for entry in chunk]
 
     cv2.setNumThreads(1)  # the pool is the parallelism
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -141,6 +164,15 @@ def _inspected(source: sources.KaggleFolder) -> Iterator[tuple[Entry, Inspection
         for chunk, results in zip(chunks, _map_ahead(inspect_chunk, chunks), strict=True):
             yield from zip(chunk, results, strict=True)
             bar.update(len(chunk))
+
+
+def _inspected_entry(source: sources.KaggleFolder, entry: Entry) -> Inspection:
+    if not entry.is_named_as_image:
+        return None, {"problem": "not named ID.tif"}
+    try:
+        return inspect(source.read(entry))
+    except OSError as error:  # a folder, a broken link, no permission
+        return None, {"problem": f"not readable: {error.strerror}"}
 
 
 def _map_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

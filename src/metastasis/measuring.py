@@ -1,10 +1,12 @@
 """Numbers and thresholds from labels and probabilities: pure functions over arrays."""
 
-import math
+from decimal import ROUND_FLOOR, Context
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
+
+from metastasis import files
 
 Ints = NDArray[np.integer]
 Floats = NDArray[np.floating]
@@ -41,14 +43,15 @@ def choose_threshold(labels: Ints, probabilities: Floats, sensitivity: float | N
     """Return the probability from which on a patch is called positive.
 
     Without `sensitivity` it maximises Youden's J (sensitivity + specificity - 1; Youden 1950); with
-    it, it is the highest threshold that reaches this sensitivity. It is rounded down to 6 decimals,
-    so that what is written into a file calls the same patches positive.
+    it, it is the highest threshold that reaches this sensitivity. It is rounded down to the digits
+    of a file, so that what is read back calls the same patches positive.
     """
     fpr, tpr, thresholds = metrics.roc_curve(labels, probabilities, drop_intermediate=False)
     # The first point calls nothing positive, at an infinite threshold.
     fpr, tpr, thresholds = fpr[1:], tpr[1:], thresholds[1:]
     chosen = np.argmax(tpr - fpr) if sensitivity is None else np.argmax(tpr >= sensitivity)
-    return math.floor(float(thresholds[chosen]) * 1e6) / 1e6
+    written = Context(prec=files.NUM_METRIC_DIGITS, rounding=ROUND_FLOOR)
+    return float(written.create_decimal(str(float(thresholds[chosen]))))
 
 
 def calibration(labels: Ints, probabilities: Floats, num_bins: int = 10) -> tuple[Floats, Floats]:

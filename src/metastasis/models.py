@@ -11,8 +11,7 @@ import keras
 from keras import layers
 
 from metastasis.errors import InputError
-
-CENTRE_SIZE = 32  # pixels: the label is about the central 32x32
+from metastasis.shards import CENTRE_SIZE
 
 # Of the moving statistics: Keras's .99 lags epochs behind where an epoch has few steps.
 MOMENTUM = 0.9

@@ -7,10 +7,10 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from metastasis.errors import InputError
@@ -21,8 +21,10 @@ PARAMS_PATH = Path("params.yaml")  # the name DVC itself expects, in the folder 
 class Section(BaseModel):
     """One section of params.yaml: frozen, strictly typed, no unknown keys and no defaults."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy's and Keras's generators take
 
 SectionType = TypeVar("SectionType", bound=Section)
 
@@ -80,7 +82,7 @@ def _load(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not readable as YAML: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no sections; restore it with `git checkout {path}`.")
-    return content
+    return {str(name): section for name, section in content.items()}
 
 
 def _explain(name: str, detail: ErrorDetails, model: type[Section]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from metastasis import files, scoring, shards, sources
+from metastasis import files, scoring, shards, sources, tables
 from metastasis.params import Section
 
 ROUND_THRESHOLD = 0.5  # network A's, whose notebook submitted labels
@@ -29,27 +29,29 @@ def predict(
 ) -> None:
     """Write the probability of tumour (or 0 and 1 at 0.5) for each id of the sample submission.
 
-    A source without a sample submission gets a submission with a header and no row.
+    A source without a sample submission, or without test patches, gets a header and no row.
     """
-    sample_path = tables_folder / sources.SUBMISSION_NAME
-    is_asked = sample_path.exists()
-    ids = pd.read_csv(sample_path, dtype="str")["id"] if is_asked else pd.Series([], dtype="str")
+    patches = shards.read(crops_folder)
+    ids = _asked_ids(tables_folder / sources.SUBMISSION_NAME, patches)
     labels = np.empty(0)
     if len(ids):
-        patches = shards.read(crops_folder)
         logits = scoring.score(model_path, patches, patches.locate(ids, "test"))
         labels = expit(logits.astype(np.float64))
     numbers = {
         "num_patches": len(ids),
         "mean_probability": float(labels.mean()) if len(ids) else None,
         "positive_share": float((labels >= ROUND_THRESHOLD).mean()) if len(ids) else None,
-        "has_sample_submission": is_asked,
     }
     if params.round:
         labels = (labels >= ROUND_THRESHOLD).astype(np.int64)
     files.write_csv(submission_path, pd.DataFrame({"id": ids, "label": labels}))
     files.write_json(metrics_path, numbers)
-    if is_asked:
-        print(f"predict: {len(ids):,} patches, written to {submission_path}")
-    else:
-        print(f"predict: no {sources.SUBMISSION_NAME} in the source: {submission_path} has no row")
+    print(f"predict: {len(ids):,} patches, written to {submission_path}")
+    if not len(ids):
+        print(f"predict: the source has no test patches, or no {sources.SUBMISSION_NAME}")
+
+
+def _asked_ids(sample_path: Path, patches: shards.Patches) -> pd.Series:
+    if sample_path.exists() and (patches.index["pool"] == "test").any():
+        return tables.read_text(sample_path)["id"]
+    return pd.Series([], dtype="str")

@@ -91,35 +91,36 @@ def slide_coverage() -> list[Rule]:
     ]
 
 
-def images(pool: str, table: str) -> list[Rule]:
+def images(pool: str) -> list[Rule]:
     """Rules over the images of a pool joined with the table that lists them."""
+    table = {"labelled": "label table", "test": "sample submission"}[pool]
     return [
         Rule(
             f"{pool}-image-present",
             "error",
-            f"Every id of the {table} table has its image.",
+            f"Every id of the {table} has its image, named ID.tif.",
             gxe.ExpectColumnValuesToBeInSet(column="without_image", value_set=[""]),
         ),
         Rule(
             f"{pool}-image-listed",
             "warning",
-            f"Every image is in the {table} table; one that isn't is left out.",
+            f"Every image is in the {table}; one that isn't is left out.",
             gxe.ExpectColumnValuesToBeInSet(column="without_row", value_set=[""]),
         ),
         Rule(
             f"{pool}-image-usable",
             "error",
-            "Every image decodes to 96x96 RGB of 8 bits a channel.",
+            "Every image that is asked for decodes to 96x96 RGB of 8 bits a channel.",
             gxe.ExpectColumnValuesToBeInSet(column="unusable", value_set=[""]),
         ),
     ]
 
 
-def hashes() -> list[Rule]:
-    """Rules over the usable images: text columns id and sha1."""
+def hashes(pool: str) -> list[Rule]:
+    """Rules over the usable images of a pool: text columns id and sha1."""
     return [
         Rule(
-            "image-id-is-hash",
+            f"{pool}-id-is-hash",
             "error",
             "An id is the SHA-1 of the patch's RGB bytes, as Kaggle made them: no pixel was "
             "changed and the channels are in order (validate.ids: any switches this off).",

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 Pool = Literal["labelled", "test"]
 UInt8 = NDArray[np.uint8]
 
+PATCH_SIZE = 96  # pixels
+CENTRE_SIZE = 32  # pixels: the label is about the central 32x32
 SHARD_ROWS = (
     4096  # 108 MiB of 96x96 RGB: few enough files for DVC, small enough to hold one in memory
 )

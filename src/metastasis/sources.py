@@ -3,8 +3,6 @@
 What its images hold, `ingesting` looks at.
 """
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +17,16 @@ POOL_FOLDERS: dict[Pool, str] = {"labelled": "train", "test": "test"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One image file of a source."""
+    """One file of a source's image folders; `id` is its name without .tif, if that is its end."""
 
     pool: Pool
     id: str
     path: Path
+
+    @property
+    def is_named_as_image(self) -> bool:
+        """Whether the file's name is ID.tif."""
+        return self.path.name == f"{self.id}.tif"
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,8 @@ def open_source(path: Path) -> KaggleFolder:
     expected = f"a folder with train/ and {LABELS_NAME}, as Kaggle's zip unpacks to"
     if not path.exists():
         raise InputError(
-            f"data.source: {path} does not exist; expected {expected}. A relative path is taken "
-            "from the folder of dvc.yaml and is not there in `dvc exp run --temp` or `--queue` "
-            "unless git or DVC tracks it: give an absolute path then."
+            f"data.source: {path} does not exist; expected {expected}. "
+            "A relative path is taken from the folder of dvc.yaml."
         )
     if not path.is_dir():
         raise InputError(f"data.source: {path} is a file; expected {expected}.")
@@ -78,10 +80,3 @@ def open_source(path: Path) -> KaggleFolder:
             f"expected {expected}. Found: {found}."
         )
     return KaggleFolder(path)
-
-
-def has_rows(table: bytes) -> bool:
-    """Return whether a CSV holds more than its header."""
-    rows = csv.reader(io.StringIO(table.decode("utf-8", errors="replace")))
-    next(rows, None)
-    return next(rows, None) is not None

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
 from metastasis import files, plotting, tables
 from metastasis.errors import InputError
-from metastasis.params import Section
+from metastasis.params import Section, Seed
 from metastasis.tables import SPLITS
 
 NUM_STRATA = 4
-MAX_REFINED_GROUPS = 3000  # so that the table of all swaps stays small
+MAX_REFINED_GROUPS = 500  # the largest ones: the table of all their swaps stays small
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Counts = NDArray[np.int64]
@@ -26,7 +26,7 @@ Counts = NDArray[np.int64]
 class SplitParams(Section):
     """The shares of validation and test; the rest trains."""
 
-    seed: NonNegativeInt
+    seed: Seed
     validation: Share
     test: Share
 
@@ -138,19 +138,17 @@ def _deal(counts: Counts, shares: NDArray[np.float64], random: np.random.Generat
 
 def _refine(counts: Counts, shares: NDArray[np.float64], parts: Counts) -> Counts:
     """Make the best move or swap of groups until none brings the parts nearer to `shares`."""
-    if len(counts) > MAX_REFINED_GROUPS:
-        return parts  # dealing is exact to a fraction of a percent by then
     scaled = counts / counts.sum(axis=0)  # each class counts the same
+    moved = np.argsort(-counts.sum(axis=1), kind="stable")[:MAX_REFINED_GROUPS]
     while True:
         off = np.stack([scaled[parts == part].sum(axis=0) for part in range(len(shares))])
         off -= shares[:, np.newaxis]
-        gain, first, second, target = _best_exchange(scaled, parts, off)
+        gain, first, second, target = _best_exchange(scaled[moved], parts[moved], off)
         if gain < 1e-12:  # noqa: PLR2004  # rounding
             return parts
-        parts = parts.copy()
         if second >= 0:
-            parts[second] = parts[first]
-        parts[first] = target
+            parts[moved[second]] = parts[moved[first]]
+        parts[moved[first]] = target
 
 
 def _best_exchange(

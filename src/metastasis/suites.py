@@ -1,6 +1,6 @@
 """Runs named expectations over a table with Great Expectations; needs no file and leaves none.
 
-Which expectations there are, and what follows from a failure, `validating` says.
+Which expectations there are, `rules` says; what follows from a failure, `validating`.
 """
 
 from collections.abc import Sequence

@@ -21,17 +21,18 @@ from tqdm.keras import TqdmCallback
 
 from metastasis import augmenting, feeding, layers, models, plotting, saving, shards, tables
 from metastasis.errors import InputError
-from metastasis.params import Section
+from metastasis.params import Section, Seed
 
 STATE_FOLDER = Path(".state/train")  # in git's and DVC's ignore lists: no output of the stage
 SCORING_BATCH_SIZE = 256
+AMPERE = (8, 0)  # the first of NVIDIA's compute capabilities with bfloat16
 FINAL_RATE = 0.01  # of the learning rate, at the end of the cosine
 
 
 class TrainParams(Section):
     """The network, its optimiser and its augmentation."""
 
-    seed: NonNegativeInt
+    seed: Seed
     model: Literal["baseline", "compact"]
     epochs: PositiveInt
     patience: PositiveInt
@@ -89,6 +90,7 @@ def _fit(
     """Fit and leave `network` with the weights that validate best; return the history."""
     STATE_FOLDER.mkdir(parents=True, exist_ok=True)
     best_path = STATE_FOLDER / "best.weights.h5"
+    best_path.unlink(missing_ok=True)
     with Live(log_folder, dvcyaml=False, save_dvc_exp=False, report=None) as live:
         callbacks = [
             keras.callbacks.TerminateOnNaN(),
@@ -186,19 +188,21 @@ def _policy(precision: str) -> str:
 
 
 def _computes_in_bfloat16() -> bool:
-    if tf.config.list_physical_devices("GPU"):
-        return True
+    for gpu in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpu)
+        return bool(details.get("compute_capability", (0, 0)) >= AMPERE)
     cpuinfo = Path("/proc/cpuinfo")
     flags = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
     return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})  # x86-64, x86-64, Arm
 
 
 def _check_loss(history: dict[str, list[float]]) -> None:
-    epochs = np.flatnonzero(~np.isfinite(history["loss"]))
+    losses = np.array([history["loss"], history["val_loss"]])
+    epochs = np.flatnonzero(~np.isfinite(losses).all(axis=0))
     if len(epochs):
         raise InputError(
             f"train: the loss stopped being a number in epoch {epochs[0] + 1}; most often the "
-            "learning rate is too high: lower train.learning_rate or raise train.warmup_epochs."
+            "learning rate is too high: lower train.learning_rate."
         )
 
 

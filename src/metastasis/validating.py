@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
-from metastasis import files, plotting, rules, shards, sources, suites
+from metastasis import files, plotting, rules, shards, sources, suites, tables
 from metastasis.errors import InputError
-from metastasis.params import Section
+from metastasis.params import Section, Seed
 from metastasis.suites import Verdict
 
 NUM_SAMPLES = 16  # patches of each class in the sample plot
@@ -27,7 +27,7 @@ class ValidateParams(Section):
     ids: Literal["sha1", "any"]
     min_positive_share: Share
     max_positive_share: Share
-    samples_seed: NonNegativeInt
+    samples_seed: Seed
 
     @model_validator(mode="after")
     def _is_ordered(self) -> "ValidateParams":
@@ -53,10 +53,10 @@ def validate(
     Raises:
         InputError: a rule of severity error is broken; the message names rule, count and examples.
     """
-    labels = read_table(tables_folder / sources.LABELS_NAME)
+    labels = tables.read_text(tables_folder / sources.LABELS_NAME)
     slides = read_slides(tables_folder / sources.SLIDES_NAME)
     submission_path = tables_folder / sources.SUBMISSION_NAME
-    submission = read_table(submission_path) if submission_path.exists() else None
+    submission = tables.read_text(submission_path) if submission_path.exists() else None
     inventory = pd.read_parquet(inventory_path)
 
     verdicts = _check(params, labels, slides, submission, inventory)
@@ -73,29 +73,15 @@ def validate(
     _plot(params, manifest, shards_folder, plots_folder)
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Return a CSV with every cell as the text it is.
-
-    Raises:
-        InputError: the file is missing, empty, not UTF-8 or no CSV.
-    """
-    try:
-        return pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path.name} is missing in the source.") from None
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is not a CSV with a header, in UTF-8: {error}") from None
-
-
 def read_slides(path: Path) -> pd.DataFrame:
-    """Return the slide map (id, slide); empty if there is none.
+    """Return the slide map (id, slide), without rows if nothing is known.
 
     Raises:
         InputError: it has no column id, or neither slide nor wsi.
     """
-    if not path.exists():
-        return pd.DataFrame({"id": [], "slide": []}, dtype="str")
-    table = read_table(path).rename(columns={"wsi": "slide"})
+    table = tables.read_text(path)
+    if "slide" not in table:
+        table = table.rename(columns={"wsi": "slide"})
     if not {"id", "slide"} <= set(table.columns):
         found = ", ".join(table.columns)
         raise InputError(f"the slide map has the columns {found}; expected id and slide (or wsi).")
@@ -120,13 +106,20 @@ def _check(
     if len(slides):
         verdicts += suites.run(slides, rules.slides())
         verdicts += suites.run(_joined(slides, labels), rules.slide_coverage())
-    pools = {"labelled": ("labels", labels), "test": ("submission", submission)}
-    for pool, (name, table) in pools.items():
-        if table is not None:
-            joined = _joined(table, inventory[inventory["pool"] == pool])
-            verdicts += suites.run(joined, rules.images(pool, name))
+    labelled, tested = (inventory[inventory["pool"] == pool] for pool in ("labelled", "test"))
+    verdicts += _check_images(params, "labelled", labels, labelled)
+    if submission is not None and len(tested):  # a source of training patches alone is normal
+        verdicts += _check_images(params, "test", submission, tested)
+    return verdicts
+
+
+def _check_images(
+    params: ValidateParams, pool: str, table: pd.DataFrame, images: pd.DataFrame
+) -> list[Verdict]:
+    verdicts = suites.run(_joined(table, images), rules.images(pool))
     if params.ids == "sha1":
-        verdicts += suites.run(inventory[inventory["problem"] == ""], rules.hashes())
+        usable = images[(images["problem"] == "") & images["id"].isin(table["id"])]
+        verdicts += suites.run(usable, rules.hashes(pool))
     return verdicts
 
 
@@ -140,7 +133,7 @@ def _joined(table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     }
     if "problem" in images:
         problem = joined["problem"].fillna("")
-        columns["unusable"] = (ids + ": " + problem).where(problem != "", "")
+        columns["unusable"] = (ids + ": " + problem).where((side == "both") & (problem != ""), "")
     return pd.DataFrame(columns)
 
 
