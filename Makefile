@@ -35,7 +35,7 @@ test: setup ## the quick tests and the whole pipeline once on a tiny demo
 	pytest -n auto --dist loadfile -m "not slow"
 
 test-quick: setup ## the quick tests alone
-	pytest -n auto --dist loadfile -m "not slow and not medium"
+	pytest -n auto --dist worksteal -m "not slow and not medium"
 
 test-slow: setup ## real DVC in temporary clones, long training
 	pytest -n auto --dist loadfile -m slow
