@@ -161,6 +161,12 @@ def test_a_label_file_that_is_no_table_stops(
         validate(source, tmp_path / "out")
 
 
+def test_a_changed_patch_is_named_with_the_hash_it_has(source: Path, tmp_path: Path) -> None:
+    one_pixel(source)
+    with pytest.raises(InputError, match=r"id-is-hash: 1 found \([0-9a-f]{40} has [0-9a-f]{40}\)"):
+        validate(source, tmp_path / "out")
+
+
 def test_the_message_counts_and_names_what_it_found(source: Path, tmp_path: Path) -> None:
     victims = sorted((source / "train").iterdir())[:2]
     for victim in victims:

@@ -158,8 +158,8 @@ def _inspected(source: sources.KaggleFolder) -> Iterator[tuple[Entry, Inspection
         return [_inspected_entry(source, entry) for entry in chunk]
 
     cv2.setNumThreads(1)  # the pool is the parallelism
+    # An undecodable file is a row of the inventory, not a line on stderr.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    # an undecodable file is a row of the inventory, not a line on stderr
     with tqdm(total=len(entries), desc="ingest", unit=" images", disable=None) as bar:
         for chunk, results in zip(chunks, _map_ahead(inspect_chunk, chunks), strict=True):
             yield from zip(chunk, results, strict=True)

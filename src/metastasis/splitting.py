@@ -123,7 +123,7 @@ def _check_parts(table: pd.DataFrame) -> None:
 
 
 def _deal(counts: Counts, shares: NDArray[np.float64], random: np.random.Generator) -> Counts:
-    """Deal groups at random, stratum by stratum, each to the part that lacks most of its share."""
+    """Deal the groups of each stratum in random order: to the first part its share, and so on."""
     positive_share = counts[:, 1] / counts.sum(axis=1)
     stratum = np.ceil(positive_share * (NUM_STRATA - 1))
     parts = np.empty(len(counts), np.int64)

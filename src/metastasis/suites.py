@@ -68,8 +68,12 @@ def _verdict(rule: Rule, entry: gx.core.ExpectationValidationResult) -> Verdict:
         return Verdict(rule, is_met=True, num_unexpected=0, examples=())
     if "unexpected_count" in result:
         values = result["partial_unexpected_list"]
-        examples = tuple(dict.fromkeys(str(value) for value in values))
+        examples = tuple(dict.fromkeys(map(_shown, values)))
         return Verdict(
             rule, is_met=False, num_unexpected=result["unexpected_count"], examples=examples
         )
     return Verdict(rule, is_met=False, num_unexpected=1, examples=(str(result["observed_value"]),))
+
+
+def _shown(value: object) -> str:
+    return " has ".join(map(str, value)) if isinstance(value, tuple) else str(value)

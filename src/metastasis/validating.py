@@ -54,7 +54,7 @@ def validate(
         InputError: a rule of severity error is broken; the message names rule, count and examples.
     """
     labels = tables.read_text(tables_folder / sources.LABELS_NAME)
-    slides = read_slides(tables_folder / sources.SLIDES_NAME)
+    slides = _read_slides(tables_folder / sources.SLIDES_NAME)
     submission_path = tables_folder / sources.SUBMISSION_NAME
     submission = tables.read_text(submission_path) if submission_path.exists() else None
     inventory = pd.read_parquet(inventory_path)
@@ -73,12 +73,8 @@ def validate(
     _plot(params, manifest, shards_folder, plots_folder)
 
 
-def read_slides(path: Path) -> pd.DataFrame:
-    """Return the slide map (id, slide), without rows if nothing is known.
-
-    Raises:
-        InputError: it has no column id, or neither slide nor wsi.
-    """
+def _read_slides(path: Path) -> pd.DataFrame:
+    """Return the slide map (id, slide), without rows if nothing is known."""
     table = tables.read_text(path)
     if "slide" not in table:
         table = table.rename(columns={"wsi": "slide"})
