@@ -62,7 +62,7 @@ def validate(
     verdicts = _check(params, labels, slides, submission, inventory)
     broken = [verdict for verdict in verdicts if not verdict.is_met]
     errors = [verdict for verdict in broken if verdict.rule.severity == "error"]
-    manifest = None if errors else _manifest(labels, slides, inventory)
+    manifest = None if errors else _manifest(labels, slides)
     files.write_json(metrics_path, _metrics(verdicts, inventory, manifest))
     for verdict in broken:
         if verdict.rule.severity == "warning":
@@ -133,9 +133,9 @@ def _joined(table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _manifest(labels: pd.DataFrame, slides: pd.DataFrame, inventory: pd.DataFrame) -> pd.DataFrame:
-    usable = inventory.query("pool == 'labelled' and problem == ''")
-    manifest = labels[labels["id"].isin(usable["id"])].merge(slides, on="id", how="left")
+def _manifest(labels: pd.DataFrame, slides: pd.DataFrame) -> pd.DataFrame:
+    """All labelled patches: the rules let through only labels whose image is there and usable."""
+    manifest = labels.merge(slides, on="id", how="left")
     return manifest[["id", "label", "slide"]].sort_values("id", ignore_index=True)
 
 
