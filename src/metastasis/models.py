@@ -67,7 +67,7 @@ def _compact(tensor: Tensor, batch_norm: BatchNorm) -> Tensor:
             f"train.model: compact needs crop.size 32, 64 or 96, so that the centre falls on whole "
             f"cells of its features; found {size}."
         )
-    for stage, (filters, num_blocks) in enumerate(((32, 0), (64, 1), (128, 1), (256, 0)), 1):
+    for stage, (filters, num_blocks) in enumerate(((32, 0), (48, 1), (96, 1), (192, 0)), 1):
         tensor = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"conv{stage}")(
             tensor
         )
