@@ -1,7 +1,6 @@
 """Small sources in Kaggle's layout, made of noise with known ids, for the tests of any stage."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,8 +9,6 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-MakeSource = Callable[..., Path]
-
 
 def sha1(patch: NDArray[np.uint8]) -> str:
     return hashlib.sha1(patch.tobytes()).hexdigest()  # noqa: S324  # Kaggle's ids, no secret
@@ -19,6 +16,14 @@ def sha1(patch: NDArray[np.uint8]) -> str:
 
 def write_tif(path: Path, patch: NDArray[np.uint8]) -> None:
     assert cv2.imwrite(str(path), cv2.cvtColor(patch, cv2.COLOR_RGB2BGR))
+
+
+def assert_same_bytes(first: Path, second: Path, num_files: int) -> None:
+    """Hold the `num_files` files below `first` equal to their twins below `second`."""
+    written = [path for path in first.rglob("*") if path.is_file()]
+    assert len(written) == num_files
+    for path in written:
+        assert path.read_bytes() == (second / path.relative_to(first)).read_bytes(), path
 
 
 @pytest.fixture

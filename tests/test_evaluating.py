@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import assert_same_bytes
 from scipy.special import expit
 from sklearn import metrics
 from test_shards import write
@@ -87,11 +88,7 @@ def test_the_asked_sensitivity_is_reached_on_validation(data: Path, tmp_path: Pa
 def test_the_same_scores_give_the_same_bytes(data: Path, tmp_path: Path) -> None:
     evaluate(data, tmp_path / "a")
     evaluate(data, tmp_path / "b")
-    written = [path for path in (tmp_path / "a").rglob("*") if path.is_file()]
-    assert len(written) == 11
-    for path in written:
-        twin = tmp_path / "b" / path.relative_to(tmp_path / "a")
-        assert path.read_bytes() == twin.read_bytes(), path
+    assert_same_bytes(tmp_path / "a", tmp_path / "b", 11)
 
 
 def test_a_shared_slide_is_said(

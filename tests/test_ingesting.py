@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import sha1, write_tif
+from conftest import assert_same_bytes, sha1, write_tif
 from numpy.typing import NDArray
 
 from metastasis import ingesting, shards
@@ -55,11 +55,7 @@ def test_the_inventory_tells_what_each_patch_is(
 def test_the_same_source_gives_the_same_bytes(source: Path, tmp_path: Path) -> None:
     ingest(source, tmp_path / "a")
     ingest(source, tmp_path / "b")
-    written = [path for path in (tmp_path / "a").rglob("*") if path.is_file()]
-    assert len(written) == 7
-    for path in written:
-        twin = tmp_path / "b" / path.relative_to(tmp_path / "a")
-        assert path.read_bytes() == twin.read_bytes(), path
+    assert_same_bytes(tmp_path / "a", tmp_path / "b", 7)
 
 
 def test_tables_are_copied_byte_for_byte(source: Path, tmp_path: Path) -> None:
