@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone: what it needs is installed first.
 .DEFAULT_GOAL := help
-.PHONY: help setup check repro test test-quick test-slow lint format bench clean
+.PHONY: help setup kaggle pcam check repro test test-quick test-slow lint format bench clean
 
 # A uv on PATH is used; without one the project makes itself a private one.
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
@@ -24,6 +24,12 @@ $(SYNCED): pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
 	@touch $@
 
 setup: $(SYNCED) ## install the locked environment into .venv
+
+kaggle: setup ## download Kaggle's zip to data/raw; it takes an account and an API token
+	@python scripts/fetch_kaggle.py data/raw
+
+pcam: setup ## download PatchCamelyon to data/raw/pcam, 8 GB; goes on where it broke off
+	@python scripts/fetch_pcam.py data/raw/pcam
 
 check: setup ## check every section of params.yaml
 	@python stages/check.py
@@ -54,4 +60,4 @@ bench: setup ## measure speed, as ratios
 
 clean: ## remove caches and run state; data, models and DVC's cache stay
 	rm -rf .state .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find src stages tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src stages scripts tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

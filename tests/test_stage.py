@@ -6,7 +6,8 @@ from pathlib import Path
 
 
 def run(tmp_path: Path, body: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    script = tmp_path / "count.py"
+    script = tmp_path / "stages" / "count.py"
+    script.parent.mkdir()
     script.write_text(
         "from pathlib import Path\n"
         "from metastasis import stage\n"

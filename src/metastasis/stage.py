@@ -20,17 +20,17 @@ def run(main: Callable[..., None]) -> None:
     An `InputError` ends the process with its message and exit code 1, without a traceback; any
     other error is a defect of ours and keeps its traceback.
     """
-    script = Path(sys.argv[0]).name
+    script = Path(sys.argv[0]).absolute()
     paths = [Path(argument) for argument in sys.argv[1:]]
     try:
         inspect.signature(main).bind(*paths)
     except TypeError:
         names = " ".join(name.upper() for name in inspect.signature(main).parameters)
-        sys.exit(f"usage: python stages/{script} {names}")
+        sys.exit(f"usage: python {script.parent.name}/{script.name} {names}")
     try:
         main(*paths)
     except InputError as error:
-        sys.exit(f"{script}: {error}")
+        sys.exit(f"{script.name}: {error}")
 
 
 @contextmanager

@@ -1,0 +1,19 @@
+"""Download the competition's zip from Kaggle and say what to do with it."""
+
+from pathlib import Path
+
+from metastasis import kaggle_client, stage
+
+
+def main(folder: Path) -> None:
+    path = kaggle_client.fetch(folder)
+    print(f"""
+The data is in {path}. Now set in params.yaml
+  data:
+    source: {path.absolute()}
+and run
+  make repro""")
+
+
+if __name__ == "__main__":
+    stage.run(main)

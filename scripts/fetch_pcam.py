@@ -1,0 +1,21 @@
+"""Download PatchCamelyon from Zenodo and say what to do with it."""
+
+from pathlib import Path
+
+from metastasis import downloading, pcam_record, stage
+
+
+def main(folder: Path) -> None:
+    downloading.fetch(pcam_record.FILES, folder)
+    print(f"""
+PatchCamelyon is in {folder}. Now set in params.yaml
+  data:
+    source: {folder.absolute()}
+  validate:
+    ids: any
+and run
+  make repro""")
+
+
+if __name__ == "__main__":
+    stage.run(main)
