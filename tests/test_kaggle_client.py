@@ -98,24 +98,26 @@ def test_the_zip_is_downloaded_and_the_next_step_named(
     assert f"source: {folder / NAME}\n" in result.stdout
 
 
+@pytest.mark.medium  # the client waits 2 to 3 s
 def test_a_download_that_breaks_off_goes_on_with_the_rest(
     server: serving.Server, tmp_path: Path
 ) -> None:
     server.planned.append(serving.break_off_after(2**20))
-    result = run(server, tmp_path / "raw")  # the client waits 2 to 3 s
+    result = run(server, tmp_path / "raw")
     assert result.returncode == 0, result.stderr
     assert_only_the_zip(tmp_path / "raw")
     assert server.ranges == [None, f"bytes={2**20}-"]
     assert server.num_sent == [2**20, len(BODY) - 2**20]
 
 
+@pytest.mark.medium  # the client waits 2 to 3 s
 def test_a_download_that_a_page_got_into_is_thrown_away(
     server: serving.Server, tmp_path: Path
 ) -> None:
     # What the client meets when the signed address expires before the rest is there.
     page = serving.send(b"<html>expired</html>")
     server.planned.extend([serving.break_off_after(2**20), serving.refuse(403), page])
-    result = run(server, tmp_path / "raw")  # the client waits 2 to 3 s
+    result = run(server, tmp_path / "raw")
     assert result.returncode == 1
     assert "size (20) does not match" in result.stderr
     assert "was thrown away: run this again" in result.stderr
