@@ -8,10 +8,20 @@ with stage.tensorflow_starting():
     from metastasis import predicting
 
 
-def main(model: Path, crops: Path, tables: Path, submission: Path, metrics: Path) -> None:
+def main(
+    model: Path,
+    split: Path,
+    quarantine: Path,
+    crops: Path,
+    tables: Path,
+    submission: Path,
+    metrics: Path,
+) -> None:
     predicting.predict(
         params.read("predict", predicting.PredictParams),
         model_path=model,
+        split_path=split,
+        quarantine_path=quarantine,
         crops_folder=crops,
         tables_folder=tables,
         submission_path=submission,

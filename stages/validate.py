@@ -6,7 +6,14 @@ from metastasis import params, stage, validating
 
 
 def main(
-    tables: Path, inventory: Path, patches: Path, manifest: Path, metrics: Path, plots: Path
+    tables: Path,
+    inventory: Path,
+    patches: Path,
+    manifest: Path,
+    quarantine: Path,
+    report: Path,
+    metrics: Path,
+    plots: Path,
 ) -> None:
     validating.validate(
         params.read("validate", validating.ValidateParams),
@@ -14,6 +21,8 @@ def main(
         inventory_path=inventory,
         shards_folder=patches,
         manifest_path=manifest,
+        quarantine_path=quarantine,
+        report_path=report,
         metrics_path=metrics,
         plots_folder=plots,
     )

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.files`: same content, same bytes; a folder is whole or absent."""
+"""Tests of `metastasis.files`: same content, same bytes; a file or folder is whole or absent."""
 
 from pathlib import Path
 
@@ -58,3 +58,18 @@ def test_a_leftover_of_a_killed_run_does_not_reach_the_next(tmp_path: Path) -> N
     with files.whole_folder(tmp_path / "patches") as folder:
         (folder / "000.npy").write_text("whole")
     assert [path.name for path in tmp_path.rglob("*.npy")] == ["000.npy"]
+
+
+def test_a_file_that_was_not_finished_leaves_the_one_before(tmp_path: Path) -> None:
+    target = tmp_path / "inventory.parquet"
+    target.write_text("before")
+
+    def write_half() -> None:
+        with files.whole_file(target) as path:
+            path.write_text("half")
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        write_half()
+    assert target.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [target]

@@ -1,7 +1,8 @@
 """Tests of `metastasis.ingesting`: every image is packed as it is, or a row with its reason."""
 
-import struct
-import zlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,8 @@ import pandas as pd
 import pytest
 from conftest import assert_same_bytes, sha1, write_tif
 from numpy.typing import NDArray
+from test_kaggle_zip import zipped
+from test_pcam_files import write_pcam
 
 from metastasis import ingesting, shards
 from metastasis.errors import InputError
@@ -43,11 +46,13 @@ def test_the_inventory_tells_what_each_patch_is(
 ) -> None:
     inventory = ingest(source, tmp_path / "out")
     assert (inventory["sha1"] == inventory["id"]).all()
-    assert (inventory["problem"] == "").all()
+    assert (inventory["flaw"] == "").all()
     assert inventory["pool"].tolist() == ["labelled"] * 20 + ["test"] * 4
     row = inventory.set_index("id").loc[sha1(patches[0])]
     assert (row["height"], row["width"], row["channels"], row["dtype"]) == (96, 96, 3, "uint8")
     assert row["num_bytes"] == (source / "train" / f"{sha1(patches[0])}.tif").stat().st_size
+    assert row["compression"] == "lzw"  # OpenCV's default
+    assert len(row["perceptual_hash"]) == 16
     assert row["mean"] == pytest.approx(patches[0].mean(), rel=1e-6)
     assert row["std"] == pytest.approx(patches[0].std(), rel=1e-6)
 
@@ -55,7 +60,7 @@ def test_the_inventory_tells_what_each_patch_is(
 def test_the_same_source_gives_the_same_bytes(source: Path, tmp_path: Path) -> None:
     ingest(source, tmp_path / "a")
     ingest(source, tmp_path / "b")
-    assert_same_bytes(tmp_path / "a", tmp_path / "b", 7)
+    assert_same_bytes(tmp_path / "a", tmp_path / "b", 8)
 
 
 def test_tables_are_copied_byte_for_byte(source: Path, tmp_path: Path) -> None:
@@ -96,70 +101,81 @@ def test_a_source_that_would_hold_the_outputs_is_refused(
         ingesting.check(ingesting.DataParams(source=folder, slides="data/slides.csv"))
 
 
-def encoded(image: NDArray[np.generic], suffix: str = ".tif") -> bytes:
-    is_written, content = cv2.imencode(suffix, image)
-    assert is_written
-    return content.tobytes()
-
-
-def huge_png() -> bytes:
-    """A PNG whose header claims 200,000 x 200,000 pixels."""
-    content = bytearray(encoded(np.zeros((1, 1, 3), np.uint8), ".png"))
-    content[16:24] = struct.pack(">II", 200_000, 200_000)
-    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
-    return bytes(content)
-
-
-NOISE = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"", "not decodable"),
-        (b"no image at all", "not decodable"),
-        (encoded(NOISE)[:1000], "not decodable"),
-        (encoded(NOISE)[:-1000], "not decodable"),
-        (huge_png(), "not decodable"),
-        (encoded(NOISE[:95]), "95x96x3 uint8, expected 96x96x3 uint8"),
-        (encoded(NOISE[:, :, 0]), "96x96x1 uint8, expected 96x96x3 uint8"),
-        (encoded(np.dstack([NOISE, NOISE[:, :, 0]])), "96x96x4 uint8, expected 96x96x3 uint8"),
-        (encoded(NOISE.astype(np.uint16)), "96x96x3 uint16, expected 96x96x3 uint8"),
-        (encoded(NOISE.astype(np.float32)), "96x96x3 float32, expected 96x96x3 uint8"),
-    ],
-)
-def test_a_bad_image_is_a_row_with_its_reason_and_in_no_shard(
-    source: Path, tmp_path: Path, content: bytes, problem: str
-) -> None:
+def test_a_bad_image_is_a_row_with_its_flaw_and_in_no_shard(source: Path, tmp_path: Path) -> None:
     bad = sorted((source / "train").iterdir())[3]
-    bad.write_bytes(content)
+    bad.write_bytes(bad.read_bytes()[:1000])
     inventory = ingest(source, tmp_path / "out").set_index("id")
     row = inventory.loc[bad.stem]
-    assert row["problem"] == problem
+    assert (row["flaw"], row["num_bytes"], row["sha1"]) == ("decodable", 1000, "")
     assert (row["shard"], row["row"]) == (-1, -1)
-    assert (inventory["problem"] != "").sum() == 1
+    assert (inventory["flaw"] != "").sum() == 1
+    sound = inventory[inventory["flaw"] == ""]
+    assert (sound["sha1"] == sound.index).all()
     packed = shards.read(tmp_path / "out" / "patches")
     assert len(packed.index) == 23
     assert bad.stem not in set(packed.index["id"])
 
 
-def test_what_is_no_image_file_is_a_row_with_its_reason(source: Path, tmp_path: Path) -> None:
-    id_ = min((source / "train").iterdir()).stem
-    (source / "train" / "notes.txt").write_text("hello")
-    (source / "train" / id_).write_text("the id of another file, without .tif")
-    (source / "train" / "folder.tif").mkdir()
-    (source / "train" / "broken.tif").symlink_to(tmp_path / "nowhere")
-    (source / "train" / ".DS_Store").write_text("hidden")
+def test_a_source_without_one_sound_image_still_has_its_inventory(
+    source: Path, tmp_path: Path
+) -> None:
+    for path in source.rglob("*.tif"):
+        path.write_bytes(b"")
     inventory = ingest(source, tmp_path / "out")
-    problems = inventory[inventory["problem"] != ""].set_index("id")["problem"].to_dict()
-    assert problems == {
-        "notes.txt": "not named ID.tif",
-        id_: "not named ID.tif",
-        "folder": "not readable: Is a directory",
-        "broken": "not readable: No such file or directory",
-    }
-    assert len(inventory) == 28
-    assert shards.read(tmp_path / "out" / "patches").index["id"].is_unique
+    assert (inventory["flaw"] == "format").sum() == 24
+    assert len(shards.read(tmp_path / "out" / "patches").index) == 0
+
+
+def test_a_zip_gives_the_same_shards_tables_and_inventory(source: Path, tmp_path: Path) -> None:
+    folder = ingest(source, tmp_path / "folder")
+    packed = ingest(zipped(source, tmp_path / "k.zip"), tmp_path / "zip")
+    pd.testing.assert_frame_equal(folder, packed)
+    for name, num_files in (("patches", 2), ("tables", 4)):
+        assert_same_bytes(tmp_path / "folder" / name, tmp_path / "zip" / name, num_files)
+
+
+def test_hdf5_files_come_in_with_their_slides_and_splits(tmp_path: Path) -> None:
+    patches = write_pcam(tmp_path / "pcam")
+    inventory = ingest(tmp_path / "pcam", tmp_path / "out")
+    everything = np.concatenate(list(patches.values()))
+    assert inventory["sha1"].tolist() == list(map(sha1, everything))
+    packed = shards.read(tmp_path / "out" / "patches")
+    assert np.array_equal(packed.take(packed.locate(inventory["id"], "labelled")), everything)
+    assert pd.read_csv(tmp_path / "out" / "tables" / "slides.csv")["split"].nunique() == 3
+
+
+def test_strays_are_written_down(source: Path, tmp_path: Path) -> None:
+    (source / "train" / "notes.txt").touch()
+    assert len(ingest(source, tmp_path / "out")) == 24
+    strays = (tmp_path / "out" / "tables" / "strays.csv").read_text()
+    assert strays == "name\ntrain/notes.txt\n"
+
+
+def test_a_killed_ingest_leaves_nothing_that_could_be_taken_for_whole(
+    source: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    ingest(source, out)
+    os.mkfifo(tmp_path / "pipe")  # reading it blocks: the run is killed in the midst of its work
+    script = (
+        "import sys; from pathlib import Path; from metastasis import ingesting\n"
+        "from metastasis.kaggle_folder import KaggleFolder\n"
+        "source, out, pipe = map(Path, sys.argv[1:])\n"
+        "read = KaggleFolder.read\n"
+        "def stuck(self, entries):\n"
+        "    print('reading', flush=True); pipe.read_bytes(); return read(self, entries)\n"
+        "KaggleFolder.read = stuck\n"
+        "ingesting.ingest(source, out / 'slides.csv', shards_folder=out / 'patches',\n"
+        "    inventory_path=out / 'inventory.parquet', tables_folder=out / 'tables')\n"
+    )
+    arguments = [sys.executable, "-c", script, source, out, tmp_path / "pipe"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"reading\n"
+        process.kill()
+    assert not (out / "patches").exists()
+    assert len(ingest(source, out)) == 24
+    assert not list(out.glob("*.partial"))
 
 
 def test_a_source_of_labelled_patches_alone_is_read(source: Path, tmp_path: Path) -> None:
@@ -171,7 +187,7 @@ def test_a_source_of_labelled_patches_alone_is_read(source: Path, tmp_path: Path
 
 
 def test_a_missing_source_is_told_from_where_it_was_sought(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere does not exist; expected a folder"):
+    with pytest.raises(InputError, match=r"nowhere does not exist; expected Kaggle's zip"):
         ingest(tmp_path / "nowhere", tmp_path / "out")
     assert not (tmp_path / "out" / "patches").exists()
 

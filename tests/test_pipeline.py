@@ -37,6 +37,10 @@ def outputs(stage: dict[str, Any]) -> list[str]:
     return [name for kind in ("outs", "metrics", "plots") for name in names(stage.get(kind, []))]
 
 
+def is_code(dependency: str) -> bool:
+    return dependency.startswith(("src/", "stages/"))
+
+
 def imported(path: Path) -> set[Path]:
     """The files of this package that a file imports, directly."""
     found = set()
@@ -50,20 +54,26 @@ def imported(path: Path) -> set[Path]:
     return found
 
 
+def templates(path: Path) -> set[Path]:
+    """The templates of this package that a file names."""
+    return {file for file in (SOURCE / "templates").iterdir() if file.name in path.read_text()}
+
+
 def closure(script: Path) -> set[str]:
-    """The script and all files of this package that running it imports."""
+    """The script and all files of this package that running it reads."""
     todo, seen = {script}, set()
     while todo:
         path = todo.pop()
         seen.add(path)
-        todo |= imported(path) - seen
+        if path.suffix == ".py":
+            todo |= (imported(path) | templates(path)) - seen
     return {str(path.relative_to(ROOT)) for path in seen}
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_code_dependencies_are_what_is_imported(name: str) -> None:
     script = shlex.split(STAGES[name]["cmd"])[1]
-    declared = {dep for dep in names(STAGES[name]["deps"]) if dep.endswith(".py")}
+    declared = {dep for dep in names(STAGES[name]["deps"]) if is_code(dep)}
     assert declared == closure(ROOT / script)
 
 
@@ -71,7 +81,7 @@ def test_code_dependencies_are_what_is_imported(name: str) -> None:
 def test_the_command_names_its_inputs_and_then_its_outputs_and_nothing_else(name: str) -> None:
     stage = STAGES[name]
     _, _, *paths = shlex.split(stage["cmd"])
-    data = [dep for dep in names(stage["deps"]) if not dep.endswith(".py")]
+    data = [dep for dep in names(stage["deps"]) if not is_code(dep)]
     # DVCLive takes a folder, of which DVC wants the metrics and the plots by themselves.
     outs = dict.fromkeys(re.sub(r"^(metrics/train)/.*", r"\1", out) for out in outputs(stage))
     assert paths[: len(data)] == data

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import cv2
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -20,7 +21,21 @@ FIGURES = {
     "scores": lambda: plotting.score_histogram(np.array([0, 1]), np.array([0.2, 0.8]), 0.5),
     "history": lambda: plotting.history({"loss": {"train": LINE, "validation": LINE}}),
     "split": lambda: plotting.split_balance({"train": (60, 40), "test": (6, 4)}),
+    "densities": lambda: plotting.class_densities(
+        {"a": np.array([1.0, 2, 2, 9]), "b": np.array([])},
+        xlabel="x",
+        limits=(0, 8),
+        marks={"m": 5},
+    ),
+    "quartiles": lambda: slide_quartiles(5),
 }
+
+
+def slide_quartiles(num_slides: int) -> Figure:
+    """One panel of slides whose median falls from slide to slide, as their share of positives."""
+    medians = np.arange(num_slides, 0, -1.0)
+    quartiles = np.stack([medians - 0.5, medians, medians + 0.25], axis=1)
+    return plotting.slide_quartiles({"brightness": quartiles}, medians / num_slides)
 
 
 def texts(figure: Figure) -> list[str]:
@@ -60,3 +75,46 @@ def test_samples_show_every_patch_with_the_central_32_pixels_boxed() -> None:
 def test_reliability_has_the_diagonal_to_compare_with() -> None:
     lines = FIGURES["reliability"]().axes[0].lines
     assert [line.get_xydata().tolist() for line in lines][-1] == [[0, 0], [1, 1]]
+
+
+def test_densities_have_the_area_1_each_within_the_limits() -> None:
+    axes = FIGURES["densities"]().axes[0]
+    fill, outline, empty, _ = (patch.get_data() for patch in axes.patches)
+    np.testing.assert_array_equal(fill.values, outline.values)
+    widths = np.diff(fill.edges)
+    assert fill.values.sum() * widths[0] == pytest.approx(1)
+    areas = zip(fill.edges[:-1], fill.values * widths[0], strict=True)
+    shown = {edge: area for edge, area in areas if area}
+    assert shown == pytest.approx({1: 1 / 3, 2: 2 / 3})
+    assert not empty.values.any()
+
+
+def test_slides_are_sorted_by_their_median_and_coloured_by_their_share() -> None:
+    axes = FIGURES["quartiles"]().axes[0]
+    (points,) = axes.collections
+    assert points.get_offsets().tolist() == [[rank, rank] for rank in range(1, 6)]
+    assert points.get_array().tolist() == [0.2, 0.4, 0.6, 0.8, 1]
+    lines = axes.lines[0].get_xydata().reshape(5, 3, 2)
+    assert lines[:, 0].tolist() == [[rank, rank - 0.5] for rank in range(1, 6)]
+    assert lines[:, 1].tolist() == [[rank, rank + 0.25] for rank in range(1, 6)]
+    assert np.isnan(lines[:, 2, 1]).all()
+
+
+def test_of_very_many_slides_the_first_the_last_and_every_nth_are_drawn() -> None:
+    (points,) = slide_quartiles(5000).axes[0].collections
+    ranks = points.get_offsets()[:, 0]
+    assert len(ranks) == plotting.MAX_SLIDES
+    assert (ranks[0], ranks[-1]) == (1, 5000)
+    assert set(np.diff(ranks)) == {12, 13}
+
+
+@pytest.mark.parametrize("name", ["balance", "densities", "quartiles"])
+def test_a_figure_is_the_same_svg_each_time_in_the_ink_and_with_words(name: str) -> None:
+    first = plotting.svg(FIGURES[name], "#123456")
+    assert first == plotting.svg(FIGURES[name], "#123456")
+    assert "<metadata>" not in first
+    assert mpl.__version__ not in first
+    assert "#123456" in first
+    word = {"balance": "no tumour", "densities": "density", "quartiles": "brightness"}[name]
+    assert f">{word}</text>" in first
+    assert "#123456" not in plotting.svg(FIGURES[name], "#abcdef")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from test_shards import write
 
 from metastasis import models, predicting, saving, shards, sources
+from metastasis.errors import InputError
 
 
 @pytest.fixture
@@ -20,6 +22,10 @@ def data(tmp_path: Path) -> Path:
     write(tmp_path / "crops", 24, size=32)
     index = pd.read_parquet(tmp_path / "crops" / shards.INDEX_NAME)
     shards.write_index(tmp_path / "crops", index.assign(pool="test"))
+    labels = {"id": list("abcde"), "label": [1, 0, 0, 1, 1], "slide": ""}
+    split = pd.DataFrame(labels | {"split": ["train"] * 3 + ["validation", "test"]})
+    split.to_csv(tmp_path / "split.csv", index=False)
+    quarantine(tmp_path, [])
     saving.save(models.build("compact", 32), tmp_path / "model.keras")
     return tmp_path
 
@@ -29,10 +35,20 @@ def ask(data: Path, ids: list[str]) -> None:
     sample.to_csv(data / "tables" / sources.SUBMISSION_NAME, index=False)
 
 
-def predict(data: Path, *, is_rounded: bool = False) -> pd.DataFrame:
+def quarantine(data: Path, ids: list[str]) -> None:
+    rows = [("labelled", "p3", "1", "x: y"), *(("test", id_, "", "x: y") for id_ in ids)]
+    table = pd.DataFrame(rows, columns=["pool", "id", "label", "reason"])
+    table.to_csv(data / "quarantine.csv", index=False)
+
+
+def predict(
+    data: Path, *, is_rounded: bool = False, bad_patches: Literal["share", "fail"] = "share"
+) -> pd.DataFrame:
     predicting.predict(
-        predicting.PredictParams(round=is_rounded),
+        predicting.PredictParams(round=is_rounded, bad_patches=bad_patches),
         model_path=data / "model.keras",
+        split_path=data / "split.csv",
+        quarantine_path=data / "quarantine.csv",
         crops_folder=data / "crops",
         tables_folder=data / "tables",
         submission_path=data / "submission.csv",
@@ -69,3 +85,31 @@ def test_a_source_that_asks_for_nothing_gets_a_header(
     assert (data / "submission.csv").read_text() == "id,label\n"
     assert json.loads((data / "predict.json").read_text())["num_patches"] == 0
     assert "no test patches, or no sample_submission.csv" in capsys.readouterr().out
+
+
+def test_a_bad_patch_gets_the_share_of_positives_in_training_and_is_told_of(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask(data, ["p7", "p3", "p20"])
+    sound = predict(data).set_index("id")["label"]
+    quarantine(data, ["p3", "absent"])
+    labels = predict(data).set_index("id")["label"]
+    assert labels["p3"] == pytest.approx(1 / 3)
+    assert labels[["p7", "p20"]].tolist() == sound[["p7", "p20"]].tolist()
+    assert labels.index.tolist() == ["p7", "p3", "p20"]
+    assert json.loads((data / "predict.json").read_text())["num_bad_patches"] == 1
+    assert "warning: 1 of the patches to be predicted are bad (p3)" in capsys.readouterr().out
+
+
+def test_patches_that_are_all_bad_or_in_no_shard_still_get_an_answer(data: Path) -> None:
+    ask(data, ["p7", "absent"])
+    quarantine(data, ["absent", "p7"])
+    assert predict(data)["label"].tolist() == pytest.approx([1 / 3, 1 / 3])
+
+
+def test_a_bad_patch_stops_the_run_when_asked_and_leaves_no_submission(data: Path) -> None:
+    ask(data, ["p7", "p3"])
+    quarantine(data, ["p3"])
+    with pytest.raises(InputError, match=r"1 of the patches .* \(p3\); .*quarantine\.csv says why"):
+        predict(data, bad_patches="fail")
+    assert not (data / "submission.csv").exists()

@@ -11,26 +11,28 @@ from hypothesis import strategies as st
 from metastasis import shards
 
 
-def write(folder: Path, num: int, size: int = 4) -> np.ndarray:
+def write(folder: Path, num: int, size: int = 4, step: int = 3) -> np.ndarray:
     patches = np.random.default_rng(num).integers(0, 256, (num, size, size, 3), np.uint8)
     writer = shards.Writer(folder, size)
-    places = [writer.add(patch) for patch in patches]
+    places = [writer.extend(patches[start : start + step]) for start in range(0, num, step)]
     writer.close()
-    index = pd.DataFrame(places, columns=["shard", "row"])
+    index = pd.DataFrame(np.concatenate(places), columns=["shard", "row"])
     index["id"] = [f"p{number}" for number in range(num)]
     index["pool"] = "labelled"
     shards.write_index(folder, index)
     return patches
 
 
-@given(num=st.integers(1, 40), rows=st.integers(1, 12), seed=st.integers(0, 9))
+@given(
+    num=st.integers(1, 40), rows=st.integers(1, 12), step=st.integers(1, 30), seed=st.integers(0, 9)
+)
 def test_any_patches_are_taken_as_they_were_written_in_any_order(
-    num: int, rows: int, seed: int, tmp_path_factory: pytest.TempPathFactory
+    num: int, rows: int, step: int, seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("shards")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards, "SHARD_ROWS", rows)
-        written = write(folder, num)
+        written = write(folder, num, step=step)
     opened = shards.read(folder)
     chosen = np.random.default_rng(seed).integers(0, num, 2 * num)
     ids = pd.Series([f"p{number}" for number in chosen])

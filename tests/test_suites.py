@@ -22,9 +22,43 @@ def test_verdicts_come_in_the_order_of_the_rules_with_counts_and_examples() -> N
         Rule("id", "warning", "why", gxe.ExpectColumnValuesToNotBeNull(column="id")),
     ]
     rows, label, id_ = suites.run(TABLE, rules)
-    assert (rows.is_met, rows.examples) == (False, ("3",))
-    assert (label.is_met, label.num_unexpected, label.examples) == (False, 2, ("x", "y"))
-    assert (id_.is_met, id_.num_unexpected, id_.examples) == (True, 0, ())
+    assert (rows.is_met, rows.stops, rows.rows) == (False, True, (("", "3"),))
+    assert (label.is_met, label.rows) == (False, (("b", "x"), ("b", "y")))
+    assert label.examples == ("b: x", "b: y")
+    assert (id_.is_met, id_.stops, id_.examples) == (True, False, ())
+
+
+def test_of_many_rows_all_are_kept_and_the_first_are_examples() -> None:
+    table = pd.DataFrame({"id": [f"p{number}" for number in range(50)], "std": [0.123456] * 50})
+    rule = Rule(
+        "flat", "warning", "why", gxe.ExpectColumnValuesToBeBetween(column="std", min_value=1)
+    )
+    (verdict,) = suites.run(table, [rule])
+    assert verdict.rows == tuple((f"p{number}", "0.123") for number in range(50))
+    assert verdict.examples == ("p0: 0.123", "p1: 0.123", "p2: 0.123")
+    assert not verdict.stops
+
+
+def test_a_rule_about_the_id_itself_names_it_once() -> None:
+    rule = Rule("id", "error", "why", gxe.ExpectColumnValuesToBeUnique(column="id"))
+    (verdict,) = suites.run(TABLE, [rule])
+    assert verdict.rows == (("b", ""), ("b", ""))
+    assert verdict.examples == ("b",)
+
+
+def test_a_table_without_ids_is_judged_by_its_values() -> None:
+    rule = Rule(
+        "name", "warning", "why", gxe.ExpectColumnValuesToBeInSet(column="name", value_set=[""])
+    )
+    (verdict,) = suites.run(pd.DataFrame({"name": ["a.txt", "", "b.txt"]}), [rule])
+    assert verdict.rows == (("", "a.txt"), ("", "b.txt"))
+
+
+def test_an_error_whose_rows_are_quarantined_does_not_stop() -> None:
+    expectation = gxe.ExpectColumnValuesToBeInSet(column="label", value_set=["0"])
+    rule = Rule("label", "error", "why", expectation, "labelled", is_quarantined=True)
+    (verdict,) = suites.run(TABLE, [rule])
+    assert (verdict.is_met, verdict.stops) == (False, False)
 
 
 def test_a_rule_over_a_column_that_is_not_there_is_a_defect_not_a_verdict() -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from metastasis import files, tables
+from metastasis.errors import InputError
 
 WORDS = ["NA", "null", "None", "nan", "007", "1e5", "true"]
 
@@ -38,3 +39,55 @@ def test_slides_are_disjoint_if_known_and_in_one_split_each(
     split = ["train", "train", "validation", "test"]
     table = pd.DataFrame({"slide": slides, "split": split})
     assert tables.is_slide_disjoint(table) is is_disjoint
+
+
+def look(tmp_path: Path, content: bytes) -> tuple[pd.DataFrame, dict[str, str]]:
+    (tmp_path / "labels.csv").write_bytes(content)
+    table, form = tables.look(tmp_path / "labels.csv")
+    return table, {name: found for name, found in form.items() if found}
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        (b"id,label\nx,1\n", {}),
+        (b"id,label\nx,1", {}),
+        (b"\xef\xbb\xbfid,label\nx,1\n", {"byte_order_mark": "a byte-order mark"}),
+        (b"id,label\r\nx,1\r\n", {"line_ends": "CRLF"}),
+        (b"id,label\rx,1\r", {"line_ends": "CR"}),
+        (b'"id","label"\n"x","1"\n', {"quotes": "quotation marks"}),
+    ],
+)
+def test_a_table_is_read_however_it_is_written_and_what_is_unusual_is_told(
+    tmp_path: Path, content: bytes, form: dict[str, str]
+) -> None:
+    table, found = look(tmp_path, content)
+    assert table.to_dict("list") == {"id": ["x"], "label": ["1"]}
+    assert found == form
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        (b"", {"cells": "there is no header"}),
+        (b"id,label\n\xe4,1\n", {"encoding": "byte 9 is not UTF-8"}),
+        ("id,label\nx,1\n".encode("utf-16"), {"encoding": "byte 0 is not UTF-8"}),
+        (b"id,label\nx,1,2\n", {"cells": "line 2 has 3 cells, the header 2"}),
+        (b"id,label\nx,1\ny\n", {"cells": "line 3 has 1 cells, the header 2"}),
+        (b"id,id\nx,1\n", {"cells": "the header id,id names a column twice"}),
+        (b'id,label\n"x,1\n', {"cells": "unexpected end of data", "quotes": "quotation marks"}),
+    ],
+)
+def test_what_is_no_table_has_no_rows_and_its_reason(
+    tmp_path: Path, content: bytes, form: dict[str, str]
+) -> None:
+    table, found = look(tmp_path, content)
+    assert len(table.columns) == 0
+    assert found == form
+    with pytest.raises(InputError, match=r"labels\.csv is not a CSV with a header, in UTF-8: "):
+        tables.read_text(tmp_path / "labels.csv")
+
+
+def test_a_table_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"labels\.csv is missing in the source"):
+        tables.look(tmp_path / "labels.csv")

@@ -35,6 +35,21 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 
 @contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a path to write to, which becomes `path` at the end, or vanishes if anything is raised.
+
+    A process killed in between leaves `path`.partial, which nothing reads.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a new folder that becomes `path` at the end, or vanishes if anything is raised.
 

@@ -3,46 +3,55 @@
 Whether what was found is good enough, `validating` decides: a bad image is a row with its reason.
 """
 
-import hashlib
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import cv2
-import numpy as np
 import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
 
-from metastasis import files, shards, sources
+from metastasis import files, images, opening, shards, sources
 from metastasis.errors import InputError
+from metastasis.images import Facts, Inspection, Measures
 from metastasis.params import Section
-from metastasis.shards import PATCH_SIZE, UInt8
-from metastasis.sources import Entry
+from metastasis.shards import PATCH_SIZE
+from metastasis.sources import Content, Entry, Source
 
 DEMO_PATH = Path("data/demo")  # what data/dvc.yaml builds
+ENTRY_COLUMNS = ("pool", "id", "name", "is_link_out")
 CHUNK_ROWS = 256  # images a task: long enough to hide the hand-over, short enough to stay in cache
 
 INVENTORY_DTYPES = {
     "pool": "str",
     "id": "str",
+    "name": "str",  # in the source
+    "is_link_out": "bool",  # a symbolic link that leaves the source
     "shard": "int32",  # -1: the image is in no shard
     "row": "int32",
-    "width": "int32",
-    "height": "int32",
-    "channels": "int32",
+    "width": "Int32",  # missing where unknown, as in all columns below
+    "height": "Int32",
+    "channels": "Int32",
     "dtype": "str",
-    "num_bytes": "int64",
+    "num_bytes": "Int64",
+    "compression": "str",
     "sha1": "str",
+    "perceptual_hash": "str",
     "mean": "float32",
     "std": "float32",
-    "problem": "str",  # empty: none
+    "mean_red": "float32",
+    "mean_green": "float32",
+    "mean_blue": "float32",
+    "flaw": "str",  # one of images.FLAWS; empty: none, and the image is in a shard
+    "found": "str",
 }
 
-Inspection = tuple[UInt8 | None, dict[str, Any]]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -69,18 +78,25 @@ def ingest(
     Raises:
         InputError: the source or the slide map is missing, or of no known layout.
     """
-    source = sources.open_source(source_path)
     _check_slides(slides_path)
-    with files.whole_folder(shards_folder) as folder:
-        inventory = _pack(source, folder)
-        shards.write_index(folder, inventory[inventory["problem"] == ""])
-    inventory.to_parquet(inventory_path, index=False)
+    with closing(opening.open_source(source_path)) as source:
+        with files.whole_folder(shards_folder) as folder:
+            inventory = _pack(source, folder)
+            shards.write_index(folder, inventory[inventory["flaw"] == ""])
+        with files.whole_file(inventory_path) as path:
+            inventory.to_parquet(path, index=False)
+        with files.whole_folder(tables_folder) as folder:
+            _write_tables(source, slides_path, folder)
+    num_flawed = int((inventory["flaw"] != "").sum())
+    print(f"ingest: {len(inventory):,} images, {num_flawed:,} of them flawed")
+
+
+def _write_tables(source: Source, slides_path: Path, folder: Path) -> None:
     found = {sources.SLIDES_NAME: slides_path.read_bytes()} | source.tables()
-    with files.whole_folder(tables_folder) as folder:
-        for name, content in found.items():
-            (folder / name).write_bytes(content)
-    num_problems = int((inventory["problem"] != "").sum())
-    print(f"ingest: {len(inventory):,} images, {num_problems:,} of them unusable")
+    for name, content in found.items():
+        (folder / name).write_bytes(content)
+    strays = pd.DataFrame({"name": source.strays()}, dtype="str")
+    files.write_csv(folder / sources.STRAYS_NAME, strays)
 
 
 def check(params: DataParams) -> None:
@@ -94,7 +110,7 @@ def check(params: DataParams) -> None:
             f"data.source: {source} holds the pipeline's own outputs, which DVC removes at will; "
             "put the source into a folder of its own."
         )
-    sources.open_source(source)
+    opening.open_source(source).close()
 
 
 def _check_slides(path: Path) -> None:
@@ -105,74 +121,61 @@ def _check_slides(path: Path) -> None:
         )
 
 
-def inspect(content: bytes) -> Inspection:
-    """Decode one image file; return its pixels, if they are a patch, and its inventory row.
-
-    The pixels are (96, 96, 3) uint8, RGB. The row lacks pool, id, shard and row; its `problem` says
-    why there are no pixels.
-    """
-    row: dict[str, Any] = {"num_bytes": len(content), "problem": ""}
-    image = _decode(content)
-    if image is None:
-        return None, row | {"problem": "not decodable"}
-    height, width, channels = image.shape
-    row |= {"height": height, "width": width, "channels": channels, "dtype": str(image.dtype)}
-    if image.shape != (PATCH_SIZE, PATCH_SIZE, 3) or image.dtype != np.uint8:
-        found = f"{height}x{width}x{channels} {image.dtype}"
-        return None, row | {"problem": f"{found}, expected {PATCH_SIZE}x{PATCH_SIZE}x3 uint8"}
-    patch = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-    mean, std = cv2.meanStdDev(patch.reshape(-1))
-    row |= {"sha1": hashlib.sha1(patch.data).hexdigest(), "mean": mean.item(), "std": std.item()}  # noqa: S324  # Kaggle's own id, no secret
-    return patch, row
-
-
-def _decode(content: bytes) -> np.ndarray | None:
-    try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:  # of an empty file, or one that claims to hold more pixels than OpenCV reads
-        return None
-    return image if image is None or image.ndim == 3 else image[:, :, np.newaxis]  # noqa: PLR2004
-
-
-def _pack(source: sources.KaggleFolder, folder: Path) -> pd.DataFrame:
+def _pack(source: Source, folder: Path) -> pd.DataFrame:
+    """Write the shards; return the inventory."""
     writer = shards.Writer(folder, PATCH_SIZE)
-    rows = []
-    for entry, (patch, row) in _inspected(source):
-        shard, number = (-1, -1) if patch is None else writer.add(patch)
-        rows.append({"pool": entry.pool, "id": entry.id, "shard": shard, "row": number} | row)
+    entries: list[tuple[Any, ...]] = []
+    measures: list[tuple[Any, ...]] = []
+    for chunk, found in _inspected(source):
+        places = writer.extend(found.patches).tolist()
+        entries.extend(
+            (entry.pool, entry.id, entry.name, entry.is_link_out, *facts)
+            for entry, facts in zip(chunk, found.facts, strict=True)
+        )
+        measures.extend(
+            (*place, *measure, perceptual_hash)
+            for place, measure, perceptual_hash in zip(
+                places, found.measures, found.hashes, strict=True
+            )
+        )
     writer.close()
-    table = pd.DataFrame(rows, columns=list(INVENTORY_DTYPES))
-    integers = table.select_dtypes("number").columns.difference(["mean", "std"])
-    text = ["dtype", "sha1"]
-    table[text] = table[text].fillna("")
-    table[integers] = table[integers].fillna(0)
-    return table.astype(INVENTORY_DTYPES)
+    return _inventory(
+        pd.DataFrame(entries, columns=[*ENTRY_COLUMNS, *Facts._fields]),
+        pd.DataFrame(measures, columns=["shard", "row", *Measures._fields, "perceptual_hash"]),
+    )
 
 
-def _inspected(source: sources.KaggleFolder) -> Iterator[tuple[Entry, Inspection]]:
-    """Yield each entry with what `inspect` found, in order, decoding ahead on every core."""
+def _inventory(entries: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
+    """Join what is known of every entry and, in the same order, of those that are patches."""
+    table = entries.join(measures.set_index(entries.index[entries["flaw"] == ""]))
+    table[["shard", "row"]] = table[["shard", "row"]].fillna(-1)
+    table[["sha1", "perceptual_hash"]] = table[["sha1", "perceptual_hash"]].fillna("")
+    return table[list(INVENTORY_DTYPES)].astype(INVENTORY_DTYPES)
+
+
+def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
+    """Yield chunks of entries with what `images.inspect` found, in order, decoding ahead."""
     entries = source.entries()
     chunks = [entries[start : start + CHUNK_ROWS] for start in range(0, len(entries), CHUNK_ROWS)]
 
-    def inspect_chunk(chunk: list[Entry]) -> list[Inspection]:
-        return [_inspected_entry(source, entry) for entry in chunk]
+    def inspect_chunk(chunk: list[Entry]) -> Inspection:
+        return images.inspect(_contents(source, chunk), len(chunk))
 
     cv2.setNumThreads(1)  # the pool is the parallelism
-    # An undecodable file is a row of the inventory, not a line on stderr.
+    # A flawed file is a row of the inventory, not a line on stderr.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     with tqdm(total=len(entries), desc="ingest", unit=" images", disable=None) as bar:
-        for chunk, results in zip(chunks, _map_ahead(inspect_chunk, chunks), strict=True):
-            yield from zip(chunk, results, strict=True)
+        for chunk, found in zip(chunks, _map_ahead(inspect_chunk, chunks), strict=True):
+            yield chunk, found
             bar.update(len(chunk))
 
 
-def _inspected_entry(source: sources.KaggleFolder, entry: Entry) -> Inspection:
-    if not entry.is_named_as_image:
-        return None, {"problem": "not named ID.tif"}
-    try:
-        return inspect(source.read(entry))
-    except OSError as error:  # a folder, a broken link, no permission
-        return None, {"problem": f"not readable: {error.strerror}"}
+def _contents(source: Source, entries: list[Entry]) -> Iterator[Content]:
+    """Yield the content of each entry, or the flaw that the source's listing showed."""
+    read = source.read([entry for entry in entries if entry.flaw is None])
+    for entry in entries:
+        yield entry.flaw or next(read)
 
 
 def _map_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -1,10 +1,13 @@
 """Draws figures from arrays and saves them to the same bytes each time. Reads no file."""
 
-from collections.abc import Mapping
+import io
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -14,6 +17,10 @@ from metastasis.shards import CENTRE_SIZE, UInt8
 
 # Okabe and Ito's colours, told apart by colour-blind readers: negative, positive.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#888888"
+SHARES = LinearSegmentedColormap.from_list("shares", [BLUE, "#999999", ORANGE])
+
+MAX_SLIDES = 400  # points beside each other; of more slides every nth is drawn
+NUM_BINS = 64
 
 Floats = NDArray[np.floating]
 
@@ -22,6 +29,30 @@ def save(figure: Figure, path: Path) -> None:
     """Write `figure` as PNG without the metadata that changes with matplotlib's version."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100, metadata={"Software": None})
+
+
+def svg(draw: Callable[[], Figure], ink: str) -> str:
+    """Return the figure that `draw` makes as SVG, text and axes in the colour `ink` on nothing.
+
+    Text stays text. There is no date in it, and names are salted with a constant.
+    """
+    buffer = io.StringIO()
+    with mpl.rc_context(
+        {
+            "text.color": ink,
+            "axes.edgecolor": ink,
+            "axes.labelcolor": ink,
+            "xtick.color": ink,
+            "ytick.color": ink,
+            "font.size": 9,
+            "axes.titlesize": 10,
+            "svg.fonttype": "none",
+            "svg.hashsalt": "metastasis",
+        }
+    ):
+        metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        draw().savefig(buffer, format="svg", transparent=True, metadata=metadata)
+    return buffer.getvalue()
 
 
 def class_balance(num_negative: int, num_positive: int) -> Figure:
@@ -145,6 +176,73 @@ def split_balance(table: Mapping[str, tuple[int, int]]) -> Figure:
     axes.set(ylabel="patches")
     axes.margins(y=0.25)
     axes.legend(frameon=False)
+    return figure
+
+
+def class_densities(
+    values: Mapping[str, Floats],
+    *,
+    xlabel: str,
+    limits: tuple[float, float],
+    marks: Mapping[str, float] | None = None,
+) -> Figure:
+    """Overlaid histograms of each class (no tumour, tumour), of the same area; marks are dotted."""
+    figure, axes = _axes("", 3.6, 2.7)
+    bins = np.linspace(*limits, NUM_BINS + 1)
+    for (name, group), colour in zip(values.items(), (BLUE, ORANGE), strict=True):
+        counts, _ = np.histogram(group, bins)
+        density = counts / max(counts.sum(), 1) / np.diff(bins)
+        axes.stairs(density, bins, fill=True, color=colour, alpha=0.25)
+        axes.stairs(density, bins, color=colour, label=name, linewidth=1.4)
+    for name, mark in (marks or {}).items():
+        axes.axvline(mark, color=GREY, linestyle=":", linewidth=1.2)
+        axes.annotate(
+            name,
+            (mark, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(-2, -2),
+            textcoords="offset points",
+            rotation=90,
+            ha="right",
+            va="top",
+            fontsize=8,
+        )
+    axes.set(xlabel=xlabel, ylabel="density", xlim=limits, yticks=[])
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    return figure
+
+
+def slide_quartiles(panels: Mapping[str, Floats], shares: Floats) -> Figure:
+    """One panel a measure: the median of each slide between its quartiles, sorted by the median.
+
+    A panel is (n, 3): lower quartile, median, upper quartile. `shares` (n,) are the slides' shares
+    of positives, and colour the medians.
+    """
+    figure = Figure(figsize=(9.6, 2.1 * len(panels) + 0.3), layout="constrained")
+    all_axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    for axes, (name, quartiles) in zip(all_axes, panels.items(), strict=True):
+        order = np.argsort(quartiles[:, 1], kind="stable")
+        ranks = np.unique(np.linspace(0, len(order) - 1, MAX_SLIDES).round().astype(int))
+        low, median, high = quartiles[order[ranks]].T
+        bars = np.stack([low, high, np.full_like(low, np.nan)], axis=1).ravel()
+        axes.plot(np.repeat(ranks + 1, 3), bars, color=GREY, linewidth=1, alpha=0.6)
+        points = axes.scatter(
+            ranks + 1,
+            median,
+            s=14,
+            c=shares[order[ranks]],
+            cmap=SHARES,
+            vmin=0,
+            vmax=1,
+            zorder=3,
+            linewidths=0,
+        )
+        axes.set(ylabel=name, xlim=(0, len(order) + 1))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.spines[["top", "right"]].set_visible(False)
+    all_axes[-1].set_xlabel("slides, sorted by the median in each panel")
+    bar = figure.colorbar(points, ax=all_axes, label="share with tumour", pad=0.01, aspect=40)
+    bar.outline.set_visible(False)
     return figure
 
 

@@ -1,27 +1,33 @@
 """Scores the test patches and writes the submission in the ids and order it is asked for."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
 from metastasis import files, scoring, shards, sources, tables
+from metastasis.errors import InputError
 from metastasis.params import Section
 
+NUM_NAMED = 3
 ROUND_THRESHOLD = 0.5  # network A's, whose notebook submitted labels
 
 
 class PredictParams(Section):
-    """What the submission's label column holds."""
+    """What the submission's label column holds, also for patches that can't be scored."""
 
     round: bool
+    bad_patches: Literal["share", "fail"]
 
 
 def predict(
     params: PredictParams,
     *,
     model_path: Path,
+    split_path: Path,
+    quarantine_path: Path,
     crops_folder: Path,
     tables_folder: Path,
     submission_path: Path,
@@ -29,21 +35,29 @@ def predict(
 ) -> None:
     """Write the probability of tumour (or 0 and 1 at 0.5) for each id of the sample submission.
 
-    A source without a sample submission, or without test patches, gets a header and no row.
+    A patch that the gate found bad gets the share of positives among the training patches, which
+    is what is known of it. A source without a sample submission, or without test patches, gets a
+    header and no row.
+
+    Raises:
+        InputError: a patch is bad, and `params.bad_patches` says to fail.
     """
     patches = shards.read(crops_folder)
     ids = _asked_ids(tables_folder / sources.SUBMISSION_NAME, patches)
-    labels = np.empty(0)
-    if len(ids):
-        logits = scoring.score(model_path, patches, patches.locate(ids, "test"))
-        labels = expit(logits.astype(np.float64))
+    is_bad = ids.isin(_bad_ids(quarantine_path))
+    _tell_bad(params, ids[is_bad], quarantine_path)
+    probabilities = np.full(len(ids), _training_share(split_path))
+    if not is_bad.all():
+        places = patches.locate(ids[~is_bad], "test")
+        probabilities[~is_bad] = expit(scoring.score(model_path, patches, places).astype(float))
+    is_positive = probabilities >= ROUND_THRESHOLD
     numbers = {
         "num_patches": len(ids),
-        "mean_probability": float(labels.mean()) if len(ids) else None,
-        "positive_share": float((labels >= ROUND_THRESHOLD).mean()) if len(ids) else None,
+        "num_bad_patches": int(is_bad.sum()),
+        "mean_probability": float(probabilities.mean()) if len(ids) else None,
+        "positive_share": float(is_positive.mean()) if len(ids) else None,
     }
-    if params.round:
-        labels = (labels >= ROUND_THRESHOLD).astype(np.int64)
+    labels = is_positive.astype(np.int64) if params.round else probabilities
     files.write_csv(submission_path, pd.DataFrame({"id": ids, "label": labels}))
     files.write_json(metrics_path, numbers)
     print(f"predict: {len(ids):,} patches, written to {submission_path}")
@@ -55,3 +69,28 @@ def _asked_ids(sample_path: Path, patches: shards.Patches) -> pd.Series:
     if sample_path.exists() and (patches.index["pool"] == "test").any():
         return tables.read_text(sample_path)["id"]
     return pd.Series([], dtype="str")
+
+
+def _bad_ids(quarantine_path: Path) -> pd.Series:
+    quarantine = tables.read_text(quarantine_path)
+    return quarantine.loc[quarantine["pool"] == "test", "id"]
+
+
+def _training_share(split_path: Path) -> float:
+    split = tables.read_patches(split_path)
+    return float(split.loc[split["split"] == "train", "label"].mean())
+
+
+def _tell_bad(params: PredictParams, ids: pd.Series, quarantine_path: Path) -> None:
+    if not len(ids):
+        return
+    found = (
+        f"{len(ids):,} of the patches to be predicted are bad ({', '.join(ids[:NUM_NAMED])}); "
+        f"{quarantine_path} says why"
+    )
+    if params.bad_patches == "fail":
+        raise InputError(
+            f"{found}. Mend the source, or let predict.bad_patches: share give each the share of "
+            "positives among the training patches."
+        )
+    print(f"warning: {found}. Each gets the share of positives among the training patches.")

@@ -5,26 +5,104 @@ How a rule is evaluated, `suites` knows; what follows from a broken one, `valida
 
 from great_expectations import expectations as gxe
 
-from metastasis.suites import Rule
+from metastasis.images import FLAWS
+from metastasis.shards import Pool
+from metastasis.suites import Rule, Severity
 
-ID_PATTERNS = {"sha1": r"^[0-9a-f]{40}$", "any": r"^[A-Za-z0-9_.-]+$"}
+ID_PATTERNS = {"sha1": r"^[0-9a-f]{40}$", "any": r"^(?!\.)[A-Za-z0-9_.-]+(?<!\.tif)$"}
+OFFICIAL_SPLITS = ("", "train", "valid", "validation", "test")
+
+# Outliers, of 0..255. Of 2,916 real patches 16 are flatter and 105 whiter than this, none blacker.
+FLAT_STD = 6
+WHITE_MEAN = 233
+BLACK_MEAN = 25
+
+TABLES = {"labels": "label table", "submission": "sample submission", "slides": "slide map"}
+POOL_TABLES: dict[Pool, str] = {"labelled": "labels", "test": "submission"}
 
 
-def columns(table: str) -> list[Rule]:
-    """Rules over the columns of the label table or the sample submission."""
+def form(table: str) -> list[Rule]:
+    """Rules over how a CSV is written: the columns of `tables.FORM`, empty where all is usual."""
+    name = TABLES[table]
     return [
-        Rule(
-            f"{table}-columns",
+        _empty(f"{table}-encoding", "error", f"The {name} is in UTF-8.", "encoding"),
+        _empty(
+            f"{table}-cells",
             "error",
-            "The columns are id and label, so that no value is taken for another.",
-            gxe.ExpectTableColumnsToMatchSet(column_set=["id", "label"], exact_match=True),
+            f"The {name} has a header, and each row a cell for each column.",
+            "cells",
+        ),
+        _empty(
+            f"{table}-byte-order-mark",
+            "warning",
+            f"The {name} begins with its header, and not with an invisible mark; it is read past.",
+            "byte_order_mark",
+        ),
+        _empty(
+            f"{table}-line-ends",
+            "warning",
+            f"The lines of the {name} end as Kaggle's do; others are read all the same.",
+            "line_ends",
+        ),
+        _empty(
+            f"{table}-quotes",
+            "warning",
+            f"The {name} needs no quotation marks; cells in them are read all the same.",
+            "quotes",
+        ),
+    ]
+
+
+def strays() -> list[Rule]:
+    """Rules over the files of a source that are neither image nor table: text column name."""
+    return [
+        _empty(
+            "source-strays",
+            "warning",
+            "Every file of the source is a table or an image named ID.tif; others are not read.",
+            "name",
         )
     ]
 
 
-def labels(ids: str, min_positive_share: float, max_positive_share: float) -> list[Rule]:
-    """Rules over the label table: text columns id and label, and the number `positive`."""
+def columns(table: str) -> list[Rule]:
+    """Rules over the columns of a table; a slide map may have others beside its own."""
+    if table == "slides":
+        protects = "The slide map has the columns id and slide (or wsi)."
+        expectations = {
+            "slides-column-id": gxe.ExpectColumnToExist(column="id"),
+            "slides-column-slide": gxe.ExpectColumnToExist(column="slide"),
+        }
+    else:
+        protects = "The columns are id and label, so that no value is taken for another."
+        found = gxe.ExpectTableColumnsToMatchSet(column_set=["id", "label"], exact_match=True)
+        expectations = {f"{table}-columns": found}
+    return [Rule(name, "error", protects, found) for name, found in expectations.items()]
+
+
+def ids(table: str, form_of_ids: str) -> list[Rule]:
+    """Rules over the text column id of a table."""
     return [
+        Rule(
+            f"{table}-id-form",
+            "error",
+            f"An id names one file and nothing else (validate.ids: {form_of_ids}).",
+            gxe.ExpectColumnValuesToMatchRegex(column="id", regex=ID_PATTERNS[form_of_ids]),
+        ),
+        Rule(
+            f"{table}-id-unique",
+            "error",
+            f"An id stands in the {TABLES[table]} once.",
+            gxe.ExpectColumnValuesToBeUnique(column="id"),
+        ),
+    ]
+
+
+def labels(
+    num_labels: int | None, min_positive_share: float, max_positive_share: float
+) -> list[Rule]:
+    """Rules over the label table: text column label, numbers `positive` and `num_labels`."""
+    rules = [
         Rule(
             "labels-rows",
             "error",
@@ -32,16 +110,10 @@ def labels(ids: str, min_positive_share: float, max_positive_share: float) -> li
             gxe.ExpectTableRowCountToBeBetween(min_value=1),
         ),
         Rule(
-            "labels-id-form",
+            "labels-id-agrees",
             "error",
-            f"An id names one file and nothing else (validate.ids: {ids}).",
-            gxe.ExpectColumnValuesToMatchRegex(column="id", regex=ID_PATTERNS[ids]),
-        ),
-        Rule(
-            "labels-id-unique",
-            "error",
-            "A patch has one label.",
-            gxe.ExpectColumnValuesToBeUnique(column="id"),
+            "An id has one label.",
+            gxe.ExpectColumnValuesToBeBetween(column="num_labels", max_value=1),
         ),
         Rule(
             "labels-value",
@@ -59,10 +131,15 @@ def labels(ids: str, min_positive_share: float, max_positive_share: float) -> li
             ),
         ),
     ]
+    if num_labels is not None:
+        protects = "The label table is whole: it has the rows of validate.num_labels."
+        counted = gxe.ExpectTableRowCountToEqual(value=num_labels)
+        rules.append(Rule("labels-row-count", "error", protects, counted))
+    return rules
 
 
 def slides() -> list[Rule]:
-    """Rules over the slide map: text columns id and slide."""
+    """Rules over the slide map: text columns id, slide, split, and `is_known` of its ids."""
     return [
         Rule(
             "slides-id-unique",
@@ -72,9 +149,21 @@ def slides() -> list[Rule]:
         ),
         Rule(
             "slides-name",
-            "error",
-            "A slide has a name.",
+            "warning",
+            "A slide has a name; where there is none, the slide is unknown.",
             gxe.ExpectColumnValuesToMatchRegex(column="slide", regex=r"\S"),
+        ),
+        Rule(
+            "slides-split",
+            "error",
+            "An official split is train, valid (or validation) or test.",
+            gxe.ExpectColumnValuesToBeInSet(column="split", value_set=list(OFFICIAL_SPLITS)),
+        ),
+        Rule(
+            "slides-id-known",
+            "warning",
+            "A row is about a patch that has a label; others are left out.",
+            gxe.ExpectColumnValuesToBeInSet(column="is_known", value_set=[True]),
         ),
     ]
 
@@ -82,48 +171,175 @@ def slides() -> list[Rule]:
 def slide_coverage() -> list[Rule]:
     """Rules over the labels joined with the slide map: text column `without_row`."""
     return [
-        Rule(
+        _empty(
             "slides-for-labels",
             "warning",
             "Every patch has its slide; one that has none counts as a slide of its own.",
-            gxe.ExpectColumnValuesToBeInSet(column="without_row", value_set=[""]),
+            "without_row",
         )
     ]
 
 
-def images(pool: str) -> list[Rule]:
-    """Rules over the images of a pool joined with the table that lists them."""
-    table = {"labelled": "label table", "test": "sample submission"}[pool]
-    return [
-        Rule(
+def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
+    """Rules over the ids of a table joined with the images of its pool.
+
+    Text columns `without_image` and `without_row`, number `has_image`.
+    """
+    table = TABLES[POOL_TABLES[pool]]
+    is_labelled = pool == "labelled"
+    present = "." if is_labelled else _setting(pool)
+    rules = [
+        _empty(
             f"{pool}-image-present",
-            "error",
-            f"Every id of the {table} has its image, named ID.tif.",
-            gxe.ExpectColumnValuesToBeInSet(column="without_image", value_set=[""]),
+            "warning",
+            f"Every id of the {table} has its image, named ID.tif{present}",
+            "without_image",
+            pool,
+            is_quarantined=True,
         ),
-        Rule(
+        _empty(
             f"{pool}-image-listed",
             "warning",
             f"Every image is in the {table}; one that isn't is left out.",
-            gxe.ExpectColumnValuesToBeInSet(column="without_row", value_set=[""]),
-        ),
-        Rule(
-            f"{pool}-image-usable",
-            "error",
-            "Every image that is asked for decodes to 96x96 RGB of 8 bits a channel.",
-            gxe.ExpectColumnValuesToBeInSet(column="unusable", value_set=[""]),
+            "without_row",
+            pool,
         ),
     ]
+    if is_labelled:
+        rules.append(
+            Rule(
+                "labelled-images-whole",
+                "error",
+                f"No more than {max_missing_share:.2%} of the labels are without their image "
+                "(validate.max_missing_share).",
+                gxe.ExpectColumnMeanToBeBetween(
+                    column="has_image", min_value=1 - max_missing_share
+                ),
+            )
+        )
+    return rules
 
 
-def hashes(pool: str) -> list[Rule]:
-    """Rules over the usable images of a pool: text columns id and sha1."""
+def images(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
+    """Rules over the listed images of a pool: a text column for each flaw, and `link`."""
+    flaws = [
+        _empty(
+            f"{pool}-image-{flaw}",
+            _bad(pool),
+            protects.removesuffix(".") + _setting(pool),
+            flaw,
+            pool,
+            is_quarantined=is_quarantined,
+        )
+        for flaw, protects in FLAWS.items()
+    ]
+    inside = _empty(
+        f"{pool}-image-inside",
+        "warning",
+        "An image lies in the source; a link that leaves it is followed.",
+        "link",
+        pool,
+    )
+    return [*flaws, inside]
+
+
+def hashes(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
+    """Rules over the usable images of a pool: text columns id, sha1 and `channel_order`."""
     return [
         Rule(
             f"{pool}-id-is-hash",
-            "error",
+            _bad(pool),
             "An id is the SHA-1 of the patch's RGB bytes, as Kaggle made them: no pixel was "
-            "changed and the channels are in order (validate.ids: any switches this off).",
+            f"changed; validate.ids: any switches this off{_setting(pool)}",
             gxe.ExpectColumnPairValuesToBeEqual(column_A="id", column_B="sha1"),
-        )
+            pool,
+            is_quarantined,
+        ),
+        _empty(
+            f"{pool}-channels-in-order",
+            _bad(pool),
+            "The channels are red, green, blue, and not swapped on the way" + _setting(pool),
+            "channel_order",
+            pool,
+            is_quarantined=is_quarantined,
+        ),
     ]
+
+
+def pixels(*, is_quarantined: bool) -> list[Rule]:
+    """Rules over the usable labelled images: text columns for pixels that occur elsewhere."""
+    return [
+        _empty(
+            "labelled-pixels-agree",
+            "error",
+            "The same pixels have the same label wherever they occur" + _setting("labelled"),
+            "contradicts",
+            "labelled",
+            is_quarantined=is_quarantined,
+        ),
+        _empty(
+            "labelled-pixels-once",
+            "warning",
+            "A patch occurs once: copies weigh more than others, and leak if a split parts them.",
+            "repeats",
+            "labelled",
+        ),
+        _empty(
+            "pools-pixels-apart",
+            "warning",
+            "A patch to be predicted has no copy among those with labels.",
+            "is_tested",
+            "labelled",
+        ),
+    ]
+
+
+def outliers(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
+    """Rules over the usable images of a pool: numbers std and mean."""
+    kept = "" if pool == "test" else " (validate.outliers)"
+    expectations = {
+        "flat": gxe.ExpectColumnValuesToBeBetween(column="std", min_value=FLAT_STD),
+        "white": gxe.ExpectColumnValuesToBeBetween(column="mean", max_value=WHITE_MEAN),
+        "black": gxe.ExpectColumnValuesToBeBetween(column="mean", min_value=BLACK_MEAN),
+    }
+    protects = {
+        "flat": f"A patch shows something: its standard deviation is {FLAT_STD} or more",
+        "white": f"A patch shows tissue: its mean is {WHITE_MEAN} or less, and not of bare glass",
+        "black": f"A patch was lit: its mean is {BLACK_MEAN} or more",
+    }
+    return [
+        Rule(
+            f"{pool}-patch-{kind}",
+            "warning",
+            f"{protects[kind]}{kept}.",
+            found,
+            pool,
+            is_quarantined,
+        )
+        for kind, found in expectations.items()
+    ]
+
+
+def _bad(pool: Pool) -> Severity:
+    """A bad labelled patch is an error; one to be predicted is never dropped, predict answers."""
+    return "error" if pool == "labelled" else "warning"
+
+
+def _setting(pool: Pool) -> str:
+    """The end of a rule's sentence: where to say what becomes of a patch that breaks it."""
+    section = "validate" if pool == "labelled" else "predict"
+    return f" ({section}.bad_patches)."
+
+
+def _empty(
+    name: str,
+    severity: Severity,
+    protects: str,
+    column: str,
+    pool: Pool | None = None,
+    *,
+    is_quarantined: bool = False,
+) -> Rule:
+    """Return the rule that a text column, which says what was found, says nothing."""
+    expectation = gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[""])
+    return Rule(name, severity, protects, expectation, pool, is_quarantined)

@@ -92,14 +92,19 @@ class Writer:
         """Set the buffer up once."""
         self._buffer = np.empty((SHARD_ROWS, self.size, self.size, 3), np.uint8)
 
-    def add(self, patch: UInt8) -> tuple[int, int]:
-        """Append one (size, size, 3) uint8 patch; return the (shard, row) it was given."""
-        place = self.num_shards, self.num_rows
-        self._buffer[self.num_rows] = patch
-        self.num_rows += 1
-        if self.num_rows == SHARD_ROWS:
-            self.close()
-        return place
+    def extend(self, patches: UInt8) -> NDArray[np.int32]:
+        """Append (n, size, size, 3) uint8 patches; return the (n, 2) shard and row of each."""
+        places = []
+        while len(patches):
+            count = min(len(patches), SHARD_ROWS - self.num_rows)
+            rows = np.arange(self.num_rows, self.num_rows + count, dtype=np.int32)
+            places.append(np.stack([np.full_like(rows, self.num_shards), rows], axis=1))
+            self._buffer[rows] = patches[:count]
+            self.num_rows += count
+            if self.num_rows == SHARD_ROWS:
+                self.close()
+            patches = patches[count:]
+        return np.concatenate([np.empty((0, 2), np.int32), *places])
 
     def close(self) -> None:
         """Write the shard being filled, if it holds anything."""

@@ -1,82 +1,77 @@
-"""Finds out what a data source is and reads its files.
+"""Knows what every data source gives: entries to be read, their content, and tables.
 
-What its images hold, `ingesting` looks at.
+Each format is a module of its own; which one a path holds, `opening` finds out.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
-from metastasis.errors import InputError
-from metastasis.shards import Pool
+from metastasis.shards import Pool, UInt8
 
 LABELS_NAME = "train_labels.csv"
 SUBMISSION_NAME = "sample_submission.csv"
 SLIDES_NAME = "slides.csv"
+TABLE_NAMES = {  # a table's name in a source in Kaggle's layout: its name in the pipeline
+    LABELS_NAME: LABELS_NAME,
+    SUBMISSION_NAME: SUBMISSION_NAME,
+    "patch_id_wsi_full.csv": SLIDES_NAME,  # the published slide map of Kaggle's patches
+    SLIDES_NAME: SLIDES_NAME,
+}
+STRAYS_NAME = "strays.csv"
+IMAGE_SUFFIX = ".tif"
 POOL_FOLDERS: dict[Pool, str] = {"labelled": "train", "test": "test"}
+MAX_FILE_BYTES = 16 * 2**20  # 600 times a patch: more is no patch, whatever it claims
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Why an entry has no pixels, and what was found; `kind` is one of `images.FLAWS`."""
+
+    kind: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of a source's image folders; `id` is its name without .tif, if that is its end."""
+    """One image of a source: `name` is what the source itself calls it, `id` what the tables do.
+
+    `flaw` says why it can't be read, where the listing alone shows that. `is_link_out` tells a
+    symbolic link that leaves the source: it is read all the same.
+    """
 
     pool: Pool
     id: str
-    path: Path
-
-    @property
-    def is_named_as_image(self) -> bool:
-        """Whether the file's name is ID.tif."""
-        return self.path.name == f"{self.id}.tif"
+    name: str
+    flaw: Flaw | None = None
+    is_link_out: bool = False
 
 
-@dataclass(frozen=True)
-class KaggleFolder:
-    """Kaggle's layout: train/ID.tif, test/ID.tif, train_labels.csv, sample_submission.csv."""
+# An image file's bytes, or pixels that need no decoding, or why there is neither.
+Content = bytes | UInt8 | Flaw
 
-    folder: Path
+
+class Source(Protocol):
+    """What `ingesting` asks of a source; its methods may be called from several threads."""
 
     def entries(self) -> list[Entry]:
-        """Return every file of train/ and test/ by pool and name; hidden files don't count."""
-        return [
-            Entry(pool, path.name.removesuffix(".tif"), path)
-            for pool, name in POOL_FOLDERS.items()
-            if (self.folder / name).is_dir()
-            for path in sorted((self.folder / name).iterdir())
-            if not path.name.startswith(".")
-        ]
+        """Return every image, in an order that depends on the source's content alone."""
 
-    def read(self, entry: Entry) -> bytes:
-        """Return the bytes of one image file."""
-        return entry.path.read_bytes()
+    def read(self, entries: Sequence[Entry]) -> Iterator[Content]:
+        """Yield the content of each of these entries, which have no flaw."""
 
     def tables(self) -> dict[str, bytes]:
-        """Return the bytes of each table that is there, by its name."""
-        names = (LABELS_NAME, SUBMISSION_NAME, SLIDES_NAME)
-        return {name: (self.folder / name).read_bytes() for name in names if self._has(name)}
+        """Return the bytes of each table that is there, by the name the pipeline knows it by."""
 
-    def _has(self, name: str) -> bool:
-        return (self.folder / name).is_file()
+    def strays(self) -> list[str]:
+        """Return the name of each file that is neither an image nor a table, in order."""
+
+    def close(self) -> None:
+        """Close what the source has open."""
 
 
-def open_source(path: Path) -> KaggleFolder:
-    """Return the source at `path`, found out by looking.
-
-    Raises:
-        InputError: nothing is there, or it is no layout that is known.
-    """
-    expected = f"a folder with train/ and {LABELS_NAME}, as Kaggle's zip unpacks to"
-    if not path.exists():
-        raise InputError(
-            f"data.source: {path} does not exist; expected {expected}. "
-            "A relative path is taken from the folder of dvc.yaml."
-        )
-    if not path.is_dir():
-        raise InputError(f"data.source: {path} is a file; expected {expected}.")
-    missing = [name for name in ("train", LABELS_NAME) if not (path / name).exists()]
-    if missing:
-        found = ", ".join(sorted(item.name for item in path.iterdir())[:10]) or "nothing"
-        raise InputError(
-            f"data.source: {path} holds no {' and no '.join(missing)}; "
-            f"expected {expected}. Found: {found}."
-        )
-    return KaggleFolder(path)
+def too_large(num_bytes: int) -> Flaw | None:
+    """Return the flaw of a file of this size, if it is one: it is not read then."""
+    if num_bytes <= MAX_FILE_BYTES:
+        return None
+    return Flaw("bytes", f"{num_bytes:,} bytes, expected at most {MAX_FILE_BYTES:,}")

@@ -5,40 +5,67 @@ Which expectations there are, `rules` says; what follows from a failure, `valida
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import great_expectations as gx
+import numpy as np
 import pandas as pd
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations import Expectation
 
-NUM_EXAMPLES = 5
+from metastasis.shards import Pool
+
+NUM_EXAMPLES = 3
 
 Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One expectation with a stable name, what it protects, and whether its failure stops."""
+    """One expectation with a stable name, what it protects, and what follows from breaking it.
+
+    A broken error stops the run, unless the rows that broke it are quarantined; a warning doesn't.
+    `pool` tells of which patches the rows are, where they are patches.
+    """
 
     name: str
     severity: Severity
     protects: str
     expectation: Expectation
+    pool: Pool | None = None
+    is_quarantined: bool = False
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one rule; `examples` are values, or the ids of rows, that broke it."""
+    """What became of one rule.
+
+    `rows` are the id of each row that broke it, with what was found there; of a rule over a whole
+    table, one row without an id.
+    """
 
     rule: Rule
-    is_met: bool
-    num_unexpected: int
-    examples: tuple[str, ...]
+    rows: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_met(self) -> bool:
+        """Whether nothing broke the rule."""
+        return not self.rows
+
+    @property
+    def stops(self) -> bool:
+        """Whether the run can't go on."""
+        return bool(self.rows) and self.rule.severity == "error" and not self.rule.is_quarantined
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """The first rows in words."""
+        shown = (": ".join(filter(None, row)) or "an empty value" for row in self.rows)
+        return tuple(dict.fromkeys(shown))[:NUM_EXAMPLES]
 
 
 def run(table: pd.DataFrame, rules: Sequence[Rule]) -> list[Verdict]:
-    """Return the verdict on each rule, in the order of `rules`.
+    """Return the verdict on each rule, in the order of `rules`; a row is known by its `id`, if any.
 
     Raises:
         RuntimeError: Great Expectations could not evaluate a rule, which is a defect of the rule.
@@ -51,10 +78,9 @@ def run(table: pd.DataFrame, rules: Sequence[Rule]) -> list[Verdict]:
     for rule in rules:
         rule.expectation.meta = {"name": rule.name}
         suite.add_expectation(rule.expectation)
-    definition = gx.ValidationDefinition(name="rules", data=batch, suite=context.suites.add(suite))
-    result = context.validation_definitions.add(definition).run(
-        batch_parameters={"dataframe": table},
-        result_format={"result_format": "SUMMARY", "partial_unexpected_count": NUM_EXAMPLES},
+    index = {"unexpected_index_column_names": ["id"]} if "id" in table else {}
+    result = batch.get_batch(batch_parameters={"dataframe": table}).validate(
+        suite, result_format={"result_format": "COMPLETE", **index}
     )
     by_name = {entry.expectation_config.meta["name"]: entry for entry in result.results}
     return [_verdict(rule, by_name[rule.name]) for rule in rules]
@@ -63,17 +89,20 @@ def run(table: pd.DataFrame, rules: Sequence[Rule]) -> list[Verdict]:
 def _verdict(rule: Rule, entry: gx.core.ExpectationValidationResult) -> Verdict:
     if entry.exception_info and entry.exception_info.get("raised_exception", True):
         raise RuntimeError(f"rule {rule.name} could not be evaluated: {entry.exception_info}")
-    result = entry.result
     if entry.success:
-        return Verdict(rule, is_met=True, num_unexpected=0, examples=())
-    if "unexpected_count" in result:
-        values = result["partial_unexpected_list"]
-        examples = tuple(dict.fromkeys(map(_shown, values)))
-        return Verdict(
-            rule, is_met=False, num_unexpected=result["unexpected_count"], examples=examples
-        )
-    return Verdict(rule, is_met=False, num_unexpected=1, examples=(str(result["observed_value"]),))
+        return Verdict(rule)
+    result = entry.result
+    if "id" in result.get("unexpected_index_column_names", ()):
+        return Verdict(rule, tuple(map(_row, result["unexpected_index_list"])))
+    values = result.get("unexpected_list") or [result.get("observed_value", "missing")]
+    return Verdict(rule, tuple(("", _word(value)) for value in values))
 
 
-def _shown(value: object) -> str:
-    return " has ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _row(entry: dict[str, Any]) -> tuple[str, str]:
+    """The id, and the values of the other columns of the expectation."""
+    values = (value for key, value in entry.items() if key != "id")
+    return str(entry["id"]), " ".join(map(_word, values))
+
+
+def _word(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float | np.floating) else str(value)

@@ -11,22 +11,38 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from metastasis import files, plotting, rules, shards, sources, suites, tables
+from metastasis import files, gate_report, joins, plotting, rules, shards, sources, suites, tables
 from metastasis.errors import InputError
+from metastasis.gate_report import Findings
 from metastasis.params import Section, Seed
+from metastasis.rules import POOL_TABLES
+from metastasis.shards import Patches, Pool
 from metastasis.suites import Verdict
 
 NUM_SAMPLES = 16  # patches of each class in the sample plot
+TABLE_NAMES = {
+    "labels": sources.LABELS_NAME,
+    "submission": sources.SUBMISSION_NAME,
+    "slides": sources.SLIDES_NAME,
+}
+OFFICIAL_NAMES = {"valid": "validation"}  # PatchCamelyon's word: ours
 
 Share = Annotated[float, Field(ge=0, le=1)]
+QUARANTINE_COLUMNS = ("pool", "id", "label", "reason")
+
+Tables = dict[str, pd.DataFrame]
 
 
 class ValidateParams(Section):
-    """What the gate asks of the source."""
+    """What the gate asks of the source, and what becomes of the patches that fall short."""
 
     ids: Literal["sha1", "any"]
+    num_labels: Annotated[int, Field(ge=1)] | None
     min_positive_share: Share
     max_positive_share: Share
+    max_missing_share: Share
+    bad_patches: Literal["fail", "quarantine"]
+    outliers: Literal["keep", "quarantine"]
     samples_seed: Seed
 
     @model_validator(mode="after")
@@ -43,104 +59,179 @@ def validate(
     inventory_path: Path,
     shards_folder: Path,
     manifest_path: Path,
+    quarantine_path: Path,
     metrics_path: Path,
     plots_folder: Path,
+    report_path: Path,
 ) -> None:
-    """Hold the source against every rule; write the manifest (id, label, slide) if it passes.
+    """Hold the source against every rule; write the manifest and the quarantine if it passes.
 
-    The metrics are written either way.
+    The manifest has the columns id, label, slide and official (split); the quarantine pool, id,
+    label and reason. Metrics and report are written either way.
 
     Raises:
-        InputError: a rule of severity error is broken; the message names rule, count and examples.
+        InputError: a rule stops the run; the message names rule, count, examples and the report.
     """
-    labels = tables.read_text(tables_folder / sources.LABELS_NAME)
-    slides = _read_slides(tables_folder / sources.SLIDES_NAME)
-    submission_path = tables_folder / sources.SUBMISSION_NAME
-    submission = tables.read_text(submission_path) if submission_path.exists() else None
     inventory = pd.read_parquet(inventory_path)
+    patches = shards.read(shards_folder)
+    found, verdicts = judge(params, tables_folder, inventory, patches)
+    stopping = [verdict for verdict in verdicts if verdict.stops]
+    quarantine = _quarantine([] if stopping else verdicts, found.get("labels"))
+    manifest = None if stopping else _manifest(found, quarantine)
 
-    verdicts = _check(params, labels, slides, submission, inventory)
-    broken = [verdict for verdict in verdicts if not verdict.is_met]
-    errors = [verdict for verdict in broken if verdict.rule.severity == "error"]
-    manifest = None if errors else _manifest(labels, slides)
-    files.write_json(metrics_path, _metrics(verdicts, inventory, manifest))
-    for verdict in broken:
-        if verdict.rule.severity == "warning":
+    files.write_json(metrics_path, _metrics(verdicts, inventory, manifest, quarantine))
+    labelled = _labelled(inventory, found) if found else pd.DataFrame()
+    findings = Findings(
+        params.model_dump(), verdicts, inventory, patches, labelled, quarantine, manifest
+    )
+    gate_report.write(report_path, findings)
+    for verdict in verdicts:
+        if not verdict.is_met and not verdict.stops:
             print(f"warning: {_sentence(verdict)}")
     if manifest is None:
-        raise InputError("the source broke the gate:\n" + "\n".join(map(_sentence, errors)))
+        sentences = "\n".join(map(_sentence, stopping))
+        raise InputError(f"the source broke the gate:\n{sentences}\nThe report: {report_path}")
+    _check_rest(manifest, report_path)
     files.write_csv(manifest_path, manifest)
-    _plot(params, manifest, shards_folder, plots_folder)
+    files.write_csv(quarantine_path, quarantine)
+    _plot(params, manifest, patches, plots_folder)
+    num_left_out = int((quarantine["pool"] == "labelled").sum())
+    print(f"validate: {len(manifest):,} patches pass, {num_left_out:,} are left out; {report_path}")
 
 
-def _read_slides(path: Path) -> pd.DataFrame:
-    """Return the slide map (id, slide), without rows if nothing is known."""
-    table = tables.read_text(path)
-    if "slide" not in table:
-        table = table.rename(columns={"wsi": "slide"})
-    if not {"id", "slide"} <= set(table.columns):
-        found = ", ".join(table.columns)
-        raise InputError(f"the slide map has the columns {found}; expected id and slide (or wsi).")
-    return table[["id", "slide"]]
+def judge(
+    params: ValidateParams, tables_folder: Path, inventory: pd.DataFrame, patches: Patches
+) -> tuple[Tables, list[Verdict]]:
+    """Return the tables, none if one can't be read, and the verdicts of all rules that apply."""
+    found, verdicts = _read_tables(tables_folder)
+    if any(verdict.stops for verdict in verdicts):
+        return {}, verdicts
+    return found, verdicts + _check(params, found, inventory, patches)
+
+
+def _read_tables(folder: Path) -> tuple[Tables, list[Verdict]]:
+    """Return the tables that are there, and the verdicts on how they are written."""
+    found, verdicts = {}, []
+    for name, file_name in TABLE_NAMES.items():
+        path = folder / file_name
+        if name == "submission" and not path.exists():  # a source of training patches is normal
+            continue
+        table, form = tables.look(path)
+        verdicts += suites.run(pd.DataFrame([form]), rules.form(name))
+        if name == "slides" and "slide" not in table:
+            table = table.rename(columns={"wsi": "slide"})
+        if len(table.columns):
+            verdicts += suites.run(table, rules.columns(name))
+        found[name] = table
+    strays = tables.read_text(folder / sources.STRAYS_NAME)
+    verdicts += suites.run(strays, rules.strays())
+    return found, verdicts
 
 
 def _check(
-    params: ValidateParams,
-    labels: pd.DataFrame,
-    slides: pd.DataFrame,
-    submission: pd.DataFrame | None,
-    inventory: pd.DataFrame,
+    params: ValidateParams, found: Tables, inventory: pd.DataFrame, patches: Patches
 ) -> list[Verdict]:
-    verdicts = suites.run(labels, rules.columns("labels"))
-    if submission is not None:
-        verdicts += suites.run(submission, rules.columns("submission"))
-    if not all(verdict.is_met for verdict in verdicts):
-        return verdicts  # nothing else can be asked of tables without their columns
-    shares = (params.min_positive_share, params.max_positive_share)
-    numeric = labels.assign(positive=pd.to_numeric(labels["label"], errors="coerce"))
-    verdicts += suites.run(numeric, rules.labels(params.ids, *shares))
+    labels, slides = found["labels"], found["slides"]
+    verdicts = suites.run(
+        joins.counted(labels), [*rules.ids("labels", params.ids), *_labels(params)]
+    )
+    if "submission" in found:
+        verdicts += suites.run(found["submission"], rules.ids("submission", params.ids))
     if len(slides):
-        verdicts += suites.run(slides, rules.slides())
-        verdicts += suites.run(_joined(slides, labels), rules.slide_coverage())
-    labelled, tested = (inventory[inventory["pool"] == pool] for pool in ("labelled", "test"))
-    verdicts += _check_images(params, "labelled", labels, labelled)
-    if submission is not None and len(tested):  # a source of training patches alone is normal
-        verdicts += _check_images(params, "test", submission, tested)
+        known = slides.assign(is_known=slides["id"].isin(labels["id"]))
+        verdicts += suites.run(known.assign(split=slides.get("split", "")), rules.slides())
+        verdicts += suites.run(joins.joined(slides, labels), rules.slide_coverage())
+    for pool in POOL_TABLES:
+        images = inventory[inventory["pool"] == pool]
+        # Without a submission, or without test patches, there is nothing to predict.
+        if POOL_TABLES[pool] in found and (pool == "labelled" or len(images)):
+            verdicts += _check_images(params, pool, found, images, patches)
+    if not any(verdict.stops and verdict.rule.pool is None for verdict in verdicts):
+        verdicts += _check_copies(params, labels, inventory)
     return verdicts
+
+
+def _labels(params: ValidateParams) -> list[suites.Rule]:
+    return rules.labels(params.num_labels, params.min_positive_share, params.max_positive_share)
 
 
 def _check_images(
-    params: ValidateParams, pool: str, table: pd.DataFrame, images: pd.DataFrame
+    params: ValidateParams,
+    pool: Pool,
+    found: Tables,
+    images: pd.DataFrame,
+    patches: Patches,
 ) -> list[Verdict]:
-    verdicts = suites.run(_joined(table, images), rules.images(pool))
+    table = found[POOL_TABLES[pool]]
+    listed = images[images["id"].isin(table["id"])].reset_index(drop=True)
+    usable = listed[listed["flaw"] == ""]
+    is_test = pool == "test"  # what is wrong there is always handed on to predict
+    is_quarantined = is_test or params.bad_patches == "quarantine"
+    verdicts = suites.run(
+        joins.joined(table, images), rules.presence(pool, params.max_missing_share)
+    )
+    verdicts += suites.run(joins.flaws(listed), rules.images(pool, is_quarantined=is_quarantined))
     if params.ids == "sha1":
-        usable = images[(images["problem"] == "") & images["id"].isin(table["id"])]
-        verdicts += suites.run(usable, rules.hashes(pool))
-    return verdicts
+        ordered = usable.assign(channel_order=joins.channel_order(usable, patches))
+        verdicts += suites.run(ordered, rules.hashes(pool, is_quarantined=is_quarantined))
+    is_left_out = not is_test and params.outliers == "quarantine"
+    return verdicts + suites.run(usable, rules.outliers(pool, is_quarantined=is_left_out))
 
 
-def _joined(table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """One row for each id of either side; a column is empty where the row is as it should be."""
-    joined = table[["id"]].drop_duplicates().merge(images, on="id", how="outer", indicator=True)
-    side, ids = joined["_merge"], joined["id"]
-    columns = {
-        "without_image": ids.where(side == "left_only", ""),
-        "without_row": ids.where(side == "right_only", ""),
-    }
-    if "problem" in images:
-        problem = joined["problem"].fillna("")
-        columns["unusable"] = (ids + ": " + problem).where((side == "both") & (problem != ""), "")
-    return pd.DataFrame(columns)
+def _check_copies(
+    params: ValidateParams, labels: pd.DataFrame, inventory: pd.DataFrame
+) -> list[Verdict]:
+    is_quarantined = params.bad_patches == "quarantine"
+    return suites.run(joins.copies(labels, inventory), rules.pixels(is_quarantined=is_quarantined))
 
 
-def _manifest(labels: pd.DataFrame, slides: pd.DataFrame) -> pd.DataFrame:
-    """All labelled patches: the rules let through only labels whose image is there and usable."""
-    manifest = labels.merge(slides, on="id", how="left")
-    return manifest[["id", "label", "slide"]].sort_values("id", ignore_index=True)
+def _quarantine(verdicts: Sequence[Verdict], labels: pd.DataFrame | None) -> pd.DataFrame:
+    """Return a row for each patch that is left out, or that predict has to answer for."""
+    rows = [
+        (verdict.rule.pool, id_, f"{verdict.rule.name}: {found}")
+        for verdict in verdicts
+        if verdict.rule.is_quarantined
+        for id_, found in verdict.rows
+    ]
+    table = pd.DataFrame(rows, columns=["pool", "id", "reason"], dtype="str")
+    table = table.groupby(["pool", "id"])["reason"].agg("; ".join).reset_index()
+    if labels is not None:
+        table = table.merge(labels.assign(pool="labelled"), on=["pool", "id"], how="left")
+    return table.reindex(columns=list(QUARANTINE_COLUMNS))
+
+
+def _labelled(inventory: pd.DataFrame, found: Tables) -> pd.DataFrame:
+    """Return the inventory of the labelled images that are usable, with label and slide."""
+    usable = inventory[(inventory["pool"] == "labelled") & (inventory["flaw"] == "")]
+    labels, slides = (found[name].drop_duplicates("id") for name in ("labels", "slides"))
+    return usable.merge(labels, on="id").merge(slides[["id", "slide"]], on="id", how="left")
+
+
+def _manifest(found: Tables, quarantine: pd.DataFrame) -> pd.DataFrame:
+    """All labelled patches but those left out: the rules let through only what is there."""
+    left_out = quarantine.loc[quarantine["pool"] == "labelled", "id"]
+    labels, slides = found["labels"], found["slides"]
+    official = slides.get("split", pd.Series("", slides.index)).replace(OFFICIAL_NAMES)
+    slides = slides[["id", "slide"]].assign(official=official)
+    slides["slide"] = slides["slide"].where(slides["slide"] != "")
+    manifest = labels[~labels["id"].isin(left_out)].merge(slides, on="id", how="left")
+    return manifest[["id", "label", "slide", "official"]].sort_values("id", ignore_index=True)
+
+
+def _check_rest(manifest: pd.DataFrame, report_path: Path) -> None:
+    if manifest["label"].nunique() < 2:  # noqa: PLR2004  # the two classes
+        counts = manifest["label"].value_counts().to_dict()
+        raise InputError(
+            f"the quarantine leaves {len(manifest):,} patches (by label: {counts}), and none of a "
+            f"class to learn. {report_path} says what is wrong with the others."
+        )
 
 
 def _metrics(
-    verdicts: Sequence[Verdict], inventory: pd.DataFrame, manifest: pd.DataFrame | None
+    verdicts: Sequence[Verdict],
+    inventory: pd.DataFrame,
+    manifest: pd.DataFrame | None,
+    quarantine: pd.DataFrame,
 ) -> dict[str, Any]:
     pools = inventory["pool"].value_counts()
     metrics: dict[str, Any] = {
@@ -150,13 +241,15 @@ def _metrics(
             verdict.rule.name: {
                 "severity": verdict.rule.severity,
                 "verdict": "met" if verdict.is_met else "broken",
-                "num_unexpected": verdict.num_unexpected,
+                "num_unexpected": len(verdict.rows),
             }
             for verdict in verdicts
         },
     }
     if manifest is not None:
         metrics["num_patches"] = len(manifest)
+        metrics["num_left_out"] = int((quarantine["pool"] == "labelled").sum())
+        metrics["num_bad_test_patches"] = int((quarantine["pool"] == "test").sum())
         metrics["num_slides"] = int(manifest["slide"].nunique())
         metrics["num_without_slide"] = int(manifest["slide"].isna().sum())
         metrics["positive_share"] = float((manifest["label"] == "1").mean())
@@ -166,16 +259,15 @@ def _metrics(
 def _sentence(verdict: Verdict) -> str:
     examples = ", ".join(verdict.examples)
     rule = verdict.rule
-    return f"- {rule.name}: {verdict.num_unexpected:,} found ({examples}). {rule.protects}"
+    return f"- {rule.name}: {len(verdict.rows):,} found ({examples}). {rule.protects}"
 
 
 def _plot(
-    params: ValidateParams, manifest: pd.DataFrame, shards_folder: Path, plots_folder: Path
+    params: ValidateParams, manifest: pd.DataFrame, patches: Patches, plots_folder: Path
 ) -> None:
     is_positive = manifest["label"] == "1"
     figure = plotting.class_balance(int((~is_positive).sum()), int(is_positive.sum()))
     plotting.save(figure, plots_folder / "class-balance.png")
-    patches = shards.read(shards_folder)
     random = np.random.default_rng(params.samples_seed)
     samples = {}
     for title, chosen in (("no tumour in the centre", ~is_positive), ("tumour", is_positive)):

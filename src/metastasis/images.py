@@ -1,0 +1,239 @@
+"""Knows what one image is: decodes it, describes it, and says why it is no patch, if it isn't.
+
+Which images there are, `sources` knows; whether the data is good enough, `validating` decides.
+"""
+
+import enum
+import hashlib
+import io
+import math
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from metastasis import perceptual
+from metastasis.shards import PATCH_SIZE, UInt8
+from metastasis.sources import Content, Flaw
+
+PATCH_SHAPE = (PATCH_SIZE, PATCH_SIZE, 3)
+ROW_BYTES = PATCH_SIZE * 3
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # little and big endian, classic and BigTIFF
+OTHER_MAGIC = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"\0\0\0\x0cjP": "JPEG 2000",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"RIFF": "WebP",
+    b"PK\3\4": "zip",
+}
+# What OpenCV decodes rightly. Of JPEG 2000 in TIFF it makes noise, and doesn't say so.
+COMPRESSIONS = ("none", "lzw", "deflate", "adobe_deflate", "packbits", "jpeg")
+COLOURS = ("rgb", "ycbcr")  # the second is how JPEG keeps RGB
+CHANNEL_NAMES = {1: "grey", 3: "three channels", 4: "RGBA"}
+
+FLAWS = {
+    "readable": "An image can be read.",
+    "bytes": "An image is no larger than a patch can be: no file fills the memory.",
+    "encrypted": "An image is not locked by a password.",
+    "repeated": "A name stands for one image: a zip can hold two, of which tools take either.",
+    "format": "An image is the TIFF that its name says.",
+    "decodable": "An image is whole, and decodes.",
+    "compression": "An image is compressed in a way that is decoded rightly, or not at all.",
+    "pages": "An image holds one picture.",
+    "colour": "An image is RGB: three channels, neither grey, palette nor with transparency.",
+    "depth": "An image has 8 bits a channel.",
+    "size": f"An image is {PATCH_SIZE}x{PATCH_SIZE} pixels.",
+}
+
+
+class Facts(NamedTuple):
+    """What is known of one image file, flawed or not; what isn't known is empty or None."""
+
+    flaw: str
+    found: str  # what was found where the flaw is, in words
+    num_bytes: int | None = None
+    compression: str = ""
+    width: int | None = None
+    height: int | None = None
+    channels: int | None = None
+    dtype: str = ""
+
+
+class Measures(NamedTuple):
+    """What is known of the pixels of a patch; the moments are of values 0..255."""
+
+    sha1: str  # of the RGB bytes
+    mean: float
+    std: float
+    mean_red: float
+    mean_green: float
+    mean_blue: float
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found in a number of images, m of them without a flaw and so patches.
+
+    `patches` are (m, 96, 96, 3) uint8, RGB; `measures` and `hashes` (perceptual ones) are theirs,
+    in the same order.
+    """
+
+    facts: list[Facts]
+    patches: UInt8
+    measures: list[Measures]
+    hashes: list[str]
+
+
+class Description(NamedTuple):
+    """What a TIFF says of itself; `is_known` is false where it can't be made out."""
+
+    num_pages: int = 1
+    compression: str = ""
+    colour: str = ""
+    is_known: bool = False
+
+
+def inspect(contents: Iterable[Content], count: int) -> Inspection:
+    """Decode and measure `count` images.
+
+    Each is looked at and let go before the next is taken, while it is in the processor's cache.
+    """
+    patches = np.empty((count, *PATCH_SHAPE), np.uint8)
+    grids = np.empty((count, perceptual.GRID, perceptual.GRID), np.uint8)
+    facts: list[Facts] = []
+    measures: list[Measures] = []
+    for content in contents:
+        patch = patches[len(measures)]
+        facts.append(look(content, patch))
+        if not facts[-1].flaw:
+            grids[len(measures)] = perceptual.grid(patch)
+            measures.append(_measure(patch))
+    num_patches = len(measures)
+    hashes = perceptual.hashes(grids[:num_patches])
+    return Inspection(facts, patches[:num_patches], measures, hashes)
+
+
+def look(content: Content, out: UInt8) -> Facts:
+    """Return what one image is; write its pixels to `out`, (96, 96, 3), if it has no flaw."""
+    if isinstance(content, Flaw):
+        return Facts(content.kind, content.found)
+    if isinstance(content, np.ndarray):
+        out[...] = content
+        return _patch_facts(content.nbytes, "none")
+    return _look_at_file(content, out)
+
+
+def _look_at_file(content: bytes, out: UInt8) -> Facts:
+    if not content.startswith(TIFF_MAGIC):
+        return Facts("format", _other_format(content), len(content))
+    image = _decode(content)
+    if image is None:
+        found = f"{len(content):,} bytes, of which no image can be made"
+        return _described(Facts("decodable", found, len(content)), describe(content))
+    if image.shape != PATCH_SHAPE or image.dtype != np.uint8:
+        height, width, channels = image.shape
+        shape = (width, height, channels, str(image.dtype))
+        return _described(Facts("", "", len(content), "", *shape), describe(content))
+    cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=out)
+    return _described(_patch_facts(len(content), ""), _describe_patch(content, out))
+
+
+def _patch_facts(num_bytes: int, compression: str) -> Facts:
+    return Facts("", "", num_bytes, compression, *PATCH_SHAPE, "uint8")
+
+
+@lru_cache(maxsize=4096)  # all files of one writer share it
+def _described(facts: Facts, description: Description) -> Facts:
+    """Return the facts with what the file says of itself, and with the first flaw of either."""
+    facts = facts._replace(compression=description.compression)
+    flaw = _flaw(facts, description)
+    return facts._replace(flaw=flaw.kind, found=flaw.found) if flaw else facts
+
+
+def _flaw(facts: Facts, description: Description) -> Flaw | None:
+    """Return the first flaw, from how it is compressed to its size."""
+    channels = CHANNEL_NAMES.get(facts.channels or 0, f"{facts.channels} channels")
+    is_rgb = facts.channels == PATCH_SHAPE[2] and description.colour in COLOURS
+    is_patch_size = (facts.width, facts.height) == PATCH_SHAPE[:2]
+    checks = (
+        (
+            description.is_known and description.compression not in COMPRESSIONS,
+            Flaw("compression", f"compressed by {description.compression}"),
+        ),
+        (description.num_pages != 1, Flaw("pages", f"{description.num_pages} pages")),
+        (bool(facts.flaw), Flaw(facts.flaw, facts.found)),
+        (not description.is_known, Flaw("decodable", "a TIFF without a readable description")),
+        (not is_rgb, Flaw("colour", f"{channels} ({description.colour})")),
+        (facts.dtype != "uint8", Flaw("depth", facts.dtype)),
+        (not is_patch_size, Flaw("size", f"{facts.width}x{facts.height}")),
+    )
+    return next((flaw for is_flawed, flaw in checks if is_flawed), None)
+
+
+def _other_format(content: bytes) -> str:
+    if not content:
+        return "an empty file"
+    names = (name for magic, name in OTHER_MAGIC.items() if content.startswith(magic))
+    name = next(names, None)
+    return f"a {name} file" if name else f"no image: it begins with {content[:8]!r}"
+
+
+def _decode(content: bytes) -> NDArray[np.integer | np.floating] | None:
+    """Return the image as (height, width, channels), or None if there is none to be had."""
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # of one that claims to hold more pixels than OpenCV reads
+        return None
+    return image if image is None or image.ndim == 3 else image[:, :, np.newaxis]  # noqa: PLR2004
+
+
+def _describe_patch(content: bytes, patch: UInt8) -> Description:
+    """Return `describe` of an image with these pixels.
+
+    Where they lie uncompressed in the file, what stands around them is all that can differ, and
+    thousands of patches share it: it is looked at once.
+    """
+    start = content.find(patch[0].tobytes())
+    end = start + patch.nbytes
+    if start < 0 or content[end - ROW_BYTES : end] != patch[-1].tobytes():
+        return describe(content)
+    return _describe_frame(content[:start], content[end:])
+
+
+@lru_cache(maxsize=4096)
+def _describe_frame(before: bytes, after: bytes) -> Description:
+    return describe(before + bytes(PATCH_SIZE * ROW_BYTES) + after)
+
+
+def describe(content: bytes) -> Description:
+    """Return what a TIFF's tags say of it."""
+    try:
+        with tifffile.TiffFile(io.BytesIO(content)) as file:
+            page = file.pages.first
+            return Description(
+                len(file.pages), _word(page.compression), _word(page.photometric), is_known=True
+            )
+    except (ArithmeticError, LookupError, OSError, TypeError, ValueError, struct.error):
+        return Description()  # tifffile raises any of these for tags that make no sense
+
+
+def _word(value: int) -> str:
+    """Return the name of a tag's value, or the number if it has none."""
+    return value.name.lower() if isinstance(value, enum.Enum) else str(value)
+
+
+def _measure(patch: UInt8) -> Measures:
+    sha1 = hashlib.sha1(patch.data, usedforsecurity=False).hexdigest()
+    red, green, blue, _ = cv2.mean(patch)
+    mean = (red + green + blue) / 3
+    # The sum of squares is a whole number below 2**53, and so exact.
+    variance = cv2.norm(patch, cv2.NORM_L2SQR) / patch.size - mean**2
+    return Measures(sha1, mean, math.sqrt(max(variance, 0)), red, green, blue)

@@ -1,0 +1,576 @@
+"""Faults to be planted in a source, each with the finding that must catch it.
+
+`docs/faults.md` lists them; `test_faults` plants them one by one and holds the list to this one.
+"""
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from conftest import sha1, write_tif
+from numpy.typing import NDArray
+from test_images import FLAWED
+from test_kaggle_zip import add, edit, zipped
+from test_pcam_files import PCAM_FAULTS, name, write_array, write_pcam
+
+LABELS, SUBMISSION, SLIDES = "train_labels.csv", "sample_submission.csv", "slides.csv"
+BYTE_ORDER_MARK = "\ufeff"
+
+# Gets the source of conftest.py, a folder; returns the source to read, if that is another.
+Plant = Callable[[Path], Path | None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is planted, the finding that must catch it, and with which params."""
+
+    where: str
+    what: str
+    finding: str
+    plant: Plant
+    is_warning: bool = False  # else it stops the run
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+# Labels, slide map and sample submission: changes of a text
+
+
+def text(file: str, change: Callable[[str], str], encoding: str = "utf-8") -> Plant:
+    def plant(source: Path) -> None:
+        path = source / file
+        path.write_bytes(change(path.read_bytes().decode()).encode(encoding))
+
+    return plant
+
+
+def first_cell(file: str, column: int, change: Callable[[str], str]) -> Plant:
+    """Change one cell of the first row."""
+
+    def apply(content: str) -> str:
+        header, first, *rest = content.splitlines()
+        cells = first.split(",")
+        cells[column] = change(cells[column])
+        return "\n".join([header, ",".join(cells), *rest, ""])
+
+    return text(file, apply)
+
+
+def again(file: str, change: Callable[[str], str] = str) -> Plant:
+    """Repeat the first row, changed."""
+    return text(file, lambda content: content + change(content.splitlines()[1]) + "\n")
+
+
+def relabelled(label: str) -> Callable[[str], str]:
+    return lambda row: row.split(",")[0] + "," + label
+
+
+def without_last(content: str) -> str:
+    return "".join(content.splitlines(keepends=True)[:-1])
+
+
+# Images: of the first file of a pool, another content; or another patch, with id and label
+
+
+def first(source: Path, pool: str = "train") -> Path:
+    return min((source / pool).iterdir())
+
+
+def content(value: bytes, pool: str = "train") -> Plant:
+    return lambda source: first(source, pool).write_bytes(value) and None
+
+
+def changed(change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Plant:
+    """Change the pixels of a patch and leave its name."""
+
+    def plant(source: Path) -> None:
+        path = first(source)
+        patch = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        write_tif(path, np.ascontiguousarray(change(np.asarray(patch, np.uint8))))
+
+    return plant
+
+
+def one_pixel(patch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    patch[5, 5, 0] ^= 1
+    return patch
+
+
+def blank(value: int, spread: int) -> Plant:
+    """Put a patch of nearly one value in the place of another, with its right id."""
+
+    def plant(source: Path) -> None:
+        random = np.random.default_rng(4)
+        patch = random.integers(value - spread, value + spread + 1, (96, 96, 3)).astype(np.uint8)
+        path, id_ = first(source), sha1(patch)
+        for file in (LABELS, SLIDES):
+            text(file, lambda content: content.replace(path.stem, id_))(source)
+        path.unlink()
+        write_tif(path.with_stem(id_), patch)
+
+    return plant
+
+
+def copied(index: int) -> Plant:
+    """Give the patch of the label table's first row (label 1) to another row."""
+
+    def plant(source: Path) -> None:
+        ids = pd.read_csv(source / LABELS)["id"]
+        train = source / "train"
+        (train / f"{ids[index]}.tif").write_bytes((train / f"{ids[0]}.tif").read_bytes())
+
+    return plant
+
+
+def tested(source: Path) -> None:
+    """Copy a labelled patch to those to be predicted, with its own id."""
+    path = first(source)
+    (source / "test" / path.name).write_bytes(path.read_bytes())
+    again(SUBMISSION, lambda _: f"{path.stem},0")(source)
+
+
+def linked_out(source: Path) -> None:
+    path = first(source)
+    path.symlink_to(path.rename(source.parent / "outside.tif"))
+
+
+def folder_of_its_name(source: Path) -> None:
+    path = first(source)
+    path.unlink()
+    path.mkdir()
+
+
+def missing(pool: str) -> Plant:
+    return lambda source: first(source, pool).unlink()
+
+
+def too_large(source: Path) -> None:
+    with first(source).open("ab") as file:
+        file.truncate(100 * 10**6)
+
+
+def stray(path: str) -> Plant:
+    return lambda source: (source / path).touch()
+
+
+# Zips
+
+
+def in_zip(change: Callable[[Path, str], Any]) -> Plant:
+    """Pack the source; `change` gets the zip and the name of its first image."""
+
+    def plant(source: Path) -> Path:
+        member = f"train/{first(source).name}"
+        path = zipped(source, source.parent / "kaggle.zip")
+        change(path, member)
+        return path
+
+    return plant
+
+
+def cut(path: Path, _: str) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def damaged(path: Path, member: str) -> None:
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo(member).header_offset + 500
+    bytes_ = bytearray(path.read_bytes())
+    bytes_[start : start + 100] = bytes(100)
+    path.write_bytes(bytes_)
+
+
+# PatchCamelyon's HDF5 files
+
+
+def in_pcam(change: Callable[[Path], Any]) -> Plant:
+    def plant(source: Path) -> Path:
+        folder = source.parent / "pcam"
+        write_pcam(folder)
+        change(folder)
+        return folder
+
+    return plant
+
+
+def label_2(folder: Path) -> None:
+    labels = np.array([0, 1, 2, 1], np.uint8).reshape(-1, 1, 1, 1)
+    write_array(folder / f"{name('valid', 'y')}.h5", "y", labels)
+
+
+ANY = {"ids": "any"}
+WARNED = {"is_warning": True}
+
+FAULTS = [
+    Fault(
+        "labels",
+        "no column label",
+        "labels-columns",
+        text(LABELS, lambda t: "".join(f"{row.split(',')[0]}\n" for row in t.splitlines())),
+    ),
+    Fault(
+        "labels",
+        "a third column",
+        "labels-columns",
+        text(LABELS, lambda t: t.replace("\n", ",x\n")),
+    ),
+    Fault(
+        "labels",
+        "a column of another name",
+        "labels-columns",
+        text(LABELS, lambda t: t.replace("label", "target")),
+    ),
+    Fault(
+        "labels",
+        "no header",
+        "labels-columns",
+        text(LABELS, lambda t: t.removeprefix("id,label\n")),
+    ),
+    Fault(
+        "labels",
+        "separated by semicolons",
+        "labels-columns",
+        text(LABELS, lambda t: t.replace(",", ";")),
+    ),
+    Fault(
+        "labels",
+        "a row with a surplus cell",
+        "labels-cells",
+        first_cell(LABELS, 1, lambda cell: cell + ",x"),
+    ),
+    Fault(
+        "labels",
+        "a row without its second cell",
+        "labels-cells",
+        text(LABELS, lambda t: t.replace(",1\n", "\n", 1)),
+    ),
+    Fault(
+        "labels",
+        "a quotation mark that isn't closed",
+        "labels-cells",
+        first_cell(LABELS, 0, lambda cell: '"' + cell),
+    ),
+    Fault(
+        "labels",
+        "a column named twice",
+        "labels-cells",
+        text(LABELS, lambda t: t.replace("id,label", "id,id")),
+    ),
+    Fault("labels", "an empty file", "labels-cells", text(LABELS, lambda _: "")),
+    Fault(
+        "labels",
+        "a byte-order mark",
+        "labels-byte-order-mark",
+        text(LABELS, lambda t: BYTE_ORDER_MARK + t),
+        **WARNED,
+    ),
+    Fault(
+        "labels",
+        "Windows' line ends",
+        "labels-line-ends",
+        text(LABELS, lambda t: t.replace("\n", "\r\n")),
+        **WARNED,
+    ),
+    Fault(
+        "labels",
+        "cells in quotation marks",
+        "labels-quotes",
+        first_cell(LABELS, 0, lambda cell: f'"{cell}"'),
+        **WARNED,
+    ),
+    Fault("labels", "Latin-1", "labels-encoding", text(LABELS, lambda t: t + "ä,1\n", "latin-1")),
+    Fault("labels", "UTF-16", "labels-encoding", text(LABELS, str, "utf-16")),
+    Fault(
+        "labels", "a header alone", "labels-rows", text(LABELS, lambda t: t.splitlines()[0] + "\n")
+    ),
+    Fault(
+        "labels",
+        "a row less than there should be",
+        "labels-row-count",
+        text(LABELS, without_last),
+        params={"num_labels": 20},
+    ),
+    Fault("labels", "an id twice with the same label", "labels-id-unique", again(LABELS)),
+    Fault(
+        "labels",
+        "an id twice with another label",
+        "labels-id-agrees",
+        again(LABELS, relabelled("0")),
+    ),
+    Fault("labels", "a label 2", "labels-value", first_cell(LABELS, 1, lambda _: "2")),
+    Fault("labels", "a label -1", "labels-value", first_cell(LABELS, 1, lambda _: "-1")),
+    Fault("labels", "a label 1.0", "labels-value", first_cell(LABELS, 1, lambda _: "1.0")),
+    Fault(
+        "labels",
+        "a blank before the label",
+        "labels-value",
+        first_cell(LABELS, 1, lambda cell: " " + cell),
+    ),
+    Fault("labels", "no label", "labels-value", first_cell(LABELS, 1, lambda _: "")),
+    Fault("labels", "a label in words", "labels-value", first_cell(LABELS, 1, lambda _: "tumour")),
+    Fault("labels", "an id in capitals", "labels-id-form", first_cell(LABELS, 0, str.upper)),
+    Fault(
+        "labels",
+        "an id with .tif",
+        "labels-id-form",
+        first_cell(LABELS, 0, lambda id_: id_ + ".tif"),
+        params=ANY,
+    ),
+    Fault(
+        "labels",
+        "blanks around an id",
+        "labels-id-form",
+        first_cell(LABELS, 0, lambda id_: f" {id_} "),
+        params=ANY,
+    ),
+    Fault(
+        "labels",
+        "an id that is too short",
+        "labels-id-form",
+        first_cell(LABELS, 0, lambda id_: id_[:-1]),
+    ),
+    Fault(
+        "labels",
+        "an id that leaves the folder",
+        "labels-id-form",
+        first_cell(LABELS, 0, lambda _: "../../x"),
+        params=ANY,
+    ),
+    Fault("labels", "no id", "labels-id-form", first_cell(LABELS, 0, lambda _: ""), params=ANY),
+    Fault(
+        "labels",
+        "negatives alone",
+        "labels-positive-share",
+        text(LABELS, lambda t: t.replace(",1\n", ",0\n")),
+    ),
+    Fault(
+        "labels",
+        "nine in ten positive",
+        "labels-positive-share",
+        text(LABELS, lambda t: t.replace(",0\n", ",1\n", 8)),
+    ),
+    Fault("labels", "a label without its image", "labelled-images-whole", missing("train")),
+    Fault(
+        "labels",
+        "one label in 20 without its image, where that many may",
+        "labelled-image-present",
+        missing("train"),
+        params={"max_missing_share": 0.05},
+        **WARNED,
+    ),
+    Fault(
+        "labels",
+        "an image without a label",
+        "labelled-image-listed",
+        text(LABELS, without_last),
+        **WARNED,
+    ),
+    *(
+        Fault("images", what, f"labelled-image-{flaw}", content(bytes_))
+        for what, (bytes_, flaw, _) in FLAWED.items()
+    ),
+    Fault(
+        "images",
+        "red and blue exchanged",
+        "labelled-channels-in-order",
+        changed(lambda patch: patch[:, :, ::-1]),
+    ),
+    Fault("images", "one pixel changed by one", "labelled-id-is-hash", changed(one_pixel)),
+    Fault("images", "a patch turned by a quarter", "labelled-id-is-hash", changed(np.rot90)),
+    Fault("images", "a black patch", "labelled-patch-black", blank(2, 2), **WARNED),
+    Fault("images", "a nearly white patch", "labelled-patch-white", blank(245, 10), **WARNED),
+    Fault("images", "a nearly flat patch", "labelled-patch-flat", blank(128, 3), **WARNED),
+    Fault(
+        "images",
+        "the same pixels with the same label",
+        "labelled-pixels-once",
+        copied(2),
+        params=ANY,
+        **WARNED,
+    ),
+    Fault(
+        "images",
+        "the same pixels with different labels",
+        "labelled-pixels-agree",
+        copied(1),
+        params=ANY,
+    ),
+    Fault(
+        "images", "the pixels of a patch to be predicted", "pools-pixels-apart", tested, **WARNED
+    ),
+    Fault("images", "a link that leaves the folder", "labelled-image-inside", linked_out, **WARNED),
+    Fault("images", "a folder named ID.tif", "labelled-image-readable", folder_of_its_name),
+    Fault("images", "a file of 100 MB", "labelled-image-bytes", too_large),
+    Fault("images", "a file of another name", "source-strays", stray("train/notes.txt"), **WARNED),
+    Fault("images", "a system's file", "source-strays", stray("test/.DS_Store"), **WARNED),
+    Fault("images", "no image to predict", "test-image-present", missing("test"), **WARNED),
+    Fault(
+        "images",
+        "an image to predict that is cut",
+        "test-image-decodable",
+        content(FLAWED["cut at 50 %"][0], "test"),
+        **WARNED,
+    ),
+    Fault(
+        "images",
+        "an image to predict with another's pixels",
+        "test-id-is-hash",
+        lambda source: content(first(source).read_bytes(), "test")(source),
+        **WARNED,
+    ),
+    Fault("zip", "cut at the end", "zip-whole", in_zip(cut)),
+    Fault(
+        "zip",
+        "a member with an absolute path",
+        "zip-members-inside",
+        in_zip(lambda path, _: add(path, "/etc/x.tif")),
+    ),
+    Fault(
+        "zip",
+        "a member with ..",
+        "zip-members-inside",
+        in_zip(lambda path, _: add(path, "../x.tif")),
+    ),
+    Fault(
+        "zip",
+        "an encrypted member",
+        "labelled-image-encrypted",
+        in_zip(lambda path, member: edit(path, member, flag_bits=1)),
+    ),
+    Fault(
+        "zip",
+        "a member that claims 100 GB",
+        "labelled-image-bytes",
+        in_zip(lambda path, member: edit(path, member, file_size=100 * 10**9)),
+    ),
+    Fault(
+        "zip",
+        "a table that claims 100 GB",
+        "zip-table-bytes",
+        in_zip(lambda path, _: edit(path, LABELS, file_size=100 * 10**9)),
+    ),
+    Fault("zip", "a member with damaged bytes", "labelled-image-readable", in_zip(damaged)),
+    Fault(
+        "zip",
+        "a name twice",
+        "labelled-image-repeated",
+        in_zip(add),
+    ),
+    Fault(
+        "zip",
+        "__MACOSX",
+        "source-strays",
+        in_zip(lambda path, _: add(path, "__MACOSX/train/._x.tif")),
+        **WARNED,
+    ),
+    Fault(
+        "zip",
+        ".DS_Store",
+        "source-strays",
+        in_zip(lambda path, _: add(path, "train/.DS_Store")),
+        **WARNED,
+    ),
+    *(
+        Fault("HDF5", what, finding, in_pcam(change))
+        for what, (change, finding) in PCAM_FAULTS.items()
+    ),
+    Fault("HDF5", "a label 2", "labels-value", in_pcam(label_2), params=ANY),
+    Fault(
+        "slide map",
+        "no column id",
+        "slides-column-id",
+        text(SLIDES, lambda t: t.replace("id,", "patch,")),
+    ),
+    Fault(
+        "slide map",
+        "no column slide or wsi",
+        "slides-column-slide",
+        text(SLIDES, lambda t: t.replace("slide", "patient", 1)),
+    ),
+    Fault(
+        "slide map",
+        "a row with a surplus cell",
+        "slides-cells",
+        first_cell(SLIDES, 1, lambda cell: cell + ",x"),
+    ),
+    Fault(
+        "slide map",
+        "Latin-1",
+        "slides-encoding",
+        text(SLIDES, lambda t: t + "x,Präparat\n", "latin-1"),
+    ),
+    Fault(
+        "slide map",
+        "a patch on two slides",
+        "slides-id-unique",
+        again(SLIDES, lambda row: row + "b"),
+    ),
+    Fault(
+        "slide map",
+        "a slide without a name",
+        "slides-name",
+        first_cell(SLIDES, 1, lambda _: ""),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "a row for an unknown patch",
+        "slides-id-known",
+        again(SLIDES, lambda _: f"{'0' * 40},s1"),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "a patch without a row",
+        "slides-for-labels",
+        text(SLIDES, without_last),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "a split of another name",
+        "slides-split",
+        text(SLIDES, lambda t: t.replace("\n", ",holdout\n").replace("holdout", "split", 1)),
+    ),
+    Fault(
+        "sample submission",
+        "a column of another name",
+        "submission-columns",
+        text(SUBMISSION, lambda t: t.replace("label", "target")),
+    ),
+    Fault("sample submission", "an id twice", "submission-id-unique", again(SUBMISSION)),
+    Fault(
+        "sample submission",
+        "an id in capitals",
+        "submission-id-form",
+        first_cell(SUBMISSION, 0, str.upper),
+    ),
+    Fault("sample submission", "UTF-16", "submission-encoding", text(SUBMISSION, str, "utf-16")),
+    Fault(
+        "sample submission",
+        "a row without its second cell",
+        "submission-cells",
+        text(SUBMISSION, lambda t: t.replace(",0\n", "\n", 1)),
+    ),
+    Fault(
+        "sample submission",
+        "an image that isn't in it",
+        "test-image-listed",
+        text(SUBMISSION, without_last),
+        **WARNED,
+    ),
+]
+
+
+def table() -> str:
+    """The faults as the table of docs/faults.md."""
+    rows = [
+        f"| {fault.where} | {fault.what} | `{fault.finding}` | "
+        f"{'warns' if fault.is_warning else 'stops'} |"
+        for fault in FAULTS
+    ]
+    return "\n".join(["| where | fault | finding | what follows |", "|---|---|---|---|", *rows])

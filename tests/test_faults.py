@@ -1,0 +1,66 @@
+"""Tests that the gate fails: faults are planted one by one, each caught by its own finding."""
+
+import json
+from pathlib import Path
+
+import pytest
+from faults import FAULTS, Fault, table
+from test_ingesting import ingest
+from test_validating import PARAMS, validate
+
+from metastasis import shards, validating
+from metastasis.errors import InputError
+from metastasis.suites import Verdict
+
+OF_INGEST = ("pcam-", "zip-")  # what can't be opened stops before there is anything to judge
+DOCS = Path(__file__).parents[1] / "docs" / "faults.md"
+# A zip that repeats a name is what some of these faults are.
+pytestmark = [
+    pytest.mark.medium,
+    pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning"),
+]
+
+
+def broken(source: Path, out: Path, **changes: object) -> dict[str, Verdict]:
+    """Ingest and judge; return the verdicts on the rules that are broken, by their names."""
+    inventory = ingest(source, out)
+    patches = shards.read(out / "patches")
+    asked = PARAMS.model_copy(update=changes)
+    _, verdicts = validating.judge(asked, out / "tables", inventory, patches)
+    return {verdict.rule.name: verdict for verdict in verdicts if not verdict.is_met}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.where}: {fault.what}")
+def test_a_planted_fault_is_caught_by_its_own_finding(
+    fault: Fault, source: Path, tmp_path: Path
+) -> None:
+    planted = fault.plant(source) or source
+    if fault.finding.startswith(OF_INGEST):
+        with pytest.raises(InputError, match=f"^{fault.finding}: "):
+            ingest(planted, tmp_path / "out")
+        return
+    found = broken(planted, tmp_path / "out", **fault.params)
+    assert fault.finding in found
+    assert found[fault.finding].stops is not fault.is_warning
+    assert any(verdict.stops for verdict in found.values()) is not fault.is_warning
+
+
+@pytest.mark.parametrize("ids", ["sha1", "any"])
+def test_without_a_fault_no_finding_is_broken(source: Path, tmp_path: Path, ids: str) -> None:
+    """The same rules over the same source: else the faults above would prove nothing."""
+    assert broken(source, tmp_path / "out", ids=ids, num_labels=20, max_missing_share=0.05) == {}
+
+
+def test_every_rule_of_the_gate_has_its_fault(source: Path, tmp_path: Path) -> None:
+    """Of rules that are twins, for another pool or table, one will do."""
+    validate(source, tmp_path / "out", num_labels=20)
+    rules = json.loads((tmp_path / "out" / "validate.json").read_text())["rules"]
+    caught = {fault.finding for fault in FAULTS}
+    twins = {"test": "labelled", "slides": "labels", "submission": "labels"}
+    for rule in rules:
+        group, _, rest = rule.partition("-")
+        assert caught & {rule, f"{twins.get(group, group)}-{rest}"}, rule
+
+
+def test_the_documentation_lists_these_faults() -> None:
+    assert table() in DOCS.read_text(encoding="utf-8")

@@ -1,0 +1,211 @@
+"""Tests of `metastasis.images`: what an image is, is recognised, whatever its name claims."""
+
+import struct
+import zlib
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from conftest import sha1
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from metastasis import images
+from metastasis.images import FLAWS, Facts
+from metastasis.sources import Flaw
+
+NOISE = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
+SMOOTH = cv2.GaussianBlur(NOISE, (31, 31), 8)
+
+
+def tiff(image: NDArray[Any], **options: object) -> bytes:
+    """The image as TIFF, an array with more than 3 dimensions as several pages."""
+    stream = BytesIO()
+    options = {"photometric": "rgb" if image.shape[-1] in (3, 4) else "minisblack"} | options
+    tifffile.imwrite(stream, image, **options)
+    return stream.getvalue()
+
+
+def encoded(image: NDArray[Any], suffix: str = ".tif", options: tuple[int, ...] = ()) -> bytes:
+    is_written, content = cv2.imencode(suffix, image, options)
+    assert is_written
+    return content.tobytes()
+
+
+def jpeg_2000_in_tiff() -> bytes:
+    """A TIFF whose only strip is a JPEG 2000 stream, as slide scanners write."""
+    stream = encoded(NOISE, ".jp2")
+    plain = bytearray(tiff(NOISE, compression=None, metadata=None, software=""))
+    with tifffile.TiffFile(BytesIO(plain)) as file:
+        page = file.pages.first
+        tags = {name: page.tags[name].valueoffset for name in ("Compression", "StripByteCounts")}
+        start = page.dataoffsets[0]
+    plain[start : start + len(stream)] = stream
+    plain[tags["Compression"] : tags["Compression"] + 2] = struct.pack("<H", 34712)
+    plain[tags["StripByteCounts"] : tags["StripByteCounts"] + 4] = struct.pack("<I", len(stream))
+    return bytes(plain)
+
+
+def palette_tiff() -> bytes:
+    colours = np.random.default_rng(2).integers(0, 2**16, (3, 256), np.uint16)
+    return tiff(NOISE[:, :, 0], photometric="palette", colormap=colours)
+
+
+def huge_tiff() -> bytes:
+    """A TIFF whose tags claim 200,000 x 200,000 pixels."""
+    content = bytearray(tiff(NOISE, metadata=None))
+    with tifffile.TiffFile(BytesIO(content)) as file:
+        offsets = [file.pages.first.tags[tag].valueoffset for tag in ("ImageWidth", "ImageLength")]
+    for offset in offsets:
+        content[offset : offset + 4] = struct.pack("<I", 200_000)
+    return bytes(content)
+
+
+def huge_png() -> bytes:
+    content = bytearray(encoded(np.zeros((1, 1, 3), np.uint8), ".png"))
+    content[16:24] = struct.pack(">II", 200_000, 200_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    return bytes(content)
+
+
+def inspect(content: bytes | NDArray[np.uint8] | Flaw) -> images.Inspection:
+    return images.inspect([content], 1)
+
+
+SOUND: dict[str, Callable[[NDArray[np.uint8]], bytes]] = {
+    "by OpenCV": lambda patch: encoded(
+        patch[:, :, ::-1], options=(cv2.IMWRITE_TIFF_COMPRESSION, 1)
+    ),
+    "by OpenCV, LZW": lambda patch: encoded(patch[:, :, ::-1]),
+    "by tifffile": tiff,
+    "deflated": lambda patch: tiff(patch, compression="zlib"),
+    "big-endian": lambda patch: tiff(patch, byteorder=">"),
+    "BigTIFF": lambda patch: tiff(patch, bigtiff=True),
+    "in many strips": lambda patch: tiff(patch, rowsperstrip=7),
+    "in tiles": lambda patch: tiff(patch, tile=(32, 32)),
+    "in planes": lambda patch: tiff(
+        np.moveaxis(patch, -1, 0), photometric="rgb", planarconfig="separate"
+    ),
+}
+
+
+@pytest.mark.parametrize("writer", SOUND)
+@pytest.mark.parametrize("patch", [NOISE, SMOOTH, np.zeros_like(NOISE)], ids="nsb")
+def test_every_pixel_arrives_in_rgb_whoever_wrote_the_tiff(
+    writer: str, patch: NDArray[np.uint8]
+) -> None:
+    content = SOUND[writer](patch)
+    found = inspect(content)
+    assert found.facts[0].flaw == ""
+    assert found.facts[0].num_bytes == len(content)
+    assert np.array_equal(found.patches[0], patch)
+    (measures,) = found.measures
+    assert measures.sha1 == sha1(patch)
+    assert measures.mean == pytest.approx(patch.mean())
+    assert measures.std == pytest.approx(patch.std(), abs=1e-6)
+    means = (measures.mean_red, measures.mean_green, measures.mean_blue)
+    assert means == pytest.approx(tuple(patch.mean(axis=(0, 1))))
+
+
+FLAWED: dict[str, tuple[bytes, str, str]] = {
+    "nothing": (b"", "format", "an empty file"),
+    "text": (b"no image at all", "format", "no image: it begins with b'no image'"),
+    "a PNG": (encoded(NOISE, ".png"), "format", "a PNG file"),
+    "a JPEG": (encoded(NOISE, ".jpg"), "format", "a JPEG file"),
+    "a JPEG 2000": (encoded(NOISE, ".jp2"), "format", "a JPEG 2000 file"),
+    "a PNG that claims 200,000 pixels a side": (huge_png(), "format", "a PNG file"),
+    "a TIFF that claims 200,000 pixels a side": (huge_tiff(), "decodable", ""),
+    "cut after the magic": (tiff(NOISE)[:4], "decodable", ""),
+    "JPEG 2000 in TIFF": (jpeg_2000_in_tiff(), "compression", "compressed by jpeg2000"),
+    "two pages": (tiff(np.stack([NOISE, NOISE])), "pages", "2 pages"),
+    "grey": (tiff(NOISE[:, :, 0]), "colour", "grey (minisblack)"),
+    "palette": (palette_tiff(), "colour", "three channels (palette)"),
+    "RGBA": (tiff(np.dstack([NOISE, NOISE[:, :, 0]])), "colour", "RGBA (rgb)"),
+    "16 bits": (tiff(NOISE.astype(np.uint16)), "depth", "uint16"),
+    "floats": (tiff(NOISE.astype(np.float32)), "depth", "float32"),
+    "95 pixels high": (tiff(NOISE[:95]), "size", "96x95"),
+    "95 pixels wide": (tiff(NOISE[:, :95]), "size", "95x96"),
+    "one pixel": (tiff(NOISE[:1, :1]), "size", "1x1"),
+} | {
+    f"cut at {share} %": (tiff(SMOOTH)[: len(tiff(SMOOTH)) * share // 100], "decodable", "")
+    for share in (10, 25, 50, 75, 90, 99)
+}
+
+
+@pytest.mark.parametrize("name", FLAWED)
+def test_what_is_no_patch_is_recognised_for_what_it_is(name: str) -> None:
+    content, flaw, words = FLAWED[name]
+    found = inspect(content)
+    assert (found.facts[0].flaw, found.facts[0].num_bytes) == (flaw, len(content))
+    assert words in found.facts[0].found
+    assert found.facts[0].found
+    assert len(found.patches) == len(found.measures) == len(found.hashes) == 0
+
+
+def test_opencv_alone_would_take_jpeg_2000_in_tiff_for_a_patch() -> None:
+    """Why `COMPRESSIONS` is a list of what is allowed: if this fails, OpenCV has learnt it."""
+    image = cv2.imdecode(np.frombuffer(jpeg_2000_in_tiff(), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert image.shape == (96, 96, 3)
+    assert not np.array_equal(image[:, :, ::-1], NOISE)
+
+
+def test_the_facts_of_a_flawed_image_tell_what_is_known_of_it() -> None:
+    (facts,) = inspect(tiff(NOISE[:95].astype(np.uint16), compression="zlib")).facts
+    assert facts == Facts(
+        flaw="depth",
+        found="uint16",
+        num_bytes=facts.num_bytes,
+        compression="adobe_deflate",
+        width=96,
+        height=95,
+        channels=3,
+        dtype="uint16",
+    )
+
+
+def test_pixels_that_need_no_decoding_are_taken_as_they_are() -> None:
+    found = inspect(NOISE)
+    assert np.array_equal(found.patches[0], NOISE)
+    assert found.measures[0].sha1 == sha1(NOISE)
+    assert (found.facts[0].width, found.facts[0].compression) == (96, "none")
+
+
+def test_patches_keep_their_order_and_flawed_ones_leave_no_gap() -> None:
+    contents = [tiff(NOISE), b"", tiff(SMOOTH), Flaw("encrypted", "encrypted"), tiff(NOISE[::-1])]
+    found = images.inspect(contents, len(contents))
+    assert [facts.flaw for facts in found.facts] == ["", "format", "", "encrypted", ""]
+    assert np.array_equal(found.patches, [NOISE, SMOOTH, NOISE[::-1]])
+    assert [measure.sha1 for measure in found.measures] == list(map(sha1, found.patches))
+
+
+def test_the_description_of_one_file_is_not_taken_for_anothers() -> None:
+    """Files that share the bytes around their pixels share a description, and only those do."""
+    plain = tiff(NOISE, metadata=None)
+    with tifffile.TiffFile(BytesIO(plain)) as file:
+        offset = file.pages.first.tags["PhotometricInterpretation"].valueoffset
+    other = bytearray(plain)
+    other[offset] = 5  # CMYK, which these three channels can't be
+    assert inspect(plain).facts[0].flaw == ""
+    assert inspect(bytes(other)).facts[0].flaw != ""
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    position=st.integers(0, 400) | st.integers(0, 28_000),
+    values=st.binary(min_size=1, max_size=4),
+    length=st.none() | st.integers(0, 28_000),
+)
+def test_whatever_is_broken_is_a_patch_or_has_a_flaw_with_a_name(
+    position: int, values: bytes, length: int | None
+) -> None:
+    content = bytearray(tiff(NOISE))
+    content[position : position + len(values)] = values
+    found = inspect(bytes(content[:length]))
+    (facts,) = found.facts
+    assert facts.flaw == "" or facts.flaw in FLAWS
+    assert len(found.patches) == (facts.flaw == "")

@@ -1,0 +1,130 @@
+"""Tests of `metastasis.kaggle_zip`: a zip gives what its folder gives, and not what it claims."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from metastasis.errors import InputError
+from metastasis.kaggle_folder import KaggleFolder
+from metastasis.kaggle_zip import KaggleZip
+from metastasis.sources import Flaw
+
+
+def zipped(source: Path, path: Path, top: str = "") -> Path:
+    """Write the folder `source` as a zip, its files below `top`."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(source.rglob("*"), reverse=True):
+            archive.write(file, f"{top}{file.relative_to(source)}")
+    return path
+
+
+def add(path: Path, name: str, content: bytes = b"") -> None:
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(zipfile.ZipInfo(name), content)
+
+
+def edit(path: Path, name: str, **changes: int) -> None:
+    """Change what the zip's directory claims of a member."""
+    with zipfile.ZipFile(path, "a") as archive:
+        for key, value in changes.items():
+            setattr(archive.getinfo(name), key, value)
+        archive.mkdir("touched")  # so that the directory is written anew
+
+
+@pytest.mark.parametrize("top", ["", "histopathologic-cancer-detection/"])
+def test_a_zip_gives_what_its_folder_gives(source: Path, tmp_path: Path, top: str) -> None:
+    packed = KaggleZip.open(zipped(source, tmp_path / "k.zip", top))
+    folder = KaggleFolder(source)
+    entries = packed.entries()
+    assert [(e.pool, e.id) for e in entries] == [(e.pool, e.id) for e in folder.entries()]
+    assert list(packed.read(entries)) == list(folder.read(folder.entries()))
+    assert packed.tables() == folder.tables()
+    assert packed.strays() == []
+
+
+def test_a_truncated_zip_is_refused(source: Path, tmp_path: Path) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(InputError, match=r"zip-whole: .*k\.zip is no whole zip"):
+        KaggleZip.open(path)
+
+
+@pytest.mark.parametrize("name", ["/etc/x.tif", "train/../../x.tif", "..\\x.tif", "C:\\x.tif"])
+def test_a_member_that_would_lie_outside_is_refused(
+    source: Path, tmp_path: Path, name: str
+) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    add(path, name)
+    with pytest.raises(InputError, match=r"zip-members-inside: .* has 1 members with an absolute"):
+        KaggleZip.open(path)
+
+
+def test_what_a_system_or_a_user_left_is_a_stray(source: Path, tmp_path: Path) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    strays = [".DS_Store", "__MACOSX/train/._x.tif", "train/.DS_Store", "train/sub/x.tif"]
+    for name in strays:
+        add(path, name)
+    packed = KaggleZip.open(path)
+    assert packed.strays() == strays
+    assert len(packed.entries()) == 24
+
+
+def test_a_table_in_the_folder_of_a_system_is_not_taken_for_the_label_table(
+    source: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "k.zip"
+    add(path, "__MACOSX/train_labels.csv", b"not this")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.write(source / "train_labels.csv", "top/train_labels.csv")
+    expected = (source / "train_labels.csv").read_bytes()
+    assert KaggleZip.open(path).tables() == {"train_labels.csv": expected}
+
+
+def test_a_name_that_occurs_twice_is_one_entry_with_a_flaw(source: Path, tmp_path: Path) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    name = f"train/{min((source / 'train').iterdir()).name}"
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        add(path, name, b"another")
+    entries = KaggleZip.open(path).entries()
+    assert len(entries) == 24
+    assert entries[0].flaw == Flaw("repeated", "2 members of this name")
+
+
+def test_an_encrypted_member_has_a_flaw(source: Path, tmp_path: Path) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    edit(path, f"train/{min((source / 'train').iterdir()).name}", flag_bits=1)
+    assert KaggleZip.open(path).entries()[0].flaw == Flaw("encrypted", "encrypted")
+
+
+def test_a_member_that_claims_to_be_huge_is_not_read(source: Path, tmp_path: Path) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    edit(path, f"train/{min((source / 'train').iterdir()).name}", file_size=100 * 10**9)
+    flaw = KaggleZip.open(path).entries()[0].flaw
+    assert flaw == Flaw("bytes", "100,000,000,000 bytes, expected at most 16,777,216")
+
+
+def test_a_table_that_claims_to_be_huge_is_refused(source: Path, tmp_path: Path) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    edit(path, "train_labels.csv", file_size=100 * 10**9)
+    with pytest.raises(
+        InputError, match=r"zip-table-bytes: train_labels\.csv .* claims 100,000,000,000"
+    ):
+        KaggleZip.open(path).tables()
+
+
+@pytest.mark.parametrize("damage", [b"\0" * 200, b"\xff" * 200])
+def test_a_damaged_member_has_a_flaw_and_its_neighbours_none(
+    source: Path, tmp_path: Path, damage: bytes
+) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    with zipfile.ZipFile(path) as archive:
+        name = f"train/{min((source / 'train').iterdir()).name}"
+        start = archive.getinfo(name).header_offset + 500
+    content = bytearray(path.read_bytes())
+    content[start : start + len(damage)] = damage
+    path.write_bytes(content)
+    packed = KaggleZip.open(path)
+    read = list(packed.read(packed.entries()))
+    assert read[0] == Flaw("readable", "damaged within the zip")
+    assert sum(isinstance(content, Flaw) for content in read) == 1

@@ -1,0 +1,208 @@
+"""Tests of `metastasis.pcam_files`: PatchCamelyon's arrays come in with their slides and splits."""
+
+import gzip
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from metastasis.errors import InputError
+from metastasis.pcam_files import PcamFiles
+from metastasis.sources import Flaw
+
+SIZES = {"train": 8, "valid": 4, "test": 3}
+
+
+def name(split: str, kind: str) -> str:
+    return f"camelyonpatch_level_2_split_{split}_{kind}"
+
+
+def write_array(path: Path, kind: str, values: NDArray[np.uint8]) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset(kind, data=values)
+
+
+def write_pcam(folder: Path, *, has_meta: bool = True) -> dict[str, NDArray[np.uint8]]:
+    """Write the published files with a few patches of noise; return those by split."""
+    folder.mkdir()
+    random = np.random.default_rng(3)
+    patches = {}
+    for split, size in SIZES.items():
+        patches[split] = random.integers(0, 256, (size, 96, 96, 3), np.uint8)
+        write_array(folder / f"{name(split, 'x')}.h5", "x", patches[split])
+        labels = (np.arange(size) % 2).astype(np.uint8).reshape(-1, 1, 1, 1)
+        write_array(folder / f"{name(split, 'y')}.h5", "y", labels)
+        meta = pd.DataFrame(
+            {
+                "coord_y": 0,
+                "coord_x": 0,
+                "tumor_patch": False,
+                "center_tumor_patch": labels.ravel() == 1,
+                "wsi": [f"camelyon16_{split}_{row // 2}" for row in range(size)],
+            }
+        )
+        if has_meta:
+            meta.to_csv(folder / f"{name(split, 'meta')}.csv")
+    return patches
+
+
+def pack(path: Path) -> None:
+    with path.open("rb") as plain, gzip.open(f"{path}.gz", "wb") as packed:
+        shutil.copyfileobj(plain, packed)
+    path.unlink()
+
+
+@pytest.fixture
+def pcam(tmp_path: Path) -> Path:
+    write_pcam(tmp_path / "pcam")
+    return tmp_path / "pcam"
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_every_patch_arrives_with_its_label_slide_and_split(
+    tmp_path: Path, *, is_packed: bool
+) -> None:
+    patches = write_pcam(tmp_path / "pcam")
+    if is_packed:
+        for path in list((tmp_path / "pcam").glob("*.h5")):
+            pack(path)
+    with closing(PcamFiles.open(tmp_path / "pcam")) as source:
+        entries = source.entries()
+        read = np.stack(list(source.read(entries)))
+        tables = source.tables()
+    assert np.array_equal(read, np.concatenate([patches[split] for split in SIZES]))
+    assert {entry.pool for entry in entries} == {"labelled"}
+    assert set(tables) == {"train_labels.csv", "slides.csv"}
+    labels = tables["train_labels.csv"].decode().splitlines()
+    slides = tables["slides.csv"].decode().splitlines()
+    assert labels[:3] == ["id,label", "train-000000,0", "train-000001,1"]
+    assert slides[0] == "id,slide,split"
+    assert slides[4] == "train-000003,camelyon16_train_1,train"
+    assert slides[-5:-2] == [
+        "valid-000002,camelyon16_valid_1,validation",
+        "valid-000003,camelyon16_valid_1,validation",
+        "test-000000,camelyon16_test_0,test",
+    ]
+    assert [line.split(",")[0] for line in labels[1:]] == [entry.id for entry in entries]
+
+
+def test_any_rows_are_read_as_they_are_asked_for(pcam: Path) -> None:
+    source = PcamFiles.open(pcam)
+    entries = source.entries()
+    everything = list(source.read(entries))
+    some = list(source.read(entries[5:11]))
+    assert all(np.array_equal(a, b) for a, b in zip(some, everything[5:11], strict=True))
+
+
+def test_splits_that_are_not_there_are_no_fault(pcam: Path) -> None:
+    for path in [*pcam.glob("*_valid_*"), *pcam.glob("*_test_*")]:
+        path.unlink()
+    assert len(PcamFiles.open(pcam).entries()) == SIZES["train"]
+
+
+def test_without_meta_files_the_slides_are_unknown_and_the_splits_known(tmp_path: Path) -> None:
+    write_pcam(tmp_path / "pcam", has_meta=False)
+    slides = PcamFiles.open(tmp_path / "pcam").tables()["slides.csv"].decode().splitlines()
+    assert slides[1] == "train-000000,,train"
+
+
+def test_other_files_are_strays(pcam: Path) -> None:
+    (pcam / name("train", "mask.h5")).touch()
+    assert PcamFiles.open(pcam).strays() == [name("train", "mask.h5")]
+
+
+def test_unpacked_files_go_before_packed_ones(pcam: Path) -> None:
+    (pcam / f"{name('train', 'x')}.h5.gz").write_bytes(b"a download that is under way")
+    assert len(PcamFiles.open(pcam).entries()) == sum(SIZES.values())
+
+
+def test_a_damaged_block_is_a_flaw_of_its_rows_alone(pcam: Path) -> None:
+    path = pcam / f"{name('train', 'x')}.h5"
+    noise = np.random.default_rng(0).integers(0, 256, (8, 96, 96, 3), np.uint8)
+    with h5py.File(path, "w") as file:
+        shape = (2, 96, 96, 3)
+        file.create_dataset("x", data=noise, chunks=shape, compression="gzip", fletcher32=True)
+        offset = file["x"].id.get_chunk_info(1).byte_offset
+    content = bytearray(path.read_bytes())
+    content[offset + 1000] ^= 0xFF
+    path.write_bytes(content)
+    source = PcamFiles.open(pcam)
+    read = list(source.read(source.entries()[:8]))
+    assert [isinstance(content, Flaw) for content in read] == [False] * 2 + [True] * 2 + [False] * 4
+
+
+def truncate_packed(folder: Path) -> None:
+    path = folder / f"{name('valid', 'x')}.h5"
+    pack(path)
+    packed = Path(f"{path}.gz")
+    packed.write_bytes(packed.read_bytes()[:-1000])
+
+
+PCAM_FAULTS = {
+    "images without labels": (
+        lambda folder: (folder / f"{name('valid', 'y')}.h5").unlink(),
+        "pcam-pairs",
+    ),
+    "a dataset of another name": (
+        lambda folder: write_array(
+            folder / f"{name('valid', 'x')}.h5", "images", np.zeros((4, 96, 96, 3), np.uint8)
+        ),
+        "pcam-dataset",
+    ),
+    "patches of 64 pixels": (
+        lambda folder: write_array(
+            folder / f"{name('valid', 'x')}.h5", "x", np.zeros((4, 64, 64, 3), np.uint8)
+        ),
+        "pcam-shape",
+    ),
+    "patches of floats": (
+        lambda folder: write_array(
+            folder / f"{name('valid', 'x')}.h5", "x", np.zeros((4, 96, 96, 3), np.float32)
+        ),
+        "pcam-dtype",
+    ),
+    "fewer labels than images": (
+        lambda folder: write_array(
+            folder / f"{name('valid', 'y')}.h5", "y", np.zeros((3, 1, 1, 1), np.uint8)
+        ),
+        "pcam-lengths",
+    ),
+    "fewer meta rows than images": (
+        lambda folder: (folder / f"{name('valid', 'meta')}.csv").write_text("wsi\na\n"),
+        "pcam-lengths",
+    ),
+    "meta rows without slides": (
+        lambda folder: (folder / f"{name('valid', 'meta')}.csv").write_text("coord_x\n1\n"),
+        "pcam-meta-columns",
+    ),
+    "a truncated .h5.gz": (truncate_packed, "pcam-whole"),
+    "no HDF5 inside": (
+        lambda folder: (folder / f"{name('test', 'x')}.h5").write_text("hello"),
+        "pcam-whole",
+    ),
+    "no gzip inside": (
+        lambda folder: (folder / f"{name('test', 'x')}.h5").rename(
+            folder / f"{name('test', 'x')}.h5.gz"
+        ),
+        "pcam-whole",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PCAM_FAULTS)
+def test_a_fault_of_the_files_is_refused_by_its_name(pcam: Path, fault: str) -> None:
+    plant, finding = PCAM_FAULTS[fault]
+    plant(pcam)
+    with pytest.raises(InputError, match=f"^{finding}: "):
+        read_all(pcam)
+
+
+def read_all(folder: Path) -> None:
+    with closing(PcamFiles.open(folder)) as source:
+        source.entries()
+        source.tables()
