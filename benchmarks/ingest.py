@@ -18,12 +18,13 @@ import numpy as np
 import tifffile
 
 from metastasis import images
+from metastasis.images import Frames
 from metastasis.kaggle_folder import KaggleFolder
-from metastasis.shards import UInt8
 
 NUM_IMAGES = 2048
 NUM_ROUNDS = 9
 CHUNK_ROWS = 256  # as in `ingesting`
+BUFFER = np.zeros((NUM_IMAGES, *images.PATCH_SHAPE), np.uint8)
 UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)  # as Kaggle has them
 
 
@@ -36,9 +37,10 @@ def read_and_hash(folder: Path) -> None:
 def ingest(folder: Path) -> None:
     source = KaggleFolder(folder)
     entries = source.entries()[:NUM_IMAGES]
+    frames = Frames()
     for start in range(0, len(entries), CHUNK_ROWS):
         chunk = entries[start : start + CHUNK_ROWS]
-        found = images.inspect(source.read(chunk), len(chunk))
+        found = images.inspect(source.read(chunk), BUFFER, frames)
         if len(found.patches) < len(chunk):
             raise ValueError(f"{folder} holds images that are no patches")
 
@@ -55,12 +57,13 @@ def pack(folder: Path) -> None:
     """Read and decode into an array, and nothing else."""
     source = KaggleFolder(folder)
     entries = source.entries()[:NUM_IMAGES]
-    for content, patch in zip(source.read(entries), array(), strict=True):
-        images.look(content, patch)
+    frames = Frames()
+    for content, patch in zip(source.read(entries), BUFFER, strict=False):
+        images.look(content, patch, frames)
 
 
 def pack_by_tifffile(folder: Path) -> None:
-    for path, patch in zip(paths(folder), array(), strict=True):
+    for path, patch in zip(paths(folder), BUFFER, strict=False):
         patch[...] = tifffile.imread(path)
 
 
@@ -75,10 +78,6 @@ def sha1(content: bytes) -> str:
 def paths(folder: Path) -> list[str]:
     names = sorted(os.listdir(folder / "train"))  # noqa: PTH208  # text, which OpenCV takes
     return [f"{folder}/train/{name}" for name in names[:NUM_IMAGES]]
-
-
-def array() -> UInt8:
-    return np.empty((NUM_IMAGES, *images.PATCH_SHAPE), np.uint8)
 
 
 def rate(way: Callable[[Path], None], folder: Path, count: int) -> float:

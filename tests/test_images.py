@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from metastasis import images
-from metastasis.images import FLAWS, Facts
+from metastasis.images import FLAWS, Facts, Frames
 from metastasis.sources import Flaw
 
 NOISE = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
@@ -74,7 +74,7 @@ def huge_png() -> bytes:
 
 
 def inspect(content: bytes | NDArray[np.uint8] | Flaw) -> images.Inspection:
-    return images.inspect([content], 1)
+    return images.inspect([content], np.empty((1, 96, 96, 3), np.uint8), Frames())
 
 
 SOUND: dict[str, Callable[[NDArray[np.uint8]], bytes]] = {
@@ -177,21 +177,45 @@ def test_pixels_that_need_no_decoding_are_taken_as_they_are() -> None:
 
 def test_patches_keep_their_order_and_flawed_ones_leave_no_gap() -> None:
     contents = [tiff(NOISE), b"", tiff(SMOOTH), Flaw("encrypted", "encrypted"), tiff(NOISE[::-1])]
-    found = images.inspect(contents, len(contents))
+    found = images.inspect(contents, np.empty((5, 96, 96, 3), np.uint8), Frames())
     assert [facts.flaw for facts in found.facts] == ["", "format", "", "encrypted", ""]
     assert np.array_equal(found.patches, [NOISE, SMOOTH, NOISE[::-1]])
     assert [measure.sha1 for measure in found.measures] == list(map(sha1, found.patches))
 
 
-def test_the_description_of_one_file_is_not_taken_for_anothers() -> None:
-    """Files that share the bytes around their pixels share a description, and only those do."""
+def test_a_known_frame_gives_the_same_pixels_and_facts_as_a_closer_look() -> None:
+    frames = Frames()
+    patches = np.random.default_rng(5).integers(0, 256, (3, 96, 96, 3), np.uint8)
+    for writer in SOUND.values():
+        contents = [writer(patch) for patch in patches]
+        close = [images.look(content, np.empty_like(NOISE), Frames()) for content in contents]
+        found = images.inspect(contents, np.empty_like(patches), frames)
+        assert found.facts == close
+        assert np.array_equal(found.patches, patches)
+    assert 3 <= len(frames.facts) < 3 * len(SOUND)  # uncompressed ones, one frame a writer
+
+
+def test_a_file_with_another_frame_is_looked_at_closely() -> None:
+    """Of two files with the same pixels at the same place, one says that they are CMYK."""
     plain = tiff(NOISE, metadata=None)
     with tifffile.TiffFile(BytesIO(plain)) as file:
         offset = file.pages.first.tags["PhotometricInterpretation"].valueoffset
     other = bytearray(plain)
-    other[offset] = 5  # CMYK, which these three channels can't be
-    assert inspect(plain).facts[0].flaw == ""
-    assert inspect(bytes(other)).facts[0].flaw != ""
+    other[offset] = 5
+    found = images.inspect(
+        [plain, bytes(other), plain], np.empty((3, 96, 96, 3), np.uint8), Frames()
+    )
+    assert [facts.flaw != "" for facts in found.facts] == [False, True, False]
+
+
+def test_the_frames_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MAX_FRAMES", 4)
+    frames = Frames()
+    out = np.empty_like(NOISE)
+    for number in range(20):
+        images.look(tiff(NOISE, description=f"patch {number}", metadata=None), out, frames)
+        assert np.array_equal(out, NOISE)
+        assert 1 <= len(frames.facts) <= 4
 
 
 @settings(max_examples=300, deadline=None)

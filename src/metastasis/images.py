@@ -9,8 +9,7 @@ import io
 import math
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import cv2
@@ -24,6 +23,8 @@ from metastasis.sources import Content, Flaw
 
 PATCH_SHAPE = (PATCH_SIZE, PATCH_SIZE, 3)
 ROW_BYTES = PATCH_SIZE * 3
+PATCH_BYTES = PATCH_SIZE * ROW_BYTES
+MAX_FRAMES, MAX_STARTS = 2**14, 8  # enough for Kaggle's writer, which dates its files
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # little and big endian, classic and BigTIFF
 OTHER_MAGIC = {
     b"\x89PNG": "PNG",
@@ -101,56 +102,96 @@ class Description(NamedTuple):
     is_known: bool = False
 
 
-def inspect(contents: Iterable[Content], count: int) -> Inspection:
-    """Decode and measure `count` images.
+@dataclass
+class Frames:
+    """What stands around the pixels of uncompressed patches seen so far.
 
-    Each is looked at and let go before the next is taken, while it is in the processor's cache.
+    Files of one writer share it, but for a date; what else they are, can only differ there, and
+    needn't be found out again.
     """
-    patches = np.empty((count, *PATCH_SHAPE), np.uint8)
-    grids = np.empty((count, perceptual.GRID, perceptual.GRID), np.uint8)
+
+    facts: dict[tuple[bytes, bytes], Facts] = field(default_factory=dict)
+    starts: set[int] = field(default_factory=set)  # where the pixels began
+
+    def find(self, content: bytes) -> Facts | None:
+        """Return the facts of a patch with the same frame, if one was seen."""
+        for start in tuple(self.starts):
+            facts = self.facts.get((content[:start], content[start + PATCH_BYTES :]))
+            if facts is not None:
+                return facts
+        return None
+
+    def learn(self, content: bytes, patch: UInt8, facts: Facts) -> None:
+        """Keep the frame of a patch, if its pixels lie in the file as they are."""
+        start = content.find(patch[0].tobytes())
+        if start < 0 or content[start : start + PATCH_BYTES] != patch.tobytes():
+            return
+        if len(self.facts) >= MAX_FRAMES or len(self.starts) >= MAX_STARTS:
+            self.facts.clear()
+            self.starts.clear()
+        self.facts[content[:start], content[start + PATCH_BYTES :]] = facts
+        self.starts.add(start)
+
+
+def inspect(contents: Iterable[Content], buffer: UInt8, frames: Frames) -> Inspection:
+    """Decode and measure images, no more than `buffer` has room for: (n, 96, 96, 3) uint8.
+
+    The patches are the buffer's first ones. Each image is looked at and let go before the next is
+    taken, while it is in the processor's cache.
+    """
+    grids = np.empty((len(buffer), perceptual.GRID, perceptual.GRID), np.uint8)
     facts: list[Facts] = []
     measures: list[Measures] = []
     for content in contents:
-        patch = patches[len(measures)]
-        facts.append(look(content, patch))
-        if not facts[-1].flaw:
+        patch = buffer[len(measures)]
+        found = look(content, patch, frames)
+        if not found.flaw:
             grids[len(measures)] = perceptual.grid(patch)
             measures.append(_measure(patch))
+        facts.append(found)
     num_patches = len(measures)
     hashes = perceptual.hashes(grids[:num_patches])
-    return Inspection(facts, patches[:num_patches], measures, hashes)
+    return Inspection(facts, buffer[:num_patches], measures, hashes)
 
 
-def look(content: Content, out: UInt8) -> Facts:
+def look(content: Content, out: UInt8, frames: Frames) -> Facts:
     """Return what one image is; write its pixels to `out`, (96, 96, 3), if it has no flaw."""
     if isinstance(content, Flaw):
         return Facts(content.kind, content.found)
     if isinstance(content, np.ndarray):
         out[...] = content
         return _patch_facts(content.nbytes, "none")
-    return _look_at_file(content, out)
+    known = frames.find(content)
+    if known is not None:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+        out[...] = np.asarray(image, np.uint8)
+        return known
+    facts = _look_closely(content, out)
+    if not facts.flaw:
+        frames.learn(content, out, facts)
+    return facts
 
 
-def _look_at_file(content: bytes, out: UInt8) -> Facts:
+def _look_closely(content: bytes, out: UInt8) -> Facts:
     if not content.startswith(TIFF_MAGIC):
         return Facts("format", _other_format(content), len(content))
+    description = describe(content)
     image = _decode(content)
     if image is None:
         found = f"{len(content):,} bytes, of which no image can be made"
-        return _described(Facts("decodable", found, len(content)), describe(content))
+        return _described(Facts("decodable", found, len(content)), description)
     if image.shape != PATCH_SHAPE or image.dtype != np.uint8:
         height, width, channels = image.shape
         shape = (width, height, channels, str(image.dtype))
-        return _described(Facts("", "", len(content), "", *shape), describe(content))
+        return _described(Facts("", "", len(content), "", *shape), description)
     cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=out)
-    return _described(_patch_facts(len(content), ""), _describe_patch(content, out))
+    return _described(_patch_facts(len(content), ""), description)
 
 
 def _patch_facts(num_bytes: int, compression: str) -> Facts:
     return Facts("", "", num_bytes, compression, *PATCH_SHAPE, "uint8")
 
 
-@lru_cache(maxsize=4096)  # all files of one writer share it
 def _described(facts: Facts, description: Description) -> Facts:
     """Return the facts with what the file says of itself, and with the first flaw of either."""
     facts = facts._replace(compression=description.compression)
@@ -193,24 +234,6 @@ def _decode(content: bytes) -> NDArray[np.integer | np.floating] | None:
     except cv2.error:  # of one that claims to hold more pixels than OpenCV reads
         return None
     return image if image is None or image.ndim == 3 else image[:, :, np.newaxis]  # noqa: PLR2004
-
-
-def _describe_patch(content: bytes, patch: UInt8) -> Description:
-    """Return `describe` of an image with these pixels.
-
-    Where they lie uncompressed in the file, what stands around them is all that can differ, and
-    thousands of patches share it: it is looked at once.
-    """
-    start = content.find(patch[0].tobytes())
-    end = start + patch.nbytes
-    if start < 0 or content[end - ROW_BYTES : end] != patch[-1].tobytes():
-        return describe(content)
-    return _describe_frame(content[:start], content[end:])
-
-
-@lru_cache(maxsize=4096)
-def _describe_frame(before: bytes, after: bytes) -> Description:
-    return describe(before + bytes(PATCH_SIZE * ROW_BYTES) + after)
 
 
 def describe(content: bytes) -> Description:

@@ -3,29 +3,32 @@
 Whether what was found is good enough, `validating` decides: a bad image is a row with its reason.
 """
 
+import itertools
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import cv2
+import numpy as np
 import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
 
 from metastasis import files, images, opening, shards, sources
 from metastasis.errors import InputError
-from metastasis.images import Facts, Inspection, Measures
+from metastasis.images import Facts, Frames, Inspection, Measures
 from metastasis.params import Section
-from metastasis.shards import PATCH_SIZE
+from metastasis.shards import PATCH_SIZE, UInt8
 from metastasis.sources import Content, Entry, Source
 
 DEMO_PATH = Path("data/demo")  # what data/dvc.yaml builds
 ENTRY_COLUMNS = ("pool", "id", "name", "is_link_out")
+TABLE_ROWS = 2**14  # rows kept as Python's objects, which take five times a table's memory
 CHUNK_ROWS = 256  # images a task: long enough to hide the hand-over, short enough to stay in cache
 
 INVENTORY_DTYPES = {
@@ -51,9 +54,6 @@ INVENTORY_DTYPES = {
     "flaw": "str",  # one of images.FLAWS; empty: none, and the image is in a shard
     "found": "str",
 }
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class DataParams(Section):
@@ -124,6 +124,7 @@ def _check_slides(path: Path) -> None:
 def _pack(source: Source, folder: Path) -> pd.DataFrame:
     """Write the shards; return the inventory."""
     writer = shards.Writer(folder, PATCH_SIZE)
+    tables = [_inventory([], [])]
     entries: list[tuple[Any, ...]] = []
     measures: list[tuple[Any, ...]] = []
     for chunk, found in _inspected(source):
@@ -138,37 +139,58 @@ def _pack(source: Source, folder: Path) -> pd.DataFrame:
                 places, found.measures, found.hashes, strict=True
             )
         )
+        if len(entries) >= TABLE_ROWS:
+            tables.append(_inventory(entries, measures))
+            entries, measures = [], []
     writer.close()
-    return _inventory(
-        pd.DataFrame(entries, columns=[*ENTRY_COLUMNS, *Facts._fields]),
-        pd.DataFrame(measures, columns=["shard", "row", *Measures._fields, "perceptual_hash"]),
-    )
+    tables.append(_inventory(entries, measures))
+    return pd.concat(tables, ignore_index=True)
 
 
-def _inventory(entries: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
-    """Join what is known of every entry and, in the same order, of those that are patches."""
-    table = entries.join(measures.set_index(entries.index[entries["flaw"] == ""]))
+def _inventory(entries: list[tuple[Any, ...]], measures: list[tuple[Any, ...]]) -> pd.DataFrame:
+    """Join what is known of entries and, in the same order, of those that are patches."""
+    table = pd.DataFrame(entries, columns=[*ENTRY_COLUMNS, *Facts._fields])
+    columns = ["shard", "row", *Measures._fields, "perceptual_hash"]
+    measured = pd.DataFrame(measures, columns=columns)
+    table = table.join(measured.set_index(table.index[table["flaw"] == ""]))
     table[["shard", "row"]] = table[["shard", "row"]].fillna(-1)
     table[["sha1", "perceptual_hash"]] = table[["sha1", "perceptual_hash"]].fillna("")
     return table[list(INVENTORY_DTYPES)].astype(INVENTORY_DTYPES)
 
 
 def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
-    """Yield chunks of entries with what `images.inspect` found, in order, decoding ahead."""
+    """Yield chunks of entries with what `images.inspect` found, in order, decoding ahead.
+
+    The patches of a chunk are overwritten once the next but a few is asked for.
+    """
     entries = source.entries()
     chunks = [entries[start : start + CHUNK_ROWS] for start in range(0, len(entries), CHUNK_ROWS)]
+    num_workers = os.cpu_count() or 1
+    num_ahead = 2 * num_workers
+    # Memory that is new to the process costs more than decoding into it, so it is used again.
+    shape = (num_ahead + 1, CHUNK_ROWS, *images.PATCH_SHAPE)
+    frames = Frames()
+    buffers = itertools.cycle(np.empty(shape, np.uint8))
 
-    def inspect_chunk(chunk: list[Entry]) -> Inspection:
-        return images.inspect(_contents(source, chunk), len(chunk))
+    def inspect_chunk(chunk: list[Entry], buffer: UInt8) -> Inspection:
+        return images.inspect(_contents(source, chunk), buffer, frames)
 
     cv2.setNumThreads(1)  # the pool is the parallelism
     # A flawed file is a row of the inventory, not a line on stderr.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    with tqdm(total=len(entries), desc="ingest", unit=" images", disable=None) as bar:
-        for chunk, found in zip(chunks, _map_ahead(inspect_chunk, chunks), strict=True):
-            yield chunk, found
-            bar.update(len(chunk))
+    with (
+        tqdm(total=len(entries), desc="ingest", unit=" images", disable=None) as bar,
+        ThreadPoolExecutor(num_workers) as pool,
+    ):
+        pending: deque[Future[Inspection]] = deque()
+        for number in range(len(chunks) + num_ahead):
+            if number < len(chunks):
+                pending.append(pool.submit(inspect_chunk, chunks[number], next(buffers)))
+            if number >= num_ahead:
+                chunk = chunks[number - num_ahead]
+                yield chunk, pending.popleft().result()
+                bar.update(len(chunk))
 
 
 def _contents(source: Source, entries: list[Entry]) -> Iterator[Content]:
@@ -176,16 +198,3 @@ def _contents(source: Source, entries: list[Entry]) -> Iterator[Content]:
     read = source.read([entry for entry in entries if entry.flaw is None])
     for entry in entries:
         yield entry.flaw or next(read)
-
-
-def _map_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield `function` of each item in order; a bounded number is under way, so memory is too."""
-    num_workers = os.cpu_count() or 1
-    pending: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(num_workers) as pool:
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) > 2 * num_workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
