@@ -35,6 +35,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         inventory_path=folder / "inventory.parquet",
         shards_folder=folder / "patches",
         manifest_path=folder / "manifest.csv",
+        quarantine_path=folder / "quarantine.csv",
+        report_path=folder / "validate.html",
         metrics_path=folder / "validate.json",
         plots_folder=folder / "plots",
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from test_kaggle_zip import zipped
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("dvc.yaml", "params.yaml", "stages", "src", ".dvc/config", ".dvcignore", ".gitignore")
@@ -236,10 +237,10 @@ def test_a_bad_source_stops_before_the_split(project: Path, tmp_path: Path, faul
     shutil.copytree(project / "data/demo", source)
     victim = min((source / "train").iterdir())
     if fault == "corrupt image":
-        content, message = victim.read_bytes()[:5000], f"1 found ({victim.stem}: not decodable)"
+        content, message = victim.read_bytes()[:5000], f"image-decodable: 1 found ({victim.stem}:"
     else:
         victim = source / "train_labels.csv"
-        content, message = b"", "train_labels.csv is not a CSV with a header"
+        content, message = b"", "labels-cells: 1 found (there is no header)"
     victim.unlink()
     victim.write_bytes(content)
     edit(project, "data", "source", str(source))
@@ -247,7 +248,32 @@ def test_a_bad_source_stops_before_the_split(project: Path, tmp_path: Path, faul
     assert ran(result) == ["ingest", "validate"]
     assert message in result.stdout
     assert "Traceback" not in result.stdout
+    assert "The report: reports/validate.html" in result.stdout
+    assert "Stopped" in (project / "reports/validate.html").read_text()
     assert not (project / "data/manifest.csv").exists()
+
+
+@pytest.mark.slow
+def test_a_zip_with_bad_patches_ends_in_a_whole_submission_when_they_are_quarantined(
+    project: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(project / "data/demo", source)
+    victims = [min((source / pool).iterdir()) for pool in ("train", "test")]
+    for victim in victims:
+        content = victim.read_bytes()[:5000]
+        victim.unlink()
+        victim.write_bytes(content)
+    edit(project, "data", "source", str(zipped(source, tmp_path / "kaggle.zip", "top/")))
+    edit(project, "validate", "bad_patches", "quarantine")
+    result = run(project, "dvc", "repro")
+    assert f"warning: 1 of the patches to be predicted are bad ({victims[1].stem})" in result.stdout
+    quarantine = (project / "data/quarantine.csv").read_text().splitlines()
+    assert [row.split(",")[1] for row in quarantine[1:]] == [path.stem for path in victims]
+    assert victims[0].stem not in (project / "data/split.csv").read_text()
+    submission = (project / "data/submission.csv").read_text().splitlines()
+    assert len(submission) == 13
+    assert any(row.startswith(f"{victims[1].stem},") for row in submission)
 
 
 @pytest.mark.slow
@@ -262,7 +288,7 @@ def test_a_source_whose_path_holds_a_blank_is_read(project: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("section", "key", "value", "message"),
     [
-        ("data", "source", "nowhere", "data.source: nowhere does not exist; expected a folder"),
+        ("data", "source", "nowhere", "data.source: nowhere does not exist; expected Kaggle's zip"),
         ("train", "epochs", 0, "train.epochs is 0: should be greater than 0"),
         ("predict", "round", "yes", "predict.round is 'yes': should be a valid boolean"),
     ],
