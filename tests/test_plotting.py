@@ -63,13 +63,15 @@ def test_confusion_says_counts_and_the_shares_of_each_row() -> None:
 
 
 def test_samples_show_every_patch_with_the_central_32_pixels_boxed() -> None:
-    figure = FIGURES["samples"]()
-    shown = [axes for axes in figure.axes if axes.images]
-    assert len(shown) == 7
-    for axes in shown:
-        (box,) = axes.patches
-        assert (box.get_x(), box.get_y()) == (31.5, 31.5)
-        assert (box.get_width(), box.get_height()) == (32, 32)
+    figure = plotting.samples({"a": PATCHES, "b": PATCHES[:2]}, num_columns=3)
+    shown = []
+    for axes in figure.axes:
+        (sheet,) = axes.images
+        for box in axes.patches:
+            assert (box.get_width(), box.get_height()) == (32, 32)
+            x, y = (int(start - 31.5) for start in (box.get_x(), box.get_y()))
+            shown.append(np.asarray(sheet.get_array())[y : y + 96, x : x + 96])
+    assert np.array_equal(shown, np.concatenate([PATCHES, PATCHES[:2]]))
 
 
 def test_reliability_has_the_diagonal_to_compare_with() -> None:

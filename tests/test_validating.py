@@ -16,6 +16,7 @@ from metastasis import params, validating
 from metastasis.errors import InputError
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.medium  # each ingests, judges and draws a whole source
 PARAMS = params.read("validate", validating.ValidateParams, ROOT / "params.yaml")
 
 

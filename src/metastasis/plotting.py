@@ -22,6 +22,9 @@ SHARES = LinearSegmentedColormap.from_list("shares", [BLUE, "#999999", ORANGE])
 MAX_SLIDES = 400  # points beside each other; of more slides every nth is drawn
 NUM_BINS = 64
 
+SHEET_WIDTH = 8.4  # inches
+SHEET_GAP = 6  # pixels between patches
+
 Floats = NDArray[np.floating]
 
 
@@ -70,19 +73,31 @@ def class_balance(num_negative: int, num_positive: int) -> Figure:
 
 def samples(patches: Mapping[str, UInt8], num_columns: int = 8) -> Figure:
     """One contact sheet a title, each of (n, size, size, 3) uint8 patches, the centre boxed."""
-    num_rows = [-(-len(group) // num_columns) for group in patches.values()]
-    height = sum(num_rows) * 1.05 + 0.45 * len(patches)
-    figure = Figure(figsize=(num_columns * 1.05, height), layout="constrained")
-    blocks = figure.subfigures(len(patches), 1, height_ratios=num_rows, squeeze=False)[:, 0]
-    for block, (title, group), rows in zip(blocks, patches.items(), num_rows, strict=True):
-        block.suptitle(title, fontsize=11)
-        grid = block.subplots(rows, num_columns, squeeze=False).ravel()
-        for axes in grid:
-            axes.set_axis_off()
-        for axes, patch in zip(grid, group, strict=False):
-            axes.imshow(patch, interpolation="nearest")
-            axes.add_patch(_centre_box(patch.shape[0]))
+    sheets = {title: _contact_sheet(group, num_columns) for title, group in patches.items()}
+    heights = [sheet.shape[0] / sheet.shape[1] for sheet in sheets.values()]
+    height = SHEET_WIDTH * sum(heights) + 0.45 * len(sheets)
+    figure = Figure(figsize=(SHEET_WIDTH, height), layout="constrained")
+    panels = figure.subplots(len(sheets), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for axes, (title, sheet), group in zip(panels, sheets.items(), patches.values(), strict=True):
+        axes.set_title(title, fontsize=11)
+        axes.set_axis_off()
+        axes.imshow(sheet, interpolation="nearest")
+        size = group.shape[1] + SHEET_GAP
+        for number in range(len(group)):
+            row, column = divmod(number, num_columns)
+            axes.add_patch(_centre_box(group.shape[1], (column * size, row * size)))
     return figure
+
+
+def _contact_sheet(patches: UInt8, num_columns: int) -> UInt8:
+    """Lay (n, size, size, 3) patches out on white, in rows."""
+    size = patches.shape[1] + SHEET_GAP
+    num_rows = -(-len(patches) // num_columns)
+    sheet = np.full((num_rows * size, num_columns * size, 3), 255, np.uint8)
+    for number, patch in enumerate(patches):
+        row, column = divmod(number, num_columns)
+        sheet[row * size :, column * size :][: patch.shape[0], : patch.shape[1]] = patch
+    return sheet[:-SHEET_GAP, :-SHEET_GAP]
 
 
 def confusion(matrix: NDArray[np.integer], title: str) -> Figure:
@@ -254,8 +269,6 @@ def _axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _centre_box(size: int) -> Rectangle:
-    corner = (size - CENTRE_SIZE) / 2 - 0.5
-    return Rectangle(
-        (corner, corner), CENTRE_SIZE, CENTRE_SIZE, fill=False, edgecolor="#FFE14D", linewidth=1
-    )
+def _centre_box(size: int, origin: tuple[int, int]) -> Rectangle:
+    x, y = ((size - CENTRE_SIZE) / 2 - 0.5 + start for start in origin)
+    return Rectangle((x, y), CENTRE_SIZE, CENTRE_SIZE, fill=False, edgecolor="#FFE14D", linewidth=1)
