@@ -5,10 +5,14 @@ from pathlib import Path
 from metastasis import params, splitting, stage
 
 
-def main(manifest: Path, split: Path, metrics: Path, plots: Path) -> None:
+def main(
+    manifest: Path, inventory: Path, patches: Path, split: Path, metrics: Path, plots: Path
+) -> None:
     splitting.split(
         params.read("split", splitting.SplitParams),
         manifest,
+        inventory,
+        patches,
         split_path=split,
         metrics_path=metrics,
         plots_folder=plots,

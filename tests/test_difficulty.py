@@ -43,6 +43,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     splitting.split(
         section("split", splitting.SplitParams),
         folder / "manifest.csv",
+        folder / "inventory.parquet",
+        folder / "patches",
         split_path=folder / "split.csv",
         metrics_path=folder / "split.json",
         plots_folder=folder / "plots",

@@ -113,3 +113,16 @@ def test_a_thinned_curve_keeps_its_ends_and_its_area() -> None:
     assert len(x) <= evaluating.MAX_CURVE_POINTS + 1
     assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
     assert np.trapezoid(y, x) == pytest.approx(metrics.roc_auc_score(labels, scores), abs=1e-3)
+
+
+def test_without_a_test_part_validation_alone_is_reported(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = pd.read_csv(data / "split.csv")
+    for name in ("model.keras", "crops"):
+        (tmp_path / name).symlink_to(data / name)
+    split.replace({"split": {"test": "train"}}).to_csv(tmp_path / "split.csv", index=False)
+    numbers = evaluate(tmp_path, tmp_path / "out")
+    assert set(numbers) == {"validation", "threshold", "slide_disjoint"}
+    assert numbers["validation"]["num_patches"] == 30
+    assert "there is no test part" in capsys.readouterr().out

@@ -97,7 +97,9 @@ def test_a_bad_patch_gets_the_share_of_positives_in_training_and_is_told_of(
     assert labels["p3"] == pytest.approx(1 / 3)
     assert labels[["p7", "p20"]].tolist() == sound[["p7", "p20"]].tolist()
     assert labels.index.tolist() == ["p7", "p3", "p20"]
-    assert json.loads((data / "predict.json").read_text())["num_bad_patches"] == 1
+    numbers = json.loads((data / "predict.json").read_text())
+    assert numbers["num_bad_patches"] == 1
+    assert numbers["slide_disjoint"] is False
     assert "warning: 1 of the patches to be predicted are bad (p3)" in capsys.readouterr().out
 
 

@@ -1,13 +1,34 @@
 """Tests of `metastasis.splitting`: every patch once, groups whole, shares and balance as asked."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import sha1
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from test_perceptual import symmetries, texture
 
-from metastasis import splitting, tables
+from metastasis import grouping, images, shards, splitting, tables
 from metastasis.errors import InputError
+from metastasis.images import Frames
+
+PARAMS = splitting.SplitParams(
+    seed=1, validation=0.2, test=0.2, groups="slide", official=False, folds=None, fold=0
+)
+
+
+def assign(
+    table: pd.DataFrame, validation: float, test: float, seed: int, **changes: object
+) -> pd.DataFrame:
+    """Split by slide, whatever the order of the rows."""
+    asked = {"validation": validation, "test": test, "seed": seed} | changes
+    table = table.assign(group=grouping.by_slide(table))
+    return splitting.assign(PARAMS.model_copy(update=asked), table)
 
 
 def manifest(seed: int, num_slides: int, *, spread: float = 0.6) -> pd.DataFrame:
@@ -31,8 +52,8 @@ def manifest(seed: int, num_slides: int, *, spread: float = 0.6) -> pd.DataFrame
 @given(seed=st.integers(0, 10_000), num_slides=st.integers(12, 80))
 def test_every_patch_is_in_one_split_and_no_slide_in_two(seed: int, num_slides: int) -> None:
     table = manifest(seed, num_slides)
-    split = splitting.assign(table, 0.2, 0.2, seed)
-    assert split["id"].tolist() == sorted(table["id"])
+    split = assign(table, 0.2, 0.2, seed)
+    assert split["id"].tolist() == table["id"].tolist()
     assert split.groupby("slide")["split"].nunique().max() == 1
     assert set(split["split"]) == set(tables.SPLITS)
     assert tables.is_slide_disjoint(split)
@@ -43,9 +64,8 @@ def test_every_patch_is_in_one_split_and_no_slide_in_two(seed: int, num_slides: 
 def test_the_order_of_the_rows_does_not_matter(seed: int) -> None:
     table = manifest(seed, 30)
     shuffled = table.sample(frac=1, random_state=seed)
-    pd.testing.assert_frame_equal(
-        splitting.assign(table, 0.2, 0.2, 1), splitting.assign(shuffled, 0.2, 0.2, 1)
-    )
+    first, second = (assign(rows, 0.2, 0.2, 1).set_index("id") for rows in (table, shuffled))
+    pd.testing.assert_frame_equal(first, second.loc[first.index])
 
 
 def test_sizes_and_balance_are_met_on_200_layouts_of_40_slides() -> None:
@@ -53,7 +73,7 @@ def test_sizes_and_balance_are_met_on_200_layouts_of_40_slides() -> None:
     num_met = 0
     for seed in range(200):
         table = manifest(seed, 40, spread=0.35)
-        split = splitting.assign(table, 0.2, 0.2, seed)
+        split = assign(table, 0.2, 0.2, seed)
         parts = split.groupby("split")["label"]
         sizes = parts.size() / len(split)
         balance = parts.mean() - split["label"].mean()
@@ -66,7 +86,7 @@ def test_another_seed_gives_other_test_slides() -> None:
     table = manifest(0, 60)
     chosen = [
         frozenset(split.loc[split["split"] == "test", "slide"])
-        for split in (splitting.assign(table, 0.2, 0.2, seed) for seed in range(5))
+        for split in (assign(table, 0.2, 0.2, seed) for seed in range(5))
     ]
     assert len(set(chosen)) == 5
 
@@ -76,7 +96,7 @@ def test_large_slides_are_not_kept_for_training() -> None:
     table = manifest(0, 40)
     largest = table["slide"].value_counts().index[0]
     where = [
-        splitting.assign(table, 0.2, 0.2, seed).set_index("slide")["split"][largest].iloc[0]
+        assign(table, 0.2, 0.2, seed).set_index("slide")["split"][largest].iloc[0]
         for seed in range(40)
     ]
     assert 2 <= where.count("test") <= 16
@@ -85,7 +105,7 @@ def test_large_slides_are_not_kept_for_training() -> None:
 def test_patches_without_slides_are_split_by_class_exactly() -> None:
     table = pd.DataFrame({"id": [f"{i:05d}" for i in range(10_000)], "slide": np.nan})
     table["label"] = (np.arange(10_000) % 5 < 2).astype(int)
-    split = splitting.assign(table, 0.2, 0.1, 3)
+    split = assign(table, 0.2, 0.1, 3)
     counts = pd.crosstab(split["split"], split["label"])
     assert counts.loc["test"].tolist() == pytest.approx([600, 400], abs=1)
     assert counts.loc["validation"].tolist() == pytest.approx([1200, 800], abs=1)
@@ -95,7 +115,7 @@ def test_patches_without_slides_are_split_by_class_exactly() -> None:
 def test_a_patch_without_a_slide_makes_no_group_with_another() -> None:
     table = manifest(0, 30)
     table.loc[:9, "slide"] = None
-    split = splitting.assign(table, 0.2, 0.2, 0)
+    split = assign(table, 0.2, 0.2, 0)
     alone = split[split["slide"].isna()]
     assert len(alone) == 10
     assert alone["group"].is_unique
@@ -109,7 +129,7 @@ def test_a_partial_slide_map_still_gives_the_shares_asked_for(seed: int, num_loo
     random = np.random.default_rng(seed)
     loose = pd.DataFrame({"id": [f"x{number:05d}" for number in range(num_loose)], "slide": None})
     loose["label"] = random.integers(0, 2, num_loose)
-    split = splitting.assign(pd.concat([table, loose]), 0.2, 0.2, seed)
+    split = assign(pd.concat([table, loose]), 0.2, 0.2, seed)
     shares = split["split"].value_counts(normalize=True)
     assert shares["test"] == pytest.approx(0.2, abs=0.02)
     assert shares["validation"] == pytest.approx(0.2, abs=0.02)
@@ -128,12 +148,17 @@ def test_a_partial_slide_map_still_gives_the_shares_asked_for(seed: int, num_loo
 def test_what_cannot_be_split_is_told(slides: str, labels: list[int], message: str) -> None:
     table = pd.DataFrame({"id": [f"{i}" for i in range(len(slides))], "slide": list(slides)})
     with pytest.raises(InputError, match=message):
-        splitting.assign(table.assign(label=labels), 0.3, 0.3, 0)
+        assign(table.assign(label=labels), 0.3, 0.3, 0)
 
 
 def test_shares_that_leave_nothing_to_train_on_are_refused() -> None:
     with pytest.raises(ValueError, match="must leave a share for training"):
-        splitting.SplitParams(seed=0, validation=0.5, test=0.5)
+        PARAMS.model_validate(PARAMS.model_dump() | {"validation": 0.5, "test": 0.5})
+
+
+def test_a_fold_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="fold must be below folds: 0 to 4"):
+        PARAMS.model_validate(PARAMS.model_dump() | {"folds": 5, "fold": 5})
 
 
 def test_the_numbers_of_a_split_are_counted_from_its_rows() -> None:
@@ -142,15 +167,226 @@ def test_the_numbers_of_a_split_are_counted_from_its_rows() -> None:
             "id": list("abcdef"),
             "label": [0, 1, 0, 1, 0, 1],
             "slide": ["x", "x", "y", "y", "z", "z"],
+            "group": ["x", "x", "y", "y", "z", "z"],
             "split": ["train"] * 2 + ["validation"] * 2 + ["test"] * 2,
         }
     )
-    described = splitting.describe(table)
+    exact, near = np.array([[0, 1], [0, 2], [0, 5]]), np.array([[3, 4]])
+    described = splitting.describe(table, grouping.Copies(exact, near, 2))
     assert described["slide_disjoint"] is True
+    assert described["leaks"] == {"num_slides": 0, "num_exact_copies": 2, "num_near_copies": 1}
+    assert (described["num_exact_copies"], described["num_near_copies"]) == (3, 1)
+    assert described["largest_group_share"] == pytest.approx(1 / 3)
     assert described["test"] == {
         "num_patches": 2,
         "num_slides": 1,
+        "num_groups": 1,
         "share": pytest.approx(1 / 3),
         "positive_share": 0.5,
     }
-    assert splitting.describe(table.assign(slide="x"))["slide_disjoint"] is False
+    shared = splitting.describe(table.assign(slide="x"), grouping.Copies(exact, near, 2))
+    assert shared["slide_disjoint"] is False
+    assert shared["leaks"]["num_slides"] == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), num_slides=st.integers(20, 80), folds=st.integers(2, 5))
+def test_with_folds_every_patch_is_tested_or_in_one_fold_and_no_slide_in_two(
+    seed: int, num_slides: int, folds: int
+) -> None:
+    table = manifest(seed, num_slides)
+    split = assign(table, 0.2, 0.2, seed, folds=folds, fold=1)
+    is_test = split["split"] == "test"
+    assert (split.loc[is_test, "fold"] == "").all()
+    assert set(split.loc[~is_test, "fold"]) == {str(number) for number in range(folds)}
+    assert ((split["fold"] == "1") == (split["split"] == "validation")).all()
+    assert split.groupby("slide")["fold"].nunique().max() == 1
+
+
+def test_another_fold_validates_others_and_tests_the_same() -> None:
+    table = manifest(3, 60)
+    splits = [assign(table, 0.2, 0.2, 1, folds=4, fold=fold)["split"] for fold in range(4)]
+    validated = pd.concat([split == "validation" for split in splits], axis=1).sum(axis=1)
+    tested = pd.concat([split == "test" for split in splits], axis=1).sum(axis=1)
+    assert set(validated + tested / 4) == {1}
+    assert set(tested) == {0, 4}
+
+
+def test_more_folds_than_groups_is_told() -> None:
+    with pytest.raises(InputError, match=r"groups .* expected at least 30, one for each of 0, 1"):
+        assign(manifest(1, 20), 0.2, 0.2, 1, folds=30)
+
+
+def test_three_patches_cannot_be_split() -> None:
+    table = pd.DataFrame({"id": list("abc"), "slide": None, "label": [0, 1, 0]})
+    with pytest.raises(InputError, match=r"2 groups .* hold negative patches; expected at least 3"):
+        assign(table, 0.2, 0.2, 1)
+
+
+# The stage: whole runs on small sources with planted copies
+
+
+def write(folder: Path, patches: list[NDArray[np.uint8]], slides: list[str | None]) -> None:
+    """Write manifest, inventory and shards of patches whose labels alternate."""
+    ids = [f"p{number:05d}" for number in range(len(patches))]
+    buffer = np.empty((len(patches), 96, 96, 3), np.uint8)
+    found = images.inspect(patches, buffer, Frames())
+    shards_folder = folder / "patches"
+    shards_folder.mkdir()
+    writer = shards.Writer(shards_folder, 96)
+    places = writer.extend(found.patches)
+    writer.close()
+    inventory = pd.DataFrame(found.measures).assign(
+        id=ids, pool="labelled", shard=places[:, 0], row=places[:, 1], perceptual_hash=found.hashes
+    )
+    inventory.to_parquet(folder / "inventory.parquet")
+    shards.write_index(shards_folder, inventory)
+    labels = [number % 2 for number in range(len(patches))]
+    official = ["train", "train", "validation", "validation", "test", "test"]
+    table = pd.DataFrame({"id": ids, "label": labels, "slide": slides})
+    table["official"] = [official[number % 6] for number in range(len(patches))]
+    table.to_csv(folder / "manifest.csv", index=False)
+
+
+def run(folder: Path, **changes: object) -> tuple[pd.DataFrame, dict[str, Any]]:
+    splitting.split(
+        PARAMS.model_copy(update=changes),
+        folder / "manifest.csv",
+        folder / "inventory.parquet",
+        folder / "patches",
+        split_path=folder / "split.csv",
+        metrics_path=folder / "split.json",
+        plots_folder=folder / "plots",
+    )
+    table = tables.read_patches(folder / "split.csv").set_index("id")
+    return table, json.loads((folder / "split.json").read_text())
+
+
+ORIGINALS = [texture(seed) for seed in range(60)]
+
+
+def test_copies_join_the_slides_they_stand_on(tmp_path: Path) -> None:
+    slides = [f"s{number // 2:02d}" for number in range(60)]
+    copies = [ORIGINALS[0], symmetries(ORIGINALS[4])[5]]  # of s00 and s02, on s28 and s29
+    write(tmp_path, [*ORIGINALS[:56], ORIGINALS[56], copies[0], copies[1], ORIGINALS[59]], slides)
+    split, metrics = run(tmp_path)
+    assert split.loc["p00057", "group"] == split.loc["p00000", "group"] == "s00"
+    assert split.loc["p00058", "group"] == split.loc["p00004", "group"] == "s02"
+    assert split.loc["p00056", "group"] == "s00"
+    assert split.groupby("group")["split"].nunique().max() == 1
+    assert (metrics["num_exact_copies"], metrics["num_near_copies"]) == (1, 1)
+    assert metrics["leaks"] == {"num_slides": 0, "num_exact_copies": 0, "num_near_copies": 0}
+    assert metrics["slide_disjoint"] is True
+
+
+def test_without_slides_copies_are_kept_together_all_the_same(tmp_path: Path) -> None:
+    turned = [symmetries(patch)[number % 8] for number, patch in enumerate(ORIGINALS)]
+    write(tmp_path, ORIGINALS + turned, [None] * 120)
+    split, metrics = run(tmp_path)
+    assert split["group"].nunique() == 60
+    assert split.groupby("group")["split"].nunique().max() == 1
+    assert metrics["slide_disjoint"] is False
+    assert metrics["num_exact_copies"] + metrics["num_near_copies"] == 60
+
+
+def test_a_split_by_patch_leaks_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, ORIGINALS + ORIGINALS, [f"s{number % 20}" for number in range(120)])
+    _, metrics = run(tmp_path, groups="patch")
+    assert metrics["leaks"]["num_slides"] > 10
+    assert metrics["leaks"]["num_exact_copies"] > 10
+    assert metrics["slide_disjoint"] is False
+    assert "stand in more than one split; the numbers flatter" in capsys.readouterr().out
+
+
+def test_official_splits_are_taken_as_they_are_and_their_leaks_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, [*ORIGINALS[:59], ORIGINALS[0]], [f"s{number // 6}" for number in range(60)])
+    split, metrics = run(tmp_path, official=True)
+    manifest = pd.read_csv(tmp_path / "manifest.csv").set_index("id")
+    assert (split["split"] == manifest["official"]).all()
+    assert metrics["leaks"] == {"num_slides": 10, "num_exact_copies": 1, "num_near_copies": 0}
+    assert "10 slides, 1 pairs of exact" in capsys.readouterr().out
+
+
+def test_official_splits_without_a_test_part_are_taken(tmp_path: Path) -> None:
+    write(tmp_path, ORIGINALS, [None] * 60)
+    path = tmp_path / "manifest.csv"
+    path.write_text(path.read_text().replace("test", "train"))
+    split, metrics = run(tmp_path, official=True)
+    assert set(split["split"]) == {"train", "validation"}
+    assert "test" not in metrics
+
+
+def test_official_splits_that_are_not_known_are_told(tmp_path: Path) -> None:
+    write(tmp_path, ORIGINALS, [None] * 60)
+    path = tmp_path / "manifest.csv"
+    path.write_text(path.read_text().replace("validation", ""))
+    with pytest.raises(InputError, match="20 of 60 patches have no official split"):
+        run(tmp_path, official=True)
+    assert not (tmp_path / "split.csv").exists()
+
+
+def test_stain_groups_hold_out_colours(tmp_path: Path) -> None:
+    """Patches in 24 colours: those of one colour stay together, whatever their slide."""
+    random = np.random.default_rng(0)
+    colours = random.uniform(0.3, 1.0, (24, 3))
+    patches = [(texture(seed) * colours[seed % 24]).astype(np.uint8) for seed in range(240)]
+    write(tmp_path, patches, [None] * 240)
+    split, metrics = run(tmp_path, groups="stain")
+    assert split["group"].str.startswith("stain:").all()
+    assert split.groupby("group")["split"].nunique().max() == 1
+    assert 8 <= split["group"].nunique() <= 24
+    assert metrics["slide_disjoint"] is False
+
+
+def test_one_group_of_most_patches_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slides = ["large" if number < 20 else f"s{number // 2}" for number in range(60)]
+    write(tmp_path, ORIGINALS, slides)
+    run(tmp_path)
+    assert "one group holds 33% of the patches" in capsys.readouterr().out
+
+
+def test_the_same_input_gives_the_same_bytes_in_any_order_of_rows(tmp_path: Path) -> None:
+    write(tmp_path, ORIGINALS, [f"s{number // 2}" for number in range(60)])
+    run(tmp_path)
+    before = (tmp_path / "split.csv").read_bytes()
+    manifest = pd.read_csv(tmp_path / "manifest.csv")
+    manifest.sample(frac=1, random_state=0).to_csv(tmp_path / "manifest.csv", index=False)
+    inventory = pd.read_parquet(tmp_path / "inventory.parquet")
+    inventory.sample(frac=1, random_state=1).to_parquet(tmp_path / "inventory.parquet")
+    run(tmp_path)
+    assert (tmp_path / "split.csv").read_bytes() == before
+
+
+def test_repeated_rows_change_nothing_unless_they_differ(tmp_path: Path) -> None:
+    write(tmp_path, ORIGINALS, [f"s{number // 2}" for number in range(60)])
+    run(tmp_path)
+    before = (tmp_path / "split.csv").read_bytes()
+    manifest = pd.read_csv(tmp_path / "manifest.csv")
+    repeated = pd.concat([manifest, manifest[:7]])
+    repeated.to_csv(tmp_path / "manifest.csv", index=False)
+    run(tmp_path)
+    assert (tmp_path / "split.csv").read_bytes() == before
+    other = manifest[:1].assign(label=1 - manifest["label"])
+    pd.concat([manifest, other]).to_csv(tmp_path / "manifest.csv", index=False)
+    with pytest.raises(InputError, match=r"lists 1 ids with different rows \(p00000\)"):
+        run(tmp_path)
+
+
+def test_flat_patches_join_nothing_and_are_counted(tmp_path: Path) -> None:
+    flat = [np.full((96, 96, 3), 240, np.uint8)] * 12
+    write(tmp_path, ORIGINALS + flat, [None] * 72)
+    split, metrics = run(tmp_path)
+    assert metrics["num_flat"] == 12
+    assert metrics["num_exact_copies"] == metrics["num_near_copies"] == 0
+    assert split["group"].is_unique
+
+
+def test_the_hash_of_a_planted_patch_is_its_own() -> None:
+    """The planting itself: a copy must be one, and an original no copy."""
+    assert len({sha1(patch) for patch in ORIGINALS}) == 60

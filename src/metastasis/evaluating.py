@@ -35,7 +35,10 @@ def evaluate(
     metrics_path: Path,
     plots_folder: Path,
 ) -> None:
-    """Write the scores, the decision, the metrics and the plots of validation and test."""
+    """Write the scores, the decision, the metrics and the plots of validation and test.
+
+    An official split may have no test part: then validation alone is reported.
+    """
     table = tables.read_patches(split_path)
     watched = table[table["split"].isin(["validation", "test"])].reset_index(drop=True)
     patches = shards.read(crops_folder)
@@ -56,11 +59,13 @@ def evaluate(
     facts = {"threshold": threshold, "slide_disjoint": tables.is_slide_disjoint(table)}
     files.write_json(metrics_path, numbers | facts)
     _plot(parts, threshold, plots_folder)
-    for name in ("validation", "test"):
+    for name in sorted(parts, reverse=True):  # validation first
         print(
             f"evaluate: {name} AUC {numbers[name]['roc_auc']:.4f}, accuracy "
             f"{numbers[name]['accuracy']:.4f} on {numbers[name]['num_patches']:,} patches"
         )
+    if "test" not in parts:
+        print("evaluate: there is no test part; the threshold was chosen on these patches too")
     if not facts["slide_disjoint"]:
         print("evaluate: slides are unknown or shared between splits: these numbers flatter")
 
@@ -86,7 +91,7 @@ def _plot(parts: dict[str, measuring.Scored], threshold: float, folder: Path) ->
             precision_recall, title="Precision and recall", xlabel="recall", ylabel="precision"
         ),
         "reliability": plotting.reliability(reliability),
-        "scores": plotting.score_histogram(*parts["test"], threshold),
+        "scores": plotting.score_histogram(*parts.get("test", parts["validation"]), threshold),
     }
     for name, figure in figures.items():
         plotting.save(figure, folder / f"{name}.png")

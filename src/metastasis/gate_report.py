@@ -17,7 +17,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from metastasis import contact_sheets, plotting, rules, stains
+from metastasis import contact_sheets, perceptual, plotting, rules, stains
 from metastasis.shards import Patches, Pool
 from metastasis.suites import Verdict
 
@@ -222,7 +222,7 @@ def _stain(patches: pd.DataFrame, verdicts: Sequence[Verdict]) -> dict[str, Any]
         else None,
         "outliers": _outliers(verdicts),
         "thresholds": {
-            "flat": f"standard deviation below {rules.FLAT_STD}",
+            "flat": f"standard deviation below {perceptual.FLAT_STD}",
             "white": f"mean above {rules.WHITE_MEAN}",
             "black": f"mean below {rules.BLACK_MEAN}",
         },

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from metastasis.shards import UInt8
 
 NUM_BITS = 64
+FLAT_STD = 6  # of 0..255: below it a patch shows too little to be told from another
 GRID = 16  # cells a side that a patch is averaged to
 NUM_FREQUENCIES = 12  # of the cosine transform, in each direction
 

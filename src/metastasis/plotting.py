@@ -261,6 +261,19 @@ def slide_quartiles(panels: Mapping[str, Floats], shares: Floats) -> Figure:
     return figure
 
 
+def slide_sizes(sizes: Mapping[str, NDArray[np.integer]]) -> Figure:
+    """Patches of each slide, a panel a split, in the order they are given."""
+    figure = Figure(figsize=(3.2 * len(sizes), 3.0), layout="constrained")
+    panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
+    for axes, (name, values) in zip(panels, sizes.items(), strict=True):
+        axes.bar(np.arange(1, len(values) + 1), values, width=1.0, color=BLUE)
+        axes.set(title=f"{name}: {len(values)} slides", xlabel="slides, by size")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("patches")
+    return figure
+
+
 def _axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()

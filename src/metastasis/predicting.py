@@ -46,7 +46,9 @@ def predict(
     ids = _asked_ids(tables_folder / sources.SUBMISSION_NAME, patches)
     is_bad = ids.isin(_bad_ids(quarantine_path))
     _tell_bad(params, ids[is_bad], quarantine_path)
-    probabilities = np.full(len(ids), _training_share(split_path))
+    split = tables.read_patches(split_path)
+    share = float(split.loc[split["split"] == "train", "label"].mean())
+    probabilities = np.full(len(ids), share)
     if not is_bad.all():
         places = patches.locate(ids[~is_bad], "test")
         probabilities[~is_bad] = expit(scoring.score(model_path, patches, places).astype(float))
@@ -54,6 +56,7 @@ def predict(
     numbers = {
         "num_patches": len(ids),
         "num_bad_patches": int(is_bad.sum()),
+        "slide_disjoint": tables.is_slide_disjoint(split),
         "mean_probability": float(probabilities.mean()) if len(ids) else None,
         "positive_share": float(is_positive.mean()) if len(ids) else None,
     }
@@ -74,11 +77,6 @@ def _asked_ids(sample_path: Path, patches: shards.Patches) -> pd.Series:
 def _bad_ids(quarantine_path: Path) -> pd.Series:
     quarantine = tables.read_text(quarantine_path)
     return quarantine.loc[quarantine["pool"] == "test", "id"]
-
-
-def _training_share(split_path: Path) -> float:
-    split = tables.read_patches(split_path)
-    return float(split.loc[split["split"] == "train", "label"].mean())
 
 
 def _tell_bad(params: PredictParams, ids: pd.Series, quarantine_path: Path) -> None:

@@ -6,6 +6,7 @@ How a rule is evaluated, `suites` knows; what follows from a broken one, `valida
 from great_expectations import expectations as gxe
 
 from metastasis.images import FLAWS
+from metastasis.perceptual import FLAT_STD
 from metastasis.shards import Pool
 from metastasis.suites import Rule, Severity
 
@@ -13,7 +14,6 @@ ID_PATTERNS = {"sha1": r"^[0-9a-f]{40}$", "any": r"^(?!\.)[A-Za-z0-9_.-]+(?<!\.t
 OFFICIAL_SPLITS = ("", "train", "valid", "validation", "test")
 
 # Outliers, of 0..255. Of 2,916 real patches 16 are flatter and 105 whiter than this, none blacker.
-FLAT_STD = 6
 WHITE_MEAN = 233
 BLACK_MEAN = 25
 

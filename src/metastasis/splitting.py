@@ -1,34 +1,43 @@
 """Divides the manifest into train, validation and test: groups whole, classes and sizes balanced.
 
-Patches of one slide are a group; a patch without a slide is a group of its own.
+Which patches belong together, `grouping` knows. What still stands on both sides, is counted.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from metastasis import files, plotting, tables
+from metastasis import files, grouping, plotting, shards, tables
 from metastasis.errors import InputError
+from metastasis.grouping import Copies
 from metastasis.params import Section, Seed
 from metastasis.tables import SPLITS
 
 NUM_STRATA = 4
 MAX_REFINED_GROUPS = 500  # the largest ones: the table of all their swaps stays small
+LARGE_GROUP_SHARE = 0.2  # of all patches: above it a split can hardly be balanced
+MEASURES = (
+    "id", "shard", "row", "std", "sha1", "perceptual_hash", "mean_red", "mean_green", "mean_blue",
+)  # fmt: skip
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Counts = NDArray[np.int64]
 
 
 class SplitParams(Section):
-    """The shares of validation and test; the rest trains."""
+    """The shares of validation and test, and what is kept whole; the rest trains."""
 
     seed: Seed
     validation: Share
     test: Share
+    groups: Literal["slide", "stain", "patch"]
+    official: bool
+    folds: Annotated[int, Field(ge=2)] | None
+    fold: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")
     def _leaves_training(self) -> "SplitParams":
@@ -36,89 +45,205 @@ class SplitParams(Section):
             raise ValueError("validation and test together must leave a share for training")
         return self
 
+    @model_validator(mode="after")
+    def _fold_is_there(self) -> "SplitParams":
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold must be below folds: 0 to {self.folds - 1}")
+        return self
+
 
 def split(
     params: SplitParams,
     manifest_path: Path,
+    inventory_path: Path,
+    shards_folder: Path,
     *,
     split_path: Path,
     metrics_path: Path,
     plots_folder: Path,
 ) -> None:
-    """Write the split of every patch of the manifest, its numbers and its plot.
+    """Write the split of every patch of the manifest, its numbers and its plots.
+
+    The split has the columns id, label, slide, group, split and fold (empty without folds).
+
+    Raises:
+        InputError: no split of these groups gives every part both classes, official splits are
+            asked for and not there, or slides are kept whole and a leak was found all the same.
+    """
+    table = _read(manifest_path, inventory_path)
+    copies = grouping.find_copies(table, shards.read(shards_folder))
+    table["group"] = _group(params, table, copies)
+    table = _take_official(table) if params.official else assign(params, table)
+    metrics = describe(table, copies) | {"groups": params.groups, "official": params.official}
+    files.write_json(metrics_path, metrics)
+    _tell(params, metrics)
+    files.write_csv(split_path, table[["id", "label", "slide", "group", "split", "fold"]])
+    _plot(table, plots_folder)
+
+
+def _read(manifest_path: Path, inventory_path: Path) -> pd.DataFrame:
+    """Return the manifest, sorted by id, with what was measured of each patch."""
+    inventory = pd.read_parquet(
+        inventory_path, columns=list(MEASURES), filters=[("pool", "==", "labelled")]
+    )
+    manifest = tables.read_patches(manifest_path).drop_duplicates()
+    repeated = manifest.loc[manifest["id"].duplicated(), "id"]
+    if len(repeated):
+        raise InputError(
+            f"{manifest_path} lists {len(repeated):,} ids with different rows "
+            f"({repeated.iloc[0]}); expected one label and one slide for each."
+        )
+    return manifest.merge(inventory, on="id").sort_values("id", ignore_index=True)
+
+
+def _group(params: SplitParams, table: pd.DataFrame, copies: Copies) -> pd.Series:
+    if params.groups == "patch":
+        return "patch:" + table["id"]
+    if params.groups == "stain":
+        return grouping.join(table, grouping.by_stain(table, params.seed), copies)
+    return grouping.join(table, grouping.by_slide(table), copies)
+
+
+def assign(params: SplitParams, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table (id, label, group) with the columns split and fold.
+
+    Groups start dealt at random within strata of their share of positives; then single moves and
+    swaps bring sizes and class balance to what was asked. With folds, what isn't test is dealt to
+    the folds, of which one validates.
 
     Raises:
         InputError: no split of these groups gives every part both classes.
     """
-    manifest = tables.read_patches(manifest_path)
-    table = assign(manifest, params.validation, params.test, params.seed)
-    files.write_csv(split_path, table)
-    files.write_json(metrics_path, describe(table))
-    balance = {
-        name: (int((part["label"] == 0).sum()), int((part["label"] == 1).sum()))
-        for name, part in _parts(table).items()
-    }
-    plotting.save(plotting.split_balance(balance), plots_folder / "balance.png")
+    random = np.random.default_rng(params.seed)
+    if params.folds is None:
+        shares = {
+            "train": 1 - params.validation - params.test,
+            "validation": params.validation,
+            "test": params.test,
+        }
+        return table.assign(split=_divide(table, shares, random), fold="")
+    is_test = _divide(table, {"rest": 1 - params.test, "test": params.test}, random) == "test"
+    names = {str(number): 1 / params.folds for number in range(params.folds)}
+    fold = pd.Series("", table.index, dtype="str")
+    fold[~is_test] = _divide(table[~is_test], names, random)
+    is_validation = fold == str(params.fold)
+    split = np.select([is_test, is_validation], ["test", "validation"], "train")
+    return table.assign(split=split, fold=fold)
 
 
-def assign(manifest: pd.DataFrame, validation: float, test: float, seed: int) -> pd.DataFrame:
-    """Return the manifest (id, label, slide), sorted by id, with the columns group and split.
-
-    The same for any order of the rows. Groups start dealt at random within strata of their share
-    of positives; then single moves and swaps bring sizes and class balance to what was asked.
-
-    Raises:
-        InputError: no split of these groups gives every part both classes.
-    """
-    table = manifest.sort_values("id", ignore_index=True)
-    table["group"] = table["slide"].where(table["slide"].notna(), "patch:" + table["id"])
+def _divide(
+    table: pd.DataFrame, shares: dict[str, float], random: np.random.Generator
+) -> pd.Series:
+    """Return the part of each row, one of the names of `shares`, groups whole."""
     positive = table.groupby("group")["label"].agg(["size", "sum"])
     counts = np.column_stack([positive["size"] - positive["sum"], positive["sum"]]).astype(np.int64)
-    shares = np.array([1 - validation - test, validation, test])
-    _check(counts)
-    parts = _refine(counts, shares, _deal(counts, shares, np.random.default_rng(seed)))
-    names = pd.Series(np.array(SPLITS)[parts], index=positive.index)
-    table["split"] = table["group"].map(names)
-    _check_parts(table)
-    return table[["id", "label", "slide", "group", "split"]]
+    _check(counts, list(shares))
+    wanted = np.array(list(shares.values()))
+    parts = _refine(counts, wanted, _deal(counts, wanted, random))
+    part = table["group"].map(pd.Series(np.array(list(shares))[parts], positive.index))
+    _check_parts(table["label"].groupby(part).agg(["size", "nunique"]), list(shares))
+    return part
 
 
-def describe(table: pd.DataFrame) -> dict[str, Any]:
-    """Return counts and shares of each split, and whether slides are kept whole."""
+def _take_official(table: pd.DataFrame) -> pd.DataFrame:
+    num_unknown = int(table["official"].isna().sum())
+    if num_unknown:
+        raise InputError(
+            f"split.official: {num_unknown:,} of {len(table):,} patches have no official split; "
+            "expected one for each, in a column `split` of the slide map. Set split.official: "
+            "false to divide the patches here."
+        )
+    table = table.assign(split=table["official"], fold="")
+    found = table.groupby("split")["label"].agg(["size", "nunique"])
+    _check_parts(found, ["train", "validation", *found.index.intersection(["test"])])
+    return table
+
+
+def describe(table: pd.DataFrame, copies: Copies) -> dict[str, Any]:
+    """Return counts and shares of each split, what leaks, and whether slides are kept whole."""
     metrics: dict[str, Any] = {
         name: {
             "num_patches": len(part),
             "num_slides": int(part["slide"].nunique()),
+            "num_groups": int(part["group"].nunique()),
             "share": len(part) / len(table),
             "positive_share": float(part["label"].mean()),
         }
         for name, part in _parts(table).items()
     }
-    return metrics | {"slide_disjoint": tables.is_slide_disjoint(table)}
+    return metrics | {
+        "leaks": grouping.leaks(table, copies),
+        "num_exact_copies": len(copies.exact),
+        "num_near_copies": len(copies.near),
+        "num_flat": copies.num_flat,
+        "largest_group_share": float(table["group"].value_counts().iloc[0] / len(table)),
+        "slide_disjoint": tables.is_slide_disjoint(table),
+    }
 
 
 def _parts(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return {name: table[table["split"] == name] for name in SPLITS}
+    parts = {name: table[table["split"] == name] for name in SPLITS}
+    return {name: part for name, part in parts.items() if len(part)}
 
 
-def _check(counts: Counts) -> None:
-    for value, name in enumerate(("negative", "positive")):
+def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
+    """Print what a reader of the numbers has to know.
+
+    Raises:
+        InputError: slides are to be kept whole, and a slide or a copy stands in two splits.
+    """
+    leaks = metrics["leaks"]
+    found = (
+        f"{leaks['num_slides']:,} slides, {leaks['num_exact_copies']:,} pairs of exact and "
+        f"{leaks['num_near_copies']:,} of near copies stand in more than one split"
+    )
+    if any(leaks.values()) and params.groups == "slide" and not params.official:
+        raise InputError(f"split: {found}, though slides and copies are kept whole.")
+    share = metrics["largest_group_share"]
+    if share > LARGE_GROUP_SHARE and params.groups != "patch":
+        print(
+            f"warning: split: one group holds {share:.0%} of the patches. Copies may have joined "
+            "slides; data/split.csv tells its patches by the column group."
+        )
+    if any(leaks.values()):
+        print(f"warning: split: {found}; the numbers flatter")
+    if not metrics["slide_disjoint"]:
+        print("split: slides are unknown or shared; metrics say slide_disjoint: false")
+
+
+def _plot(table: pd.DataFrame, plots_folder: Path) -> None:
+    balance = {
+        name: (int((part["label"] == 0).sum()), int((part["label"] == 1).sum()))
+        for name, part in _parts(table).items()
+    }
+    plotting.save(plotting.split_balance(balance), plots_folder / "balance.png")
+    sizes = {
+        name: part["slide"].value_counts().sort_values().to_numpy()
+        for name, part in _parts(table).items()
+    }
+    if any(len(values) for values in sizes.values()):
+        plotting.save(plotting.slide_sizes(sizes), plots_folder / "slides.png")
+
+
+def _check(counts: Counts, names: list[str]) -> None:
+    for value, label in enumerate(("negative", "positive")):
         num_groups = int((counts[:, value] > 0).sum())
-        if num_groups < len(SPLITS):
+        if num_groups < len(names):
             raise InputError(
-                f"split: {num_groups} groups (slides, or patches without a slide) hold {name} "
-                f"patches; expected at least {len(SPLITS)}, one for each of {', '.join(SPLITS)}. "
-                "Add slides, or leave the slide map out to split by patch."
+                f"split: {num_groups} groups (slides, or patches without a slide) hold {label} "
+                f"patches; expected at least {len(names)}, one for each of {', '.join(names)}. "
+                "Add slides, ask for fewer folds, or leave the slide map out to split by patch."
             )
 
 
-def _check_parts(table: pd.DataFrame) -> None:
-    for name, part in _parts(table).items():
-        if part["label"].nunique() < 2:  # noqa: PLR2004  # classes
+def _check_parts(found: pd.DataFrame, names: list[str]) -> None:
+    """Raise if a part (index; columns size, nunique of its labels) lacks a class."""
+    for name, size, num_classes in found.reindex(names, fill_value=0).itertuples():
+        if num_classes < 2:  # noqa: PLR2004  # classes
             raise InputError(
-                f"split: {name} got {len(part)} patches of {part['label'].nunique()} classes; "
-                "expected both. The groups are too few or too unequal for split.validation and "
-                "split.test: choose larger shares, another split.seed, or add slides."
+                f"split: {name} got {size} patches of {num_classes} classes; expected both. The "
+                "groups are too few or too unequal for split.validation and split.test: choose "
+                "larger shares, another split.seed, or add slides."
             )
 
 

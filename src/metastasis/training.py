@@ -73,7 +73,8 @@ def train(
         f"train: {params.model}, {network.count_params():,} parameters, {policy}, "
         f"{len(feed.labels):,} patches"
     )
-    history = _fit(params, network, feed, validation, log_folder)
+    facts = {"slide_disjoint": tables.is_slide_disjoint(table)}
+    history = _fit(params, network, feed, validation, log_folder, facts)
     plain = models.build(params.model, patches.size)
     plain.set_weights(network.get_weights())
     saving.save(plain, model_path)
@@ -86,8 +87,12 @@ def _fit(
     feed: feeding.Feed,
     validation: tf.data.Dataset,
     log_folder: Path,
+    facts: dict[str, bool],
 ) -> dict[str, list[float]]:
-    """Fit and leave `network` with the weights that validate best; return the history."""
+    """Fit and leave `network` with the weights that validate best; return the history.
+
+    `facts` are logged beside the metrics.
+    """
     STATE_FOLDER.mkdir(parents=True, exist_ok=True)
     best_path = STATE_FOLDER / "best.weights.h5"
     best_path.unlink(missing_ok=True)
@@ -114,6 +119,7 @@ def _fit(
         _check_loss(history)
         live.summary["best_epoch"] = int(np.argmax(history["val_auc"])) + 1
         live.summary["best_auc"] = max(history["val_auc"])
+        live.summary |= facts
         live.make_summary()
     network.load_weights(best_path)
     return history

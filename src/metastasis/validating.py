@@ -89,7 +89,7 @@ def validate(
         if not verdict.is_met and not verdict.stops:
             print(f"warning: {_sentence(verdict)}")
     if manifest is None:
-        sentences = "\n".join(map(_sentence, stopping))
+        sentences = "\n".join(f"- {_sentence(verdict)}" for verdict in stopping)
         raise InputError(f"the source broke the gate:\n{sentences}\nThe report: {report_path}")
     _check_rest(manifest, report_path)
     files.write_csv(manifest_path, manifest)
@@ -259,7 +259,7 @@ def _metrics(
 def _sentence(verdict: Verdict) -> str:
     examples = ", ".join(verdict.examples)
     rule = verdict.rule
-    return f"- {rule.name}: {len(verdict.rows):,} found ({examples}). {rule.protects}"
+    return f"{rule.name}: {len(verdict.rows):,} found ({examples}). {rule.protects}"
 
 
 def _plot(

@@ -1,0 +1,90 @@
+"""Knows which patches belong together: of one slide or of one stain, and copies of each other.
+
+Into which split a group goes, `splitting` decides.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.cluster import KMeans
+
+from metastasis import neighbours, stains
+from metastasis.neighbours import Pairs
+from metastasis.perceptual import FLAT_STD
+from metastasis.shards import Patches
+
+NUM_STAINS = 24  # clusters of stain: as many as a scanner and a laboratory's weeks might make
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Pairs of rows of a table of patches that show the same; flat patches are in none."""
+
+    exact: Pairs
+    near: Pairs  # and not exact
+    num_flat: int
+
+
+def find_copies(patches: pd.DataFrame, pixels: Patches) -> Copies:
+    """Return the copies among patches with the inventory's columns, in the order of their rows."""
+    textured = np.flatnonzero(patches["std"] >= FLAT_STD)
+    chosen = patches.iloc[textured]
+    sha1 = chosen["sha1"].to_numpy()
+    hashes = np.array([int(value, 16) for value in chosen["perceptual_hash"]], np.uint64)
+    # Of equal pixels one is compared with others: else a thousand copies would be a million pairs.
+    _, kept, number = np.unique(sha1, return_index=True, return_inverse=True)
+    near = kept[neighbours.near_pairs(hashes[kept])]
+    near = neighbours.copies(near, chosen[["shard", "row"]].to_numpy(np.int64), pixels)
+    exact = np.stack([kept[number], np.arange(len(chosen))], axis=1)
+    exact = exact[exact[:, 0] != exact[:, 1]]
+    return Copies(textured[exact], textured[near], len(patches) - len(textured))
+
+
+def by_slide(patches: pd.DataFrame) -> pd.Series:
+    """Return the slide of each patch, or a name of its own where that is unknown."""
+    return patches["slide"].where(patches["slide"].notna(), "patch:" + patches["id"])
+
+
+def by_stain(patches: pd.DataFrame, seed: int) -> pd.Series:
+    """Return a cluster of stain for each patch, a pessimistic stand-in for unknown slides.
+
+    What is clustered is the direction of the mean colour's optical density, which is that of the
+    stain, whatever its amount (Ruifrok & Johnston 2001). Slides of one laboratory share a cluster,
+    and a slide with several stains is in several: it holds out stains, not slides.
+    """
+    colours = patches[["mean_red", "mean_green", "mean_blue"]].to_numpy(np.float64)
+    density = stains.optical_density(colours)
+    direction = density / np.maximum(np.linalg.norm(density, axis=1, keepdims=True), 1e-9)
+    num_clusters = min(NUM_STAINS, len(np.unique(direction, axis=0)))
+    clusters = KMeans(num_clusters, n_init=1, random_state=seed).fit_predict(direction)
+    return pd.Series([f"stain:{number:02d}" for number in clusters], patches.index, dtype="str")
+
+
+def join(patches: pd.DataFrame, groups: pd.Series, copies: Copies) -> pd.Series:
+    """Return the group of each patch, those that share a copy joined, named after their first."""
+    codes, names = pd.factorize(groups, sort=True)
+    pairs = codes[np.concatenate([copies.exact, copies.near])]
+    links = coo_array((np.ones(len(pairs), bool), pairs.T), (len(names), len(names)))
+    _, joined = connected_components(links, directed=False)
+    first = pd.Series(names).groupby(joined).transform("min").to_numpy()
+    return pd.Series(first[codes], patches.index, dtype="str")
+
+
+def leaks(patches: pd.DataFrame, copies: Copies) -> dict[str, int]:
+    """Return how many slides, and how many pairs of copies, stand in more than one split."""
+    split = patches["split"].to_numpy()
+    homes = patches[["slide", "split"]].dropna().drop_duplicates()
+    num_slides = homes.loc[homes["slide"].duplicated(), "slide"].nunique()
+    return {
+        "num_slides": num_slides,
+        "num_exact_copies": _num_apart(copies.exact, split),
+        "num_near_copies": _num_apart(copies.near, split),
+    }
+
+
+def _num_apart(pairs: Pairs, split: NDArray[np.object_]) -> int:
+    return int((split[pairs[:, 0]] != split[pairs[:, 1]]).sum())
