@@ -3,6 +3,7 @@
 `docs/faults.md` lists them; `test_faults` plants them one by one and holds the list to this one.
 """
 
+import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -282,6 +283,13 @@ FAULTS = [
         first_cell(LABELS, 0, lambda cell: f'"{cell}"'),
         **WARNED,
     ),
+    Fault(
+        "labels",
+        "blank lines",
+        "labels-blank-lines",
+        text(LABELS, lambda t: t.replace("\n", "\n\n")),
+        **WARNED,
+    ),
     Fault("labels", "Latin-1", "labels-encoding", text(LABELS, lambda t: t + "ä,1\n", "latin-1")),
     Fault("labels", "UTF-16", "labels-encoding", text(LABELS, str, "utf-16")),
     Fault(
@@ -462,6 +470,18 @@ FAULTS = [
     ),
     Fault(
         "zip",
+        "the label table twice",
+        "zip-table-repeated",
+        in_zip(lambda path, _: add(path, LABELS, b"id,label\n")),
+    ),
+    Fault(
+        "zip",
+        "label tables in two places",
+        "zip-tops",
+        in_zip(lambda path, _: add(path, "old/train_labels.csv", b"id,label\n")),
+    ),
+    Fault(
+        "zip",
         "__MACOSX",
         "source-strays",
         in_zip(lambda path, _: add(path, "__MACOSX/train/._x.tif")),
@@ -561,6 +581,20 @@ FAULTS = [
         "an image that isn't in it",
         "test-image-listed",
         text(SUBMISSION, without_last),
+        **WARNED,
+    ),
+    Fault(
+        "sample submission",
+        "no image at all to predict",
+        "test-images-there",
+        lambda source: shutil.rmtree(source / "test"),
+        **WARNED,
+    ),
+    Fault(
+        "sample submission",
+        "images to predict and no table",
+        "test-submission-there",
+        lambda source: (source / SUBMISSION).unlink(),
         **WARNED,
     ),
 ]

@@ -240,7 +240,7 @@ def test_a_bad_source_stops_before_the_split(project: Path, tmp_path: Path, faul
         content, message = victim.read_bytes()[:5000], f"image-decodable: 1 found ({victim.stem}:"
     else:
         victim = source / "train_labels.csv"
-        content, message = b"", "labels-cells: 1 found (there is no header)"
+        content, message = b"", "labels-cells: found there is no header"
     victim.unlink()
     victim.write_bytes(content)
     edit(project, "data", "source", str(source))

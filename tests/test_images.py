@@ -1,6 +1,7 @@
 """Tests of `metastasis.images`: what an image is, is recognised, whatever its name claims."""
 
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from io import BytesIO
@@ -119,7 +120,7 @@ FLAWED: dict[str, tuple[bytes, str, str]] = {
     "a JPEG": (encoded(NOISE, ".jpg"), "format", "a JPEG file"),
     "a JPEG 2000": (encoded(NOISE, ".jp2"), "format", "a JPEG 2000 file"),
     "a PNG that claims 200,000 pixels a side": (huge_png(), "format", "a PNG file"),
-    "a TIFF that claims 200,000 pixels a side": (huge_tiff(), "decodable", ""),
+    "a TIFF that claims 200,000 pixels a side": (huge_tiff(), "size", "200000x200000"),
     "cut after the magic": (tiff(NOISE)[:4], "decodable", ""),
     "JPEG 2000 in TIFF": (jpeg_2000_in_tiff(), "compression", "compressed by jpeg2000"),
     "two pages": (tiff(np.stack([NOISE, NOISE])), "pages", "2 pages"),
@@ -155,14 +156,14 @@ def test_opencv_alone_would_take_jpeg_2000_in_tiff_for_a_patch() -> None:
 
 
 def test_the_facts_of_a_flawed_image_tell_what_is_known_of_it() -> None:
-    (facts,) = inspect(tiff(NOISE[:95].astype(np.uint16), compression="zlib")).facts
+    (facts,) = inspect(tiff(NOISE.astype(np.uint16), compression="zlib")).facts
     assert facts == Facts(
         flaw="depth",
         found="uint16",
         num_bytes=facts.num_bytes,
         compression="adobe_deflate",
         width=96,
-        height=95,
+        height=96,
         channels=3,
         dtype="uint16",
     )
@@ -206,6 +207,23 @@ def test_a_file_with_another_frame_is_looked_at_closely() -> None:
         [plain, bytes(other), plain], np.empty((3, 96, 96, 3), np.uint8), Frames()
     )
     assert [facts.flaw != "" for facts in found.facts] == [False, True, False]
+
+
+def test_a_small_file_that_holds_a_huge_picture_is_not_decoded() -> None:
+    content = tiff(np.zeros((6000, 6000, 3), np.uint8), compression="zlib")
+    assert len(content) < 200_000
+    tracemalloc.start()
+    (facts,) = inspect(content).facts
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (facts.flaw, facts.found, facts.width) == ("size", "6000x6000", 6000)
+    assert peak < 10 * 2**20  # decoded it is 108 MB
+
+
+def test_a_frame_with_a_long_tail_is_not_kept() -> None:
+    frames = Frames()
+    images.look(tiff(NOISE) + bytes(100_000), np.empty_like(NOISE), frames)
+    assert frames.facts == {}
 
 
 def test_the_frames_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

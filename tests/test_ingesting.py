@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -87,18 +88,60 @@ def test_the_slide_map_beside_is_taken_where_the_source_has_none(
 def test_a_missing_slide_map_is_told(source: Path, tmp_path: Path) -> None:
     params = ingesting.DataParams(source=str(source), slides=str(tmp_path / "none.csv"))
     with pytest.raises(InputError, match=r"data\.slides: .*none\.csv is no file; expected a CSV"):
-        ingesting.check(params)
+        ingesting.check(params, [])
 
 
-@pytest.mark.parametrize("folder", [".", "data"])
-def test_a_source_that_would_hold_the_outputs_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+@pytest.mark.parametrize("place", [".", "data", "data/patches", "data/patches/mine", "link"])
+def test_a_source_that_is_or_holds_or_lies_in_an_output_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data" / "train").mkdir(parents=True)
-    (tmp_path / "data" / "slides.csv").touch()
-    with pytest.raises(InputError, match="holds the pipeline's own outputs"):
-        ingesting.check(ingesting.DataParams(source=folder, slides="data/slides.csv"))
+    (tmp_path / "data/patches/mine").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("data/patches")
+    (tmp_path / "data/slides.csv").touch()
+    params = ingesting.DataParams(source=place, slides="data/slides.csv")
+    with pytest.raises(InputError, match=r"is, holds or lies in .*, an output"):
+        ingesting.check(params, [Path("metrics"), Path("data/patches")])
+
+
+def test_ingest_does_not_remove_its_source(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "slides.csv").write_text("id,slide\n")
+    with pytest.raises(InputError, match="is, holds or lies in"):
+        ingesting.ingest(
+            source,
+            tmp_path / "slides.csv",
+            shards_folder=source,
+            inventory_path=tmp_path / "inventory.parquet",
+            tables_folder=tmp_path / "tables",
+        )
+    assert len(list(source.rglob("*.tif"))) == 24
+
+
+def test_a_slide_map_beside_one_in_the_source_is_named_as_not_read(
+    source: Path, tmp_path: Path
+) -> None:
+    ingest(source, tmp_path / "out", slides="id,slide\nx,s\n")
+    strays = pd.read_csv(tmp_path / "out" / "tables" / "strays.csv")["name"].tolist()
+    assert [stray.endswith("(data.slides: the source has its own slide map)") for stray in strays]
+    assert len(strays) == 1
+
+
+def test_chunks_that_are_under_way_do_not_overwrite_each_other(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patches: NDArray[np.uint8]
+) -> None:
+    """Many small chunks, and a consumer that is slower than the workers."""
+    monkeypatch.setattr(ingesting, "CHUNK_ROWS", 1)
+    extend = shards.Writer.extend
+
+    def slowly(writer: shards.Writer, found: NDArray[np.uint8]) -> NDArray[np.int32]:
+        time.sleep(0.02)
+        return extend(writer, found)
+
+    monkeypatch.setattr(shards.Writer, "extend", slowly)
+    ingest(source, tmp_path / "out")
+    packed = shards.read(tmp_path / "out" / "patches")
+    labelled = packed.take(packed.locate(pd.Series(map(sha1, patches[:20])), "labelled"))
+    assert np.array_equal(labelled, patches[:20])
 
 
 def test_a_bad_image_is_a_row_with_its_flaw_and_in_no_shard(source: Path, tmp_path: Path) -> None:

@@ -43,6 +43,13 @@ def test_the_published_slide_map_is_known_by_its_name(source: Path) -> None:
     assert KaggleFolder(source).strays() == []
 
 
+def test_of_two_slide_maps_the_one_that_is_not_read_is_named(source: Path) -> None:
+    (source / "patch_id_wsi_full.csv").write_text("id,wsi\n")
+    folder = KaggleFolder(source)
+    assert folder.tables()["slides.csv"] == (source / "slides.csv").read_bytes()
+    assert folder.strays() == ["patch_id_wsi_full.csv"]
+
+
 def test_what_is_neither_image_nor_table_is_a_stray_and_no_entry(source: Path) -> None:
     id_ = min((source / "train").iterdir()).stem
     for name in ("readme.md", "train/notes.txt", f"train/{id_}", "test/.DS_Store"):
@@ -64,12 +71,14 @@ def test_what_cannot_be_read_is_an_entry_with_its_flaw(source: Path, tmp_path: P
     (train / "folder.tif").mkdir()
     (train / "broken.tif").symlink_to(tmp_path / "nowhere")
     os.mkfifo(train / "pipe.tif")
+    (train / "loop.tif").symlink_to("loop.tif")
     with (train / "large.tif").open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
     assert flaws(source) == {
         "train/folder.tif": Flaw("readable", "not a file"),
         "train/broken.tif": Flaw("readable", "not a file"),
         "train/pipe.tif": Flaw("readable", "not a file"),
+        "train/loop.tif": Flaw("readable", "not readable: Too many levels of symbolic links"),
         "train/large.tif": Flaw("bytes", "16,777,217 bytes, expected at most 16,777,216"),
     }
 

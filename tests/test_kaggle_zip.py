@@ -1,5 +1,6 @@
 """Tests of `metastasis.kaggle_zip`: a zip gives what its folder gives, and not what it claims."""
 
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def test_a_table_that_claims_to_be_huge_is_refused(source: Path, tmp_path: Path)
     path = zipped(source, tmp_path / "k.zip")
     edit(path, "train_labels.csv", file_size=100 * 10**9)
     with pytest.raises(
-        InputError, match=r"zip-table-bytes: train_labels\.csv .* claims 100,000,000,000"
+        InputError, match=r"zip-table-bytes: train_labels\.csv in .*: 100,000,000,000 bytes"
     ):
         KaggleZip.open(path).tables()
 
@@ -128,3 +129,54 @@ def test_a_damaged_member_has_a_flaw_and_its_neighbours_none(
     read = list(packed.read(packed.entries()))
     assert read[0] == Flaw("readable", "damaged within the zip")
     assert sum(isinstance(content, Flaw) for content in read) == 1
+
+
+def test_a_member_that_claims_to_be_small_is_read_no_further_than_allowed(
+    source: Path, tmp_path: Path
+) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("train/bomb.tif", bytes(200 * 2**20))
+    edit(path, "train/bomb.tif", file_size=27_000)
+    packed = KaggleZip.open(path)
+    tracemalloc.start()
+    (content,) = packed.read([entry for entry in packed.entries() if entry.id == "bomb"])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(content, Flaw)
+    assert peak < 40 * 2**20
+
+
+def test_a_table_that_occurs_twice_is_refused(source: Path, tmp_path: Path) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        add(path, "train_labels.csv", b"id,label\n")
+    with pytest.raises(InputError, match=r"zip-table-repeated: .* holds 2 tables named train_lab"):
+        KaggleZip.open(path).tables()
+
+
+def test_two_places_with_a_label_table_are_refused(source: Path, tmp_path: Path) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    add(path, "old/train_labels.csv", b"id,label\n")
+    with pytest.raises(InputError, match=r"zip-tops: .* several places \('', 'old/'\)"):
+        KaggleZip.open(path)
+
+
+@pytest.mark.parametrize("name", ["./", "a/./b"])
+def test_odd_names_are_strays_or_nothing(source: Path, tmp_path: Path, name: str) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    add(path, name)
+    packed = KaggleZip.open(path)
+    assert packed.strays() == ([] if name.endswith("/") else [name])
+    assert len(packed.entries()) == 24
+
+
+def test_a_version_that_no_one_reads_is_told(source: Path, tmp_path: Path) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    edit(path, "train_labels.csv", extract_version=99)
+    content = bytearray(path.read_bytes())
+    start = content.rindex(b"PK\1\2")
+    content[start + 6 : start + 8] = (99).to_bytes(2, "little")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="zip-whole: "):
+        KaggleZip.open(path)

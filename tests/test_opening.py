@@ -39,6 +39,17 @@ def test_a_file_that_is_no_zip_is_no_source(source: Path) -> None:
         opening.open_source(source / "train_labels.csv")
 
 
+def test_a_device_is_no_source() -> None:
+    with pytest.raises(InputError, match="/dev/null is neither a file nor a folder; expected"):
+        opening.open_source(Path("/dev/null"))
+
+
+def test_a_download_that_is_under_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "camelyonpatch_level_2_split_train_x.h5.gz.partial").touch()
+    with pytest.raises(InputError, match=r"Found: camelyonpatch_\S*\.h5\.gz\.partial"):
+        opening.open_source(tmp_path)
+
+
 def test_what_is_not_there_is_told_from_where_it_was_sought(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere does not exist; expected Kaggle's zip"):
         opening.open_source(tmp_path / "nowhere")

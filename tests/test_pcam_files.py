@@ -136,6 +136,16 @@ def test_a_damaged_block_is_a_flaw_of_its_rows_alone(pcam: Path) -> None:
     assert [isinstance(content, Flaw) for content in read] == [False] * 2 + [True] * 2 + [False] * 4
 
 
+def group_of_its_name(folder: Path) -> None:
+    with h5py.File(folder / f"{name('valid', 'x')}.h5", "w") as file:
+        file.create_group("x")
+
+
+def dangling(folder: Path) -> None:
+    with h5py.File(folder / f"{name('valid', 'x')}.h5", "w") as file:
+        file["x"] = h5py.SoftLink("/nowhere")
+
+
 def truncate_packed(folder: Path) -> None:
     path = folder / f"{name('valid', 'x')}.h5"
     pack(path)
@@ -180,6 +190,16 @@ PCAM_FAULTS = {
         lambda folder: (folder / f"{name('valid', 'meta')}.csv").write_text("coord_x\n1\n"),
         "pcam-meta-columns",
     ),
+    "meta rows with a surplus cell": (
+        lambda folder: (folder / f"{name('valid', 'meta')}.csv").write_text("wsi\na,x\n"),
+        "pcam-meta-cells",
+    ),
+    "an empty meta file": (
+        lambda folder: (folder / f"{name('valid', 'meta')}.csv").write_text(""),
+        "pcam-meta-cells",
+    ),
+    "a group in the place of the dataset": (group_of_its_name, "pcam-dataset"),
+    "a link that leads nowhere": (dangling, "pcam-dataset"),
     "a truncated .h5.gz": (truncate_packed, "pcam-whole"),
     "no HDF5 inside": (
         lambda folder: (folder / f"{name('test', 'x')}.h5").write_text("hello"),

@@ -115,3 +115,14 @@ def test_a_bad_patch_stops_the_run_when_asked_and_leaves_no_submission(data: Pat
     with pytest.raises(InputError, match=r"1 of the patches .* \(p3\); .*quarantine\.csv says why"):
         predict(data, bad_patches="fail")
     assert not (data / "submission.csv").exists()
+
+
+def test_bad_patches_are_answered_for_also_if_no_other_is_there(data: Path) -> None:
+    """Then no test patch is in any shard."""
+    index = pd.read_parquet(data / "crops" / shards.INDEX_NAME)
+    shards.write_index(data / "crops", index.assign(pool="labelled"))
+    ask(data, ["x", "y"])
+    quarantine(data, ["x", "y"])
+    assert predict(data)["label"].tolist() == pytest.approx([1 / 3, 1 / 3])
+    with pytest.raises(InputError, match=r"2 of the patches to be predicted are bad"):
+        predict(data, bad_patches="fail")

@@ -53,3 +53,9 @@ def test_the_same_patches_give_the_same_bytes(tmp_path: Path) -> None:
         write(tmp_path / name, 5)
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_shards_are_in_the_order_of_their_numbers_beyond_a_thousand(tmp_path: Path) -> None:
+    for number in (1000, 999, 101):
+        (tmp_path / f"{number:03d}.npy").touch()
+    assert [path.stem for path in shards.paths(tmp_path)] == ["101", "999", "1000"]

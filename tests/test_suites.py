@@ -65,3 +65,11 @@ def test_a_rule_over_a_column_that_is_not_there_is_a_defect_not_a_verdict() -> N
     rule = Rule("slide", "error", "why", gxe.ExpectColumnValuesToNotBeNull(column="slide"))
     with pytest.raises(RuntimeError, match="rule slide could not be evaluated"):
         suites.run(TABLE, [rule])
+
+
+def test_what_is_shown_of_a_name_cannot_move_the_cursor() -> None:
+    rule = Rule(
+        "name", "warning", "why", gxe.ExpectColumnValuesToBeInSet(column="name", value_set=[""])
+    )
+    (verdict,) = suites.run(pd.DataFrame({"name": ["a\x1b[31m\nb\u00e4"]}), [rule])
+    assert verdict.examples == ("a\\x1b[31m\\nb\u00e4",)

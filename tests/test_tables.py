@@ -52,6 +52,7 @@ def look(tmp_path: Path, content: bytes) -> tuple[pd.DataFrame, dict[str, str]]:
     [
         (b"id,label\nx,1\n", {}),
         (b"id,label\nx,1", {}),
+        (b"id,label\n\nx,1\n\n", {"blank_lines": "2 blank lines"}),
         (b"\xef\xbb\xbfid,label\nx,1\n", {"byte_order_mark": "a byte-order mark"}),
         (b"id,label\r\nx,1\r\n", {"line_ends": "CRLF"}),
         (b"id,label\rx,1\r", {"line_ends": "CR"}),

@@ -136,6 +136,44 @@ def test_outliers_are_kept_by_default_and_quarantined_when_asked(
     }
 
 
+def test_an_outlier_to_be_predicted_is_no_bad_patch(source: Path, tmp_path: Path) -> None:
+    write_tif(min((source / "test").iterdir()), np.full((96, 96, 3), 250, np.uint8))
+    validate(source, tmp_path / "out", ids="any", outliers="quarantine")
+    assert quarantine(tmp_path / "out") == {}
+
+
+def test_a_bad_test_patch_leaves_the_labelled_one_of_its_id(source: Path, tmp_path: Path) -> None:
+    victim = paths(source)[0]
+    (source / "test" / victim.name).write_bytes(b"")
+    with (source / "sample_submission.csv").open("a") as file:
+        file.write(f"{victim.stem},0\n")
+    assert victim.stem in set(validate(source, tmp_path / "out")["id"])
+    assert set(quarantine(tmp_path / "out")) == {victim.stem}
+
+
+def test_an_image_without_a_label_is_left_out_with_a_row(source: Path, tmp_path: Path) -> None:
+    path = source / "train_labels.csv"
+    *kept, last = path.read_text().splitlines()
+    path.write_text("\n".join(kept) + "\n")
+    assert len(validate(source, tmp_path / "out")) == 19
+    assert quarantine(tmp_path / "out") == {last.split(",")[0]: "labelled-image-listed: no row"}
+
+
+def test_slides_named_by_blanks_are_unknown(source: Path, tmp_path: Path) -> None:
+    slides = pd.read_csv(source / "slides.csv", dtype="str").assign(slide="  ")
+    slides.to_csv(source / "slides.csv", index=False)
+    assert validate(source, tmp_path / "out")["slide"].isna().all()
+
+
+def test_nothing_left_is_told_and_no_number_is_made_of_it(source: Path, tmp_path: Path) -> None:
+    for path in paths(source):
+        path.unlink()
+    with pytest.raises(InputError, match="leaves 0 patches"):
+        validate(source, tmp_path / "out", max_missing_share=1.0)
+    metrics = json.loads((tmp_path / "out" / "validate.json").read_text())
+    assert metrics["positive_share"] is None
+
+
 def test_a_bad_patch_to_be_predicted_stops_nothing_and_is_handed_on(
     source: Path, tmp_path: Path
 ) -> None:
@@ -160,7 +198,7 @@ def test_labels_without_image_are_left_out_up_to_the_share_that_may(
     assert quarantine(tmp_path / "out") == {
         path.stem: "labelled-image-present: no image" for path in gone
     }
-    with pytest.raises(InputError, match=r"labelled-images-whole: 1 found \(0\.9\)"):
+    with pytest.raises(InputError, match=r"labelled-images-whole: found 0\.1\. No more than 5"):
         validate(source, tmp_path / "out", max_missing_share=0.05)
 
 

@@ -24,6 +24,7 @@ from metastasis.sources import Content, Flaw
 PATCH_SHAPE = (PATCH_SIZE, PATCH_SIZE, 3)
 ROW_BYTES = PATCH_SIZE * 3
 PATCH_BYTES = PATCH_SIZE * ROW_BYTES
+MAX_FRAME_BYTES = 2**11
 MAX_FRAMES, MAX_STARTS = 2**14, 8  # enough for Kaggle's writer, which dates its files
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # little and big endian, classic and BigTIFF
 OTHER_MAGIC = {
@@ -99,6 +100,8 @@ class Description(NamedTuple):
     num_pages: int = 1
     compression: str = ""
     colour: str = ""
+    width: int | None = None
+    height: int | None = None
     is_known: bool = False
 
 
@@ -124,7 +127,8 @@ class Frames:
     def learn(self, content: bytes, patch: UInt8, facts: Facts) -> None:
         """Keep the frame of a patch, if its pixels lie in the file as they are."""
         start = content.find(patch[0].tobytes())
-        if start < 0 or content[start : start + PATCH_BYTES] != patch.tobytes():
+        is_plain = start >= 0 and content[start : start + PATCH_BYTES] == patch.tobytes()
+        if not is_plain or len(content) > PATCH_BYTES + MAX_FRAME_BYTES:
             return
         if len(self.facts) >= MAX_FRAMES or len(self.starts) >= MAX_STARTS:
             self.facts.clear()
@@ -176,6 +180,10 @@ def _look_closely(content: bytes, out: UInt8) -> Facts:
     if not content.startswith(TIFF_MAGIC):
         return Facts("format", _other_format(content), len(content))
     description = describe(content)
+    size = (description.width, description.height)
+    if description.is_known and size != PATCH_SHAPE[:2]:
+        # Not decoded: a file of 1 MB can hold a picture of gigabytes.
+        return Facts("size", f"{size[0]}x{size[1]}", len(content), description.compression, *size)
     image = _decode(content)
     if image is None:
         found = f"{len(content):,} bytes, of which no image can be made"
@@ -241,9 +249,9 @@ def describe(content: bytes) -> Description:
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             page = file.pages.first
-            return Description(
-                len(file.pages), _word(page.compression), _word(page.photometric), is_known=True
-            )
+            words = (_word(page.compression), _word(page.photometric))
+            size = (page.imagewidth, page.imagelength)
+            return Description(len(file.pages), *words, *size, is_known=True)
     except (ArithmeticError, LookupError, OSError, TypeError, ValueError, struct.error):
         return Description()  # tifffile raises any of these for tags that make no sense
 

@@ -7,7 +7,7 @@ import itertools
 import logging
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -29,6 +29,7 @@ from metastasis.sources import Content, Entry, Source
 DEMO_PATH = Path("data/demo")  # what data/dvc.yaml builds
 ENTRY_COLUMNS = ("pool", "id", "name", "is_link_out")
 TABLE_ROWS = 2**14  # rows kept as Python's objects, which take five times a table's memory
+MAX_WORKERS = 16  # each keeps two chunks of 7 MB; more than this no disk can feed
 CHUNK_ROWS = 256  # images a task: long enough to hide the hand-over, short enough to stay in cache
 
 INVENTORY_DTYPES = {
@@ -79,38 +80,52 @@ def ingest(
         InputError: the source or the slide map is missing, or of no known layout.
     """
     _check_slides(slides_path)
+    _check_apart(source_path, [shards_folder, inventory_path, tables_folder])
     with closing(opening.open_source(source_path)) as source:
+        found = _tables(source, slides_path)
         with files.whole_folder(shards_folder) as folder:
             inventory = _pack(source, folder)
             shards.write_index(folder, inventory[inventory["flaw"] == ""])
         with files.whole_file(inventory_path) as path:
             inventory.to_parquet(path, index=False)
         with files.whole_folder(tables_folder) as folder:
-            _write_tables(source, slides_path, folder)
+            for name, content in found.items():
+                (folder / name).write_bytes(content)
     num_flawed = int((inventory["flaw"] != "").sum())
     print(f"ingest: {len(inventory):,} images, {num_flawed:,} of them flawed")
 
 
-def _write_tables(source: Source, slides_path: Path, folder: Path) -> None:
-    found = {sources.SLIDES_NAME: slides_path.read_bytes()} | source.tables()
-    for name, content in found.items():
-        (folder / name).write_bytes(content)
-    strays = pd.DataFrame({"name": source.strays()}, dtype="str")
-    files.write_csv(folder / sources.STRAYS_NAME, strays)
+def _tables(source: Source, slides_path: Path) -> dict[str, bytes]:
+    """Return every table by its name, and the list of what isn't read."""
+    beside = slides_path.read_bytes()
+    found = source.tables()
+    strays = source.strays()
+    if sources.SLIDES_NAME in found and len(beside.splitlines()) > 1:
+        strays.append(f"{slides_path} (data.slides: the source has its own slide map)")
+    table = pd.DataFrame({"name": strays}, dtype="str")
+    listed = table.to_csv(index=False, lineterminator="\n").encode()
+    return {sources.SLIDES_NAME: beside} | found | {sources.STRAYS_NAME: listed}
 
 
-def check(params: DataParams) -> None:
+def check(params: DataParams, outputs: Iterable[Path]) -> None:
     """Raise InputError if the source or the slide map is not there to be ingested."""
     _check_slides(Path(params.slides))
     source = Path(params.source)
     if source == DEMO_PATH:
         return
-    if DEMO_PATH.resolve().is_relative_to(source.resolve()):
-        raise InputError(
-            f"data.source: {source} holds the pipeline's own outputs, which DVC removes at will; "
-            "put the source into a folder of its own."
-        )
+    _check_apart(source, outputs)
     opening.open_source(source).close()
+
+
+def _check_apart(source: Path, outputs: Iterable[Path]) -> None:
+    """Raise InputError if an output is the source, or lies in it or around it."""
+    resolved = source.resolve()
+    for output in (path.resolve() for path in outputs):
+        if resolved.is_relative_to(output) or output.is_relative_to(resolved):
+            raise InputError(
+                f"data.source: {source} is, holds or lies in {output}, an output of the pipeline, "
+                "which DVC removes at will; put the source into a folder of its own."
+            )
 
 
 def _check_slides(path: Path) -> None:
@@ -165,7 +180,7 @@ def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
     """
     entries = source.entries()
     chunks = [entries[start : start + CHUNK_ROWS] for start in range(0, len(entries), CHUNK_ROWS)]
-    num_workers = os.cpu_count() or 1
+    num_workers = min(_num_cores(), MAX_WORKERS)
     num_ahead = 2 * num_workers
     # Memory that is new to the process costs more than decoding into it, so it is used again.
     shape = (num_ahead + 1, CHUNK_ROWS, *images.PATCH_SHAPE)
@@ -191,6 +206,13 @@ def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
                 chunk = chunks[number - num_ahead]
                 yield chunk, pending.popleft().result()
                 bar.update(len(chunk))
+
+
+def _num_cores() -> int:
+    """Return how many cores this process may use, which in a container are fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _contents(source: Source, entries: list[Entry]) -> Iterator[Content]:

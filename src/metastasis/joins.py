@@ -23,7 +23,7 @@ def counted(labels: pd.DataFrame) -> pd.DataFrame:
 def joined(table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each id of either side.
 
-    `without_image` and `without_row` are text; `has_image` is 1 or 0 for an id of the table, and
+    `without_image` and `without_row` are text; `is_missing` is 1 or 0 for an id of the table, and
     missing for others.
     """
     ids = table[["id"]].drop_duplicates()
@@ -34,9 +34,18 @@ def joined(table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
             "id": both["id"],
             "without_image": np.where(side == "left_only", "no image", ""),
             "without_row": np.where(side == "right_only", "no row", ""),
-            "has_image": np.select([side == "both", side == "left_only"], [1.0, 0.0], np.nan),
+            "is_missing": np.select([side == "both", side == "left_only"], [0.0, 1.0], np.nan),
         }
     )
+
+
+def test_pool(inventory: pd.DataFrame, submission: pd.DataFrame | None) -> pd.DataFrame:
+    """Return one row that says which of sample submission and test images lacks the other."""
+    num_images = int((inventory["pool"] == "test").sum())
+    num_asked = 0 if submission is None else len(submission)
+    images = f"{num_asked:,} ids and no image" if num_asked and not num_images else ""
+    asked = f"{num_images:,} images and no table" if num_images and submission is None else ""
+    return pd.DataFrame({"images": [images], "submission": [asked]})
 
 
 def flaws(images: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from metastasis import sources
 from metastasis.shards import Pool
-from metastasis.sources import IMAGE_SUFFIX, POOL_FOLDERS, Content, Entry, Flaw
+from metastasis.sources import IMAGE_SUFFIX, MAX_FILE_BYTES, POOL_FOLDERS, Content, Entry, Flaw
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class KaggleFolder:
         for name in POOL_FOLDERS.values():
             files = (file.name for file in self._files(name))
             strays += [f"{name}/{file}" for file in files if not _is_image(file)]
+        names = {name for name in sources.TABLE_NAMES if (self.folder / name).is_file()}
+        strays += sources.shadowed(names)
         return [_readable(stray) for stray in strays]
 
     def close(self) -> None:
@@ -68,7 +70,11 @@ def _readable(file_name: str) -> str:
 
 def _entry(pool: Pool, name: str, file: os.DirEntry[str], root: Path) -> Entry:
     entry = Entry(pool, file.name.removesuffix(IMAGE_SUFFIX), name)
-    if not file.is_file():  # a folder, a broken link, a pipe that would never end
+    try:
+        is_file = file.is_file()
+    except OSError as error:  # a link to itself
+        return replace(entry, flaw=Flaw("readable", f"not readable: {error.strerror}"))
+    if not is_file:  # a folder, a broken link, a pipe that would never end
         return replace(entry, flaw=Flaw("readable", "not a file"))
     is_out = file.is_symlink() and not Path(file.path).resolve().is_relative_to(root)
     return replace(entry, is_link_out=is_out)
@@ -79,6 +85,8 @@ def _read(path: str) -> bytes | Flaw:
         # Unbuffered and without pathlib, which at 30 us a file would show.
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
             num_bytes = os.fstat(file.fileno()).st_size
-            return sources.too_large(num_bytes) or file.read()
+            if num_bytes > MAX_FILE_BYTES:
+                return sources.too_large(num_bytes)
+            return file.read()
     except OSError as error:  # no permission, a bad disk
         return Flaw("readable", f"not readable: {error.strerror}")

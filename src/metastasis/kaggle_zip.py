@@ -1,5 +1,6 @@
 """Reads Kaggle's zip as it is, without unpacking; the files may lie under one top folder."""
 
+import lzma
 import zipfile
 import zlib
 from collections import Counter
@@ -11,7 +12,15 @@ from typing import Self
 from metastasis import sources
 from metastasis.errors import InputError
 from metastasis.shards import Pool
-from metastasis.sources import IMAGE_SUFFIX, LABELS_NAME, POOL_FOLDERS, Content, Entry, Flaw
+from metastasis.sources import (
+    IMAGE_SUFFIX,
+    LABELS_NAME,
+    MAX_FILE_BYTES,
+    POOL_FOLDERS,
+    Content,
+    Entry,
+    Flaw,
+)
 
 POOLS: dict[str, Pool] = {folder: pool for pool, folder in POOL_FOLDERS.items()}
 ENCRYPTED = 0x1  # the bit of a member's flags
@@ -37,7 +46,8 @@ class KaggleZip:
         """
         try:
             archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile:
+        # Besides its own error it lets through those of names and versions that make no sense.
+        except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError):
             raise InputError(
                 f"zip-whole: {path} is no whole zip: its directory, which stands at the end, is "
                 "missing or damaged. A download that broke off looks like this; fetch it again."
@@ -65,7 +75,7 @@ class KaggleZip:
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Content]:
         """Yield the bytes of each image file."""
-        return (self._read(entry.name) for entry in entries)
+        return (self._read(entry.name, MAX_FILE_BYTES) for entry in entries)
 
     def tables(self) -> dict[str, bytes]:
         """Return the tables of the top folder.
@@ -73,30 +83,31 @@ class KaggleZip:
         Raises:
             InputError: a table is there and can't be read.
         """
-        names = set(self.archive.namelist())
+        counts = Counter(self.archive.namelist())
         found = {}
         for name, known in sources.TABLE_NAMES.items():
-            if self.top + name in names:
-                num_bytes = self.archive.getinfo(self.top + name).file_size
-                if num_bytes > MAX_TABLE_BYTES:
-                    raise InputError(
-                        f"zip-table-bytes: {name} in {self.path} claims {num_bytes:,} bytes; "
-                        f"expected at most {MAX_TABLE_BYTES:,}."
-                    )
-                content = self._read(self.top + name)
+            count = counts[self.top + name]
+            if count > 1:
+                raise InputError(
+                    f"zip-table-repeated: {self.path} holds {count} tables named {name}, of which "
+                    "no one can tell which is meant. Leave one."
+                )
+            if count:
+                content = self._read(self.top + name, MAX_TABLE_BYTES)
                 if isinstance(content, Flaw):
-                    raise InputError(f"zip-whole: {name} in {self.path} is {content.found}.")
+                    finding = "zip-table-bytes" if content.kind == "bytes" else "zip-whole"
+                    raise InputError(f"{finding}: {name} in {self.path}: {content.found}.")
                 found[known] = content
         return found
 
     def strays(self) -> list[str]:
         """Return every other member."""
         tables = {self.top + name for name in sources.TABLE_NAMES}
-        return sorted(
-            name
-            for name in set(self.archive.namelist()) - tables
-            if not name.endswith("/") and self._place(name) is None
-        )
+        names = set(self.archive.namelist())
+        strays = [
+            name for name in names - tables if not name.endswith("/") and self._place(name) is None
+        ]
+        return sorted(strays) + sources.shadowed({name.removeprefix(self.top) for name in names})
 
     def close(self) -> None:
         """Close the archive."""
@@ -110,30 +121,47 @@ class KaggleZip:
         id_ = file_name.removesuffix(IMAGE_SUFFIX)
         return (POOLS[folder], id_) if id_ != file_name else None
 
-    def _read(self, name: str) -> bytes | Flaw:
+    def _read(self, name: str, max_bytes: int) -> bytes | Flaw:
         try:
-            return self.archive.read(name)
-        except (zipfile.BadZipFile, zlib.error, EOFError):  # its own bytes are damaged
+            claimed = self.archive.getinfo(name).file_size
+            if claimed > max_bytes:
+                return sources.too_large(claimed, max_bytes)
+            # No further than is allowed: what a member claims to hold may be a lie.
+            with self.archive.open(name) as member:
+                content = member.read(max_bytes + 1)
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError):
             return Flaw("readable", "damaged within the zip")
         except RuntimeError:  # what zipfile raises for a member that asks for a password
             return Flaw("encrypted", "encrypted")
         except (NotImplementedError, OSError) as error:
             return Flaw("readable", f"not readable: {error}")
+        return content if len(content) <= max_bytes else sources.too_large(len(content), max_bytes)
 
 
 def _is_outside(name: str) -> bool:
-    path = PurePosixPath("." if not name else name.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts or ":" in path.parts[0]
+    path = PurePosixPath(name.replace("\\", "/"))
+    has_drive = any(":" in part for part in path.parts[:1])
+    return path.is_absolute() or ".." in path.parts or has_drive
 
 
 def _top(path: Path, archive: zipfile.ZipFile) -> str:
     """Return what stands before train_labels.csv: nothing, or one folder."""
     names = archive.namelist()
-    for name in names:
-        parts = PurePosixPath(name).parts
-        if parts[-1:] == (LABELS_NAME,) and len(parts) <= 2 and parts[0] != "__MACOSX":  # noqa: PLR2004  # a folder and the file
-            return name.removesuffix(LABELS_NAME)
-    found = ", ".join(sorted({PurePosixPath(name).parts[0] for name in names})[:10]) or "nothing"
+    places = {name: PurePosixPath(name).parts for name in names}
+    tops = {
+        name.removesuffix(LABELS_NAME)
+        for name, parts in places.items()
+        if parts[-1:] == (LABELS_NAME,) and len(parts) <= 2 and parts[0] != "__MACOSX"  # noqa: PLR2004  # a folder and the file
+    }
+    if len(tops) == 1:
+        return tops.pop()
+    if tops:
+        found = ", ".join(repr(top) for top in sorted(tops))
+        raise InputError(
+            f"zip-tops: {path} holds a {LABELS_NAME} in several places ({found}); expected one, at "
+            "its top or in one folder there."
+        )
+    found = ", ".join(sorted({parts[0] for parts in places.values() if parts})[:10]) or "nothing"
     raise InputError(
         f"data.source: {path} holds no {LABELS_NAME}, at its top or in one folder there; expected "
         f"Kaggle's zip. Found: {found}."
@@ -145,4 +173,6 @@ def _flaw(member: zipfile.ZipInfo, count: int) -> Flaw | None:
         return Flaw("repeated", f"{count} members of this name")
     if member.flag_bits & ENCRYPTED:
         return Flaw("encrypted", "encrypted")
-    return sources.too_large(member.file_size)
+    if member.file_size > MAX_FILE_BYTES:
+        return sources.too_large(member.file_size)
+    return None

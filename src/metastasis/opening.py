@@ -31,6 +31,10 @@ def open_source(path: Path) -> Source:
         if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
             return KaggleZip.open(path)
         raise InputError(f"data.source: {path} is a file and no zip; expected {EXPECTED}.")
+    if not path.is_dir():
+        raise InputError(
+            f"data.source: {path} is neither a file nor a folder; expected {EXPECTED}."
+        )
     if pcam_files.is_there(path):
         return PcamFiles.open(path)
     missing = [name for name in ("train", LABELS_NAME) if not (path / name).exists()]

@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from metastasis import tables
 from metastasis.errors import InputError
 from metastasis.shards import PATCH_SIZE
 from metastasis.sources import LABELS_NAME, SLIDES_NAME, Content, Entry, Flaw
@@ -28,7 +29,7 @@ SPLITS = {"train": "train", "valid": "validation", "test": "test"}  # PCam's wor
 
 def is_there(folder: Path) -> bool:
     """Return whether `folder` holds any of PatchCamelyon's HDF5 files."""
-    return any(folder.glob(f"{_stem('*')}_[xy].h5*"))
+    return any(_find(folder, split, kind) for split in SPLITS for kind in "xy")
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class PcamFiles:
     def _dataset(self, split: str, kind: str) -> h5py.Dataset:
         path = self.folder / _find(self.folder, split, kind)
         file = self.resources.enter_context(_open(path, self.resources))
-        if kind not in file:
+        if not isinstance(file.get(kind), h5py.Dataset):
             found = ", ".join(file) or "nothing"
             raise InputError(f"pcam-dataset: {path} holds {found}; expected a dataset {kind}.")
         dataset = file[kind]
@@ -122,7 +123,10 @@ class PcamFiles:
     def _table(self, split: str) -> pd.DataFrame:
         """Return id, label, slide and split of each row; a slide is empty where it is unknown."""
         num_patches = len(self._images[split])
-        labels = self._dataset(split, "y")[...].reshape(-1)
+        try:
+            labels = self._dataset(split, "y")[...].reshape(-1)
+        except OSError as error:
+            raise InputError(f"pcam-whole: {_stem(split)}_y can't be read: {error}.") from None
         _check_length(f"{_stem(split)}_y", len(labels), num_patches)
         slides = self._slides(split)
         if slides is not None:
@@ -136,7 +140,11 @@ class PcamFiles:
         path = self.folder / f"{_stem(split)}_meta.csv"
         if not path.is_file():
             return None
-        table = pd.read_csv(path, dtype="str", keep_default_na=False)
+        table, form = tables.look(path)
+        if form["encoding"] or form["cells"]:
+            raise InputError(
+                f"pcam-meta-cells: {path}: {form['encoding'] or form['cells']}; fetch it again."
+            )
         if "wsi" not in table:
             raise InputError(
                 f"pcam-meta-columns: {path} has the columns {', '.join(table.columns)}; expected "

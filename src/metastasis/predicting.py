@@ -43,8 +43,10 @@ def predict(
         InputError: a patch is bad, and `params.bad_patches` says to fail.
     """
     patches = shards.read(crops_folder)
-    ids = _asked_ids(tables_folder / sources.SUBMISSION_NAME, patches)
-    is_bad = ids.isin(_bad_ids(quarantine_path))
+    bad_ids = _bad_ids(quarantine_path)
+    has_test = len(bad_ids) > 0 or bool((patches.index["pool"] == "test").any())
+    ids = _asked_ids(tables_folder / sources.SUBMISSION_NAME, has_test=has_test)
+    is_bad = ids.isin(bad_ids)
     _tell_bad(params, ids[is_bad], quarantine_path)
     split = tables.read_patches(split_path)
     share = float(split.loc[split["split"] == "train", "label"].mean())
@@ -68,8 +70,8 @@ def predict(
         print(f"predict: the source has no test patches, or no {sources.SUBMISSION_NAME}")
 
 
-def _asked_ids(sample_path: Path, patches: shards.Patches) -> pd.Series:
-    if sample_path.exists() and (patches.index["pool"] == "test").any():
+def _asked_ids(sample_path: Path, *, has_test: bool) -> pd.Series:
+    if sample_path.exists() and has_test:
         return tables.read_text(sample_path)["id"]
     return pd.Series([], dtype="str")
 

@@ -50,6 +50,31 @@ def form(table: str) -> list[Rule]:
             f"The {name} needs no quotation marks; cells in them are read all the same.",
             "quotes",
         ),
+        _empty(
+            f"{table}-blank-lines",
+            "warning",
+            f"Each line of the {name} is a row; blank ones are read past.",
+            "blank_lines",
+        ),
+    ]
+
+
+def test_pool() -> list[Rule]:
+    """Rules over one row about the patches to be predicted: text columns `images`, `submission`."""
+    return [
+        _empty(
+            "test-images-there",
+            "warning",
+            "A sample submission comes with the images it asks for; without any, there is nothing "
+            "to predict, and the submission stays empty.",
+            "images",
+        ),
+        _empty(
+            "test-submission-there",
+            "warning",
+            "Test images come with a sample submission; without it, they are not predicted.",
+            "submission",
+        ),
     ]
 
 
@@ -139,7 +164,7 @@ def labels(
 
 
 def slides() -> list[Rule]:
-    """Rules over the slide map: text columns id, slide, split, and `is_known` of its ids."""
+    """Rules over the slide map: text columns id, slide, split and `unknown`."""
     return [
         Rule(
             "slides-id-unique",
@@ -163,7 +188,7 @@ def slides() -> list[Rule]:
             "slides-id-known",
             "warning",
             "A row is about a patch that has a label; others are left out.",
-            gxe.ExpectColumnValuesToBeInSet(column="is_known", value_set=[True]),
+            gxe.ExpectColumnValuesToBeInSet(column="unknown", value_set=[""]),
         ),
     ]
 
@@ -183,7 +208,7 @@ def slide_coverage() -> list[Rule]:
 def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
     """Rules over the ids of a table joined with the images of its pool.
 
-    Text columns `without_image` and `without_row`, number `has_image`.
+    Text columns `without_image` and `without_row`, number `is_missing`.
     """
     table = TABLES[POOL_TABLES[pool]]
     is_labelled = pool == "labelled"
@@ -203,6 +228,7 @@ def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
             f"Every image is in the {table}; one that isn't is left out.",
             "without_row",
             pool,
+            is_quarantined=is_labelled,
         ),
     ]
     if is_labelled:
@@ -212,9 +238,7 @@ def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
                 "error",
                 f"No more than {max_missing_share:.2%} of the labels are without their image "
                 "(validate.max_missing_share).",
-                gxe.ExpectColumnMeanToBeBetween(
-                    column="has_image", min_value=1 - max_missing_share
-                ),
+                gxe.ExpectColumnMeanToBeBetween(column="is_missing", max_value=max_missing_share),
             )
         )
     return rules

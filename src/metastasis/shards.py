@@ -70,7 +70,7 @@ def read(folder: Path) -> Patches:
 
 def paths(folder: Path) -> list[Path]:
     """Return the shard files of `folder` in the order of their numbers."""
-    return sorted(folder.glob("*.npy"))
+    return sorted(folder.glob("*.npy"), key=lambda path: int(path.stem))
 
 
 def write_index(folder: Path, index: pd.DataFrame) -> None:

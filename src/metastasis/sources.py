@@ -3,7 +3,7 @@
 Each format is a module of its own; which one a path holds, `opening` finds out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,10 +12,11 @@ from metastasis.shards import Pool, UInt8
 LABELS_NAME = "train_labels.csv"
 SUBMISSION_NAME = "sample_submission.csv"
 SLIDES_NAME = "slides.csv"
+PUBLIC_SLIDES_NAME = "patch_id_wsi_full.csv"  # the published slide map of Kaggle's patches
 TABLE_NAMES = {  # a table's name in a source in Kaggle's layout: its name in the pipeline
     LABELS_NAME: LABELS_NAME,
     SUBMISSION_NAME: SUBMISSION_NAME,
-    "patch_id_wsi_full.csv": SLIDES_NAME,  # the published slide map of Kaggle's patches
+    PUBLIC_SLIDES_NAME: SLIDES_NAME,
     SLIDES_NAME: SLIDES_NAME,
 }
 STRAYS_NAME = "strays.csv"
@@ -70,8 +71,12 @@ class Source(Protocol):
         """Close what the source has open."""
 
 
-def too_large(num_bytes: int) -> Flaw | None:
-    """Return the flaw of a file of this size, if it is one: it is not read then."""
-    if num_bytes <= MAX_FILE_BYTES:
-        return None
-    return Flaw("bytes", f"{num_bytes:,} bytes, expected at most {MAX_FILE_BYTES:,}")
+def shadowed(names: Collection[str]) -> list[str]:
+    """Return those of the tables there that aren't read, since another stands for the same."""
+    is_shadowed = {SLIDES_NAME, PUBLIC_SLIDES_NAME} <= set(names)
+    return [PUBLIC_SLIDES_NAME] if is_shadowed else []
+
+
+def too_large(num_bytes: int, max_bytes: int = MAX_FILE_BYTES) -> Flaw:
+    """Return the flaw of a file that has, or claims to have, more bytes than are read."""
+    return Flaw("bytes", f"{num_bytes:,} bytes, expected at most {max_bytes:,}")

@@ -17,8 +17,8 @@ from metastasis.errors import InputError
 def run(main: Callable[..., None]) -> None:
     """Call `main` with the command line's arguments as paths.
 
-    An `InputError` ends the process with its message and exit code 1, without a traceback; any
-    other error is a defect of ours and keeps its traceback.
+    An `InputError`, or a lack of permission, ends the process with its message and exit code 1,
+    without a traceback; any other error is a defect of ours and keeps its traceback.
     """
     script = Path(sys.argv[0]).absolute()
     paths = [Path(argument) for argument in sys.argv[1:]]
@@ -31,6 +31,8 @@ def run(main: Callable[..., None]) -> None:
         main(*paths)
     except InputError as error:
         sys.exit(f"{script.name}: {error}")
+    except PermissionError as error:
+        sys.exit(f"{script.name}: {error.filename}: {error.strerror}; its owner can change that.")
 
 
 @contextmanager

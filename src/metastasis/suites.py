@@ -60,7 +60,8 @@ class Verdict:
     @property
     def examples(self) -> tuple[str, ...]:
         """The first rows in words."""
-        shown = (": ".join(filter(None, row)) or "an empty value" for row in self.rows)
+        rows = (": ".join(filter(None, row)) or "an empty value" for row in self.rows)
+        shown = map(_printable, rows)
         return tuple(dict.fromkeys(shown))[:NUM_EXAMPLES]
 
 
@@ -104,5 +105,12 @@ def _row(entry: dict[str, Any]) -> tuple[str, str]:
     return str(entry["id"]), " ".join(map(_word, values))
 
 
+def _printable(text: str) -> str:
+    """Return text that can't move the cursor or start a line, as a file's name may."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def _word(value: object) -> str:
+    if value is None:
+        return "no number"
     return f"{value:.3g}" if isinstance(value, float | np.floating) else str(value)

@@ -9,7 +9,7 @@ import pandas as pd
 from metastasis.errors import InputError
 
 SPLITS = ("train", "validation", "test")
-FORM = ("encoding", "cells", "byte_order_mark", "line_ends", "quotes")
+FORM = ("encoding", "cells", "byte_order_mark", "line_ends", "quotes", "blank_lines")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -48,6 +48,9 @@ def look(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
         form["line_ends"] = "CRLF" if "\r\n" in text else "CR"
     if '"' in text:
         form["quotes"] = "quotation marks"
+    num_blank = sum(not line for line in text.splitlines())
+    if num_blank:
+        form["blank_lines"] = f"{num_blank:,} blank lines"
     try:
         return _rows(text), form
     except (ValueError, csv.Error) as error:

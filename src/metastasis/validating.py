@@ -118,14 +118,21 @@ def _read_tables(folder: Path) -> tuple[Tables, list[Verdict]]:
             continue
         table, form = tables.look(path)
         verdicts += suites.run(pd.DataFrame([form]), rules.form(name))
-        if name == "slides" and "slide" not in table:
-            table = table.rename(columns={"wsi": "slide"})
+        if name == "slides":
+            table = _named(table)
         if len(table.columns):
             verdicts += suites.run(table, rules.columns(name))
         found[name] = table
     strays = tables.read_text(folder / sources.STRAYS_NAME)
     verdicts += suites.run(strays, rules.strays())
     return found, verdicts
+
+
+def _named(slides: pd.DataFrame) -> pd.DataFrame:
+    """Return the slide map with the column slide, whose names have no blanks around them."""
+    if "slide" not in slides:
+        slides = slides.rename(columns={"wsi": "slide"})
+    return slides.assign(slide=slides["slide"].str.strip()) if "slide" in slides else slides
 
 
 def _check(
@@ -138,9 +145,11 @@ def _check(
     if "submission" in found:
         verdicts += suites.run(found["submission"], rules.ids("submission", params.ids))
     if len(slides):
-        known = slides.assign(is_known=slides["id"].isin(labels["id"]))
-        verdicts += suites.run(known.assign(split=slides.get("split", "")), rules.slides())
+        unknown = np.where(slides["id"].isin(labels["id"]), "", "no label")
+        mapped = slides.assign(unknown=unknown, split=slides.get("split", ""))
+        verdicts += suites.run(mapped, rules.slides())
         verdicts += suites.run(joins.joined(slides, labels), rules.slide_coverage())
+    verdicts += suites.run(joins.test_pool(inventory, found.get("submission")), rules.test_pool())
     for pool in POOL_TABLES:
         images = inventory[inventory["pool"] == pool]
         # Without a submission, or without test patches, there is nothing to predict.
@@ -252,14 +261,16 @@ def _metrics(
         metrics["num_bad_test_patches"] = int((quarantine["pool"] == "test").sum())
         metrics["num_slides"] = int(manifest["slide"].nunique())
         metrics["num_without_slide"] = int(manifest["slide"].isna().sum())
-        metrics["positive_share"] = float((manifest["label"] == "1").mean())
+        share = float((manifest["label"] == "1").mean()) if len(manifest) else None
+        metrics["positive_share"] = share
     return metrics
 
 
 def _sentence(verdict: Verdict) -> str:
     examples = ", ".join(verdict.examples)
-    rule = verdict.rule
-    return f"{rule.name}: {len(verdict.rows):,} found ({examples}). {rule.protects}"
+    is_of_rows = any(id_ for id_, _ in verdict.rows) or len(verdict.rows) > 1
+    found = f"{len(verdict.rows):,} found ({examples})" if is_of_rows else f"found {examples}"
+    return f"{verdict.rule.name}: {found}. {verdict.rule.protects}"
 
 
 def _plot(
