@@ -15,7 +15,7 @@ from metastasis.suites import Verdict
 OF_INGEST = ("pcam-", "zip-")  # what can't be opened stops before there is anything to judge
 # What stops beside the finding: the same fault, seen from another side.
 ALSO = {
-    "labels-rows": ["labels-positive-share"],
+    "labels-rows": ["labels-positive-share", "labelled-images-whole"],
     "labels-id-form": ["labelled-images-whole"],
     "labels-id-agrees": ["labels-id-unique"],
     "labelled-channels-in-order": ["labelled-id-is-hash"],
