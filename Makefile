@@ -55,8 +55,9 @@ format: setup ## format the code and mend what ruff can mend
 	ruff check --fix
 	ruff format
 
-bench: setup ## measure speed, as ratios
-	@for script in benchmarks/*.py; do echo "== $$script"; python $$script || exit 1; done
+bench: setup ## measure speed, as ratios; after a run also how many copies are found
+	@for name in demo ingest $$(test -e data/inventory.parquet && echo copies); do \
+		echo "== benchmarks/$$name.py"; python benchmarks/$$name.py || exit 1; done
 
 clean: ## remove caches and run state; data, models and DVC's cache stay
 	rm -rf .state .hypothesis .mypy_cache .pytest_cache .ruff_cache
