@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from test_kaggle_zip import zipped
+from test_pcam_files import SIZES, pack, write_pcam
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("dvc.yaml", "params.yaml", "stages", "src", ".dvc/config", ".dvcignore", ".gitignore")
@@ -274,6 +275,30 @@ def test_a_zip_with_bad_patches_ends_in_a_whole_submission_when_they_are_quarant
     submission = (project / "data/submission.csv").read_text().splitlines()
     assert len(submission) == 13
     assert any(row.startswith(f"{victims[1].stem},") for row in submission)
+
+
+@pytest.mark.slow
+def test_packed_hdf5_files_end_in_scores_on_their_official_splits(
+    project: Path, tmp_path: Path
+) -> None:
+    write_pcam(tmp_path / "pcam")
+    for path in list((tmp_path / "pcam").glob("*.h5")):
+        pack(path)
+    for section, key, value in (
+        ("data", "source", str(tmp_path / "pcam")),
+        ("validate", "ids", "any"),
+        ("split", "official", True),
+        ("train", "batch_size", 4),
+    ):
+        edit(project, section, key, value)
+    run(project, "dvc", "repro")
+    rows = (project / "data/scores.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[:2] for row in rows] == [
+        *(["test-00000" + str(number), "test"] for number in range(SIZES["test"])),
+        *(["valid-00000" + str(number), "validation"] for number in range(SIZES["valid"])),
+    ]
+    assert json.loads((project / "metrics/evaluate.json").read_text())["slide_disjoint"] is True
+    assert (project / "data/submission.csv").read_text() == "id,label\n"
 
 
 @pytest.mark.slow
