@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -153,51 +154,39 @@ def truncate_packed(folder: Path) -> None:
     packed.write_bytes(packed.read_bytes()[:-1000])
 
 
-PCAM_FAULTS = {
+def array(
+    kind: str, shape: tuple[int, ...], *, key: str = "", dtype: type = np.uint8
+) -> Callable[[Path], None]:
+    """Put an array of zeros in the place of the validation split's images or labels."""
+
+    def plant(folder: Path) -> None:
+        write_array(folder / f"{name('valid', kind)}.h5", key or kind, np.zeros(shape, dtype))
+
+    return plant
+
+
+def meta(content: str) -> Callable[[Path], None]:
+    """Put other rows in the place of the validation split's meta file."""
+
+    def plant(folder: Path) -> None:
+        (folder / f"{name('valid', 'meta')}.csv").write_text(content)
+
+    return plant
+
+
+PCAM_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "images without labels": (
         lambda folder: (folder / f"{name('valid', 'y')}.h5").unlink(),
         "pcam-pairs",
     ),
-    "a dataset of another name": (
-        lambda folder: write_array(
-            folder / f"{name('valid', 'x')}.h5", "images", np.zeros((4, 96, 96, 3), np.uint8)
-        ),
-        "pcam-dataset",
-    ),
-    "patches of 64 pixels": (
-        lambda folder: write_array(
-            folder / f"{name('valid', 'x')}.h5", "x", np.zeros((4, 64, 64, 3), np.uint8)
-        ),
-        "pcam-shape",
-    ),
-    "patches of floats": (
-        lambda folder: write_array(
-            folder / f"{name('valid', 'x')}.h5", "x", np.zeros((4, 96, 96, 3), np.float32)
-        ),
-        "pcam-dtype",
-    ),
-    "fewer labels than images": (
-        lambda folder: write_array(
-            folder / f"{name('valid', 'y')}.h5", "y", np.zeros((3, 1, 1, 1), np.uint8)
-        ),
-        "pcam-lengths",
-    ),
-    "fewer meta rows than images": (
-        lambda folder: (folder / f"{name('valid', 'meta')}.csv").write_text("wsi\na\n"),
-        "pcam-lengths",
-    ),
-    "meta rows without slides": (
-        lambda folder: (folder / f"{name('valid', 'meta')}.csv").write_text("coord_x\n1\n"),
-        "pcam-meta-columns",
-    ),
-    "meta rows with a surplus cell": (
-        lambda folder: (folder / f"{name('valid', 'meta')}.csv").write_text("wsi\na,x\n"),
-        "pcam-meta-cells",
-    ),
-    "an empty meta file": (
-        lambda folder: (folder / f"{name('valid', 'meta')}.csv").write_text(""),
-        "pcam-meta-cells",
-    ),
+    "a dataset of another name": (array("x", (4, 96, 96, 3), key="images"), "pcam-dataset"),
+    "patches of 64 pixels": (array("x", (4, 64, 64, 3)), "pcam-shape"),
+    "patches of floats": (array("x", (4, 96, 96, 3), dtype=np.float32), "pcam-dtype"),
+    "fewer labels than images": (array("y", (3, 1, 1, 1)), "pcam-lengths"),
+    "fewer meta rows than images": (meta("wsi\na\n"), "pcam-lengths"),
+    "meta rows without slides": (meta("coord_x\n1\n"), "pcam-meta-columns"),
+    "meta rows with a surplus cell": (meta("wsi\na,x\n"), "pcam-meta-cells"),
+    "an empty meta file": (meta(""), "pcam-meta-cells"),
     "a group in the place of the dataset": (group_of_its_name, "pcam-dataset"),
     "a link that leads nowhere": (dangling, "pcam-dataset"),
     "a truncated .h5.gz": (truncate_packed, "pcam-whole"),
