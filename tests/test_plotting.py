@@ -27,6 +27,12 @@ FIGURES = {
         limits=(0, 8),
         marks={"m": 5},
     ),
+    "leaks": lambda: plotting.leaks(
+        {
+            ("train", "test"): {"num_exact_copies": 1234, "num_near_copies": 0},
+            ("train", "validation"): {"num_exact_copies": 5, "num_near_copies": 6},
+        }
+    ),
     "quartiles": lambda: slide_quartiles(5),
 }
 
@@ -55,6 +61,12 @@ def test_a_figure_is_written_to_the_same_bytes(tmp_path: Path, name: str) -> Non
 
 def test_class_balance_says_counts_and_shares() -> None:
     assert texts(FIGURES["balance"]()) == ["60\n60.00%", "40\n40.00%"]
+
+
+def test_leaks_say_counts_and_what_is_unknown() -> None:
+    figure = FIGURES["leaks"]()
+    assert texts(figure) == ["unknown", "unknown", "1,234", "5", "0", "6"]
+    assert figure.axes[0].images[0].get_array().tolist() == [[0, 0], [1, 1], [0, 1]]
 
 
 def test_confusion_says_counts_and_the_shares_of_each_row() -> None:

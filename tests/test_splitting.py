@@ -284,6 +284,7 @@ def test_without_slides_copies_are_kept_together_all_the_same(tmp_path: Path) ->
     write(tmp_path, ORIGINALS + turned, [None] * 120)
     split, metrics = run(tmp_path)
     assert split["group"].nunique() == 60
+    assert metrics["leaks"] == {"num_exact_copies": 0, "num_near_copies": 0}  # slides: unknown
     assert split.groupby("group")["split"].nunique().max() == 1
     assert metrics["slide_disjoint"] is False
     assert metrics["num_exact_copies"] + metrics["num_near_copies"] == 60
@@ -300,6 +301,39 @@ def test_a_split_by_patch_leaks_and_says_so(
     assert "stand in more than one split; the numbers flatter" in capsys.readouterr().out
 
 
+def test_a_leak_among_kept_slides_stops_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Grouping is sabotaged, since without it no leak can come about."""
+    write(tmp_path, ORIGINALS + ORIGINALS, [f"s{number // 3}" for number in range(120)])
+    monkeypatch.setattr(grouping, "join", lambda _patches, groups, _copies: groups)
+    with pytest.raises(
+        InputError, match=r"split: \d+ pairs of exact copies stand in more than one"
+    ):
+        run(tmp_path)
+    assert not (tmp_path / "split.csv").exists()
+
+
+def test_leaks_are_counted_for_each_pair_of_splits() -> None:
+    table = pd.DataFrame(
+        {
+            "slide": ["x", "x", "x", "y", "y", None],
+            "split": ["train", "validation", "test", "train", "test", "test"],
+        }
+    )
+    copies = grouping.Copies(np.array([[0, 1], [1, 2]]), np.array([[3, 5], [4, 5]]), 0)
+    found = {
+        pair: tuple(grouping.leaks(table, copies, pair).values())
+        for pair in (("train", "validation"), ("train", "test"), ("validation", "test"))
+    }
+    assert found == {
+        ("train", "validation"): (1, 1, 0),
+        ("train", "test"): (2, 0, 1),
+        ("validation", "test"): (1, 1, 0),
+    }
+    assert tuple(grouping.leaks(table, copies, tables.SPLITS).values()) == (2, 2, 1)
+
+
 def test_official_splits_are_taken_as_they_are_and_their_leaks_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -308,7 +342,7 @@ def test_official_splits_are_taken_as_they_are_and_their_leaks_told(
     manifest = pd.read_csv(tmp_path / "manifest.csv").set_index("id")
     assert (split["split"] == manifest["official"]).all()
     assert metrics["leaks"] == {"num_slides": 10, "num_exact_copies": 1, "num_near_copies": 0}
-    assert "10 slides, 1 pairs of exact" in capsys.readouterr().out
+    assert "10 slides, 1 pairs of exact copies stand in more" in capsys.readouterr().out
 
 
 def test_official_splits_without_a_test_part_are_taken(tmp_path: Path) -> None:

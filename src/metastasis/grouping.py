@@ -3,6 +3,7 @@
 Into which split a group goes, `splitting` decides.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,17 +75,21 @@ def join(patches: pd.DataFrame, groups: pd.Series, copies: Copies) -> pd.Series:
     return pd.Series(first[codes], patches.index, dtype="str")
 
 
-def leaks(patches: pd.DataFrame, copies: Copies) -> dict[str, int]:
-    """Return how many slides, and how many pairs of copies, stand in more than one split."""
-    split = patches["split"].to_numpy()
-    homes = patches[["slide", "split"]].dropna().drop_duplicates()
+def leaks(patches: pd.DataFrame, copies: Copies, splits: Collection[str]) -> dict[str, int]:
+    """Return how many slides, and how many pairs of copies, stand in more than one of `splits`.
+
+    Where no slide is known, nothing is said about slides.
+    """
+    split = patches["split"].where(patches["split"].isin(splits))
+    homes = patches[["slide"]].assign(split=split).dropna().drop_duplicates()
     num_slides = homes.loc[homes["slide"].duplicated(), "slide"].nunique()
-    return {
-        "num_slides": num_slides,
+    slides = {"num_slides": num_slides} if patches["slide"].notna().any() else {}
+    return slides | {
         "num_exact_copies": _num_apart(copies.exact, split),
         "num_near_copies": _num_apart(copies.near, split),
     }
 
 
-def _num_apart(pairs: Pairs, split: NDArray[np.object_]) -> int:
-    return int((split[pairs[:, 0]] != split[pairs[:, 1]]).sum())
+def _num_apart(pairs: Pairs, split: pd.Series) -> int:
+    first, second = (split.iloc[rows].reset_index(drop=True) for rows in pairs.T)
+    return int((first.notna() & second.notna() & (first != second)).sum())

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -271,6 +271,31 @@ def slide_sizes(sizes: Mapping[str, NDArray[np.integer]]) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("patches")
+    return figure
+
+
+def leaks(counts: Mapping[tuple[str, str], Mapping[str, int]]) -> Figure:
+    """A table of what stands in both splits of each pair; cells that aren't 0 are coloured."""
+    figure, axes = _axes("What stands in two splits", 1.5 * len(counts) + 1.8, 2.6)
+    rows = {
+        "num_slides": "slides",
+        "num_exact_copies": "exact copies,\npairs",
+        "num_near_copies": "near copies,\npairs",
+    }
+    is_leak = np.array([[pair.get(row, 0) > 0 for pair in counts.values()] for row in rows])
+    colours = ListedColormap(["white", ORANGE])
+    axes.imshow(is_leak, cmap=colours, vmin=0, vmax=1, aspect="auto")
+    for y, row in enumerate(rows):
+        for x, pair in enumerate(counts.values()):
+            text = f"{pair[row]:,}" if row in pair else "unknown"
+            axes.text(x, y, text, ha="center", va="center", weight="bold")
+    axes.set_xticks(range(len(counts)), [",\n".join(pair) for pair in counts])
+    axes.set_yticks(range(len(rows)), rows.values())
+    axes.set_xticks(np.arange(1, len(counts)) - 0.5, minor=True)
+    axes.set_yticks(np.arange(1, len(rows)) - 0.5, minor=True)
+    axes.grid(which="minor", color="#DDDDDD")
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
     return figure
 
 

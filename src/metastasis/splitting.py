@@ -3,6 +3,7 @@
 Which patches belong together, `grouping` knows. What still stands on both sides, is counted.
 """
 
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -78,7 +79,7 @@ def split(
     files.write_json(metrics_path, metrics)
     _tell(params, metrics)
     files.write_csv(split_path, table[["id", "label", "slide", "group", "split", "fold"]])
-    _plot(table, plots_folder)
+    _plot(table, copies, plots_folder)
 
 
 def _read(manifest_path: Path, inventory_path: Path) -> pd.DataFrame:
@@ -172,7 +173,7 @@ def describe(table: pd.DataFrame, copies: Copies) -> dict[str, Any]:
         for name, part in _parts(table).items()
     }
     return metrics | {
-        "leaks": grouping.leaks(table, copies),
+        "leaks": grouping.leaks(table, copies, SPLITS),
         "num_exact_copies": len(copies.exact),
         "num_near_copies": len(copies.near),
         "num_flat": copies.num_flat,
@@ -193,10 +194,13 @@ def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
         InputError: slides are to be kept whole, and a slide or a copy stands in two splits.
     """
     leaks = metrics["leaks"]
-    found = (
-        f"{leaks['num_slides']:,} slides, {leaks['num_exact_copies']:,} pairs of exact and "
-        f"{leaks['num_near_copies']:,} of near copies stand in more than one split"
-    )
+    texts = {
+        "num_slides": "slides",
+        "num_exact_copies": "pairs of exact copies",
+        "num_near_copies": "pairs of near copies",
+    }
+    counts = [f"{leaks[name]:,} {text}" for name, text in texts.items() if leaks.get(name)]
+    found = f"{', '.join(counts)} stand in more than one split"
     if any(leaks.values()) and params.groups == "slide" and not params.official:
         raise InputError(f"split: {found}, though slides and copies are kept whole.")
     share = metrics["largest_group_share"]
@@ -211,18 +215,20 @@ def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
         print("split: slides are unknown or shared; metrics say slide_disjoint: false")
 
 
-def _plot(table: pd.DataFrame, plots_folder: Path) -> None:
+def _plot(table: pd.DataFrame, copies: Copies, plots_folder: Path) -> None:
+    parts = _parts(table)
     balance = {
         name: (int((part["label"] == 0).sum()), int((part["label"] == 1).sum()))
-        for name, part in _parts(table).items()
+        for name, part in parts.items()
     }
     plotting.save(plotting.split_balance(balance), plots_folder / "balance.png")
     sizes = {
-        name: part["slide"].value_counts().sort_values().to_numpy()
-        for name, part in _parts(table).items()
+        name: part["slide"].value_counts().sort_values().to_numpy() for name, part in parts.items()
     }
     if any(len(values) for values in sizes.values()):
         plotting.save(plotting.slide_sizes(sizes), plots_folder / "slides.png")
+    shared = {pair: grouping.leaks(table, copies, pair) for pair in combinations(parts, 2)}
+    plotting.save(plotting.leaks(shared), plots_folder / "leaks.png")
 
 
 def _check(counts: Counts, names: list[str]) -> None:

@@ -1,0 +1,117 @@
+"""How far each way of splitting is from the truth: the AUC it claims, and that on unseen slides.
+
+Takes what ingest and validate wrote (`data/` of a run, by default). Some slides are set aside first
+and nothing sees them: those of the official splits other than train where there are such, half of
+the slides otherwise. The rest is split by patch, by stain and, where slides are known, by slide;
+each split trains the same network by the project's params and claims an AUC on its own test part.
+The slides set aside say what that network is worth.
+
+Usage: python benchmarks/leakage.py [FOLDER] [--seeds N ...] [--set train.KEY=VALUE ...]
+"""
+
+import argparse
+import contextlib
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupShuffleSplit
+
+from metastasis import files, params, scoring, shards, splitting, tables, training
+from metastasis.splitting import SplitParams
+from metastasis.training import TrainParams
+
+UNSEEN_SHARE = 0.5  # of the slides, where no official split says which
+
+
+@dataclass(frozen=True)
+class Result:
+    """One network's AUC, by its own test part and on slides that nothing of it has seen."""
+
+    groups: str
+    seed: int
+    claimed: float
+    unseen: float
+
+
+def set_aside(manifest: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the patches to be split and those of slides that are kept unseen."""
+    if manifest["official"].notna().all():
+        is_seen = manifest["official"] == "train"
+        return manifest[is_seen], manifest[~is_seen]
+    divided = GroupShuffleSplit(1, test_size=UNSEEN_SHARE, random_state=seed)
+    seen, unseen = next(divided.split(manifest, groups=manifest["slide"]))
+    return manifest.iloc[seen], manifest.iloc[unseen]
+
+
+def measure(
+    folder: Path, manifest: pd.DataFrame, split_params: SplitParams, train_params: TrainParams
+) -> Result:
+    """Split, train and score in a temporary folder."""
+    seen, unseen = set_aside(manifest, split_params.seed)
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+        here = Path()
+        files.write_csv(here / "manifest.csv", seen.assign(official=""))
+        splitting.split(
+            split_params,
+            here / "manifest.csv",
+            folder / "inventory.parquet",
+            folder / "patches",
+            split_path=here / "split.csv",
+            metrics_path=here / "split.json",
+            plots_folder=here / "plots",
+        )
+        training.train(
+            train_params,
+            here / "split.csv",
+            folder / "patches",
+            model_path=here / "model.keras",
+            log_folder=here / "log",
+            plots_folder=here / "plots",
+        )
+        split = tables.read_patches(here / "split.csv")
+        patches = shards.read(folder / "patches")
+        claimed, truth = (
+            roc_auc_score(
+                part["label"],
+                scoring.score(
+                    here / "model.keras", patches, patches.locate(part["id"], "labelled")
+                ),
+            )
+            for part in (split[split["split"] == "test"], unseen)
+        )
+    return Result(split_params.groups, split_params.seed, float(claimed), float(truth))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("data"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--set", nargs="+", default=[], help="of section train, as KEY=VALUE")
+    arguments = parser.parse_args()
+    changes = {key: yaml.safe_load(value) for key, value in (x.split("=") for x in arguments.set)}
+    split_params = params.read("split", SplitParams)
+    train_params = params.read("train", TrainParams)
+    manifest = tables.read_patches(arguments.folder / "manifest.csv")
+    ways = ["patch", "stain"] + (["slide"] if manifest["slide"].notna().all() else [])
+    results = []
+    for seed in arguments.seeds:
+        for groups in ways:
+            result = measure(
+                arguments.folder.resolve(),
+                manifest,
+                split_params.model_copy(update={"groups": groups, "seed": seed}),
+                TrainParams(**{**train_params.model_dump(), **changes, "seed": seed}),
+            )
+            results.append(asdict(result))
+            print(result, flush=True)
+    table = pd.DataFrame(results).assign(flattery=lambda x: x["claimed"] - x["unseen"])
+    means = table.groupby("groups", sort=False)[["claimed", "unseen", "flattery"]]
+    print(means.agg(["mean", "sem"]).round(4).to_string())
+
+
+if __name__ == "__main__":
+    main()
