@@ -10,6 +10,7 @@ with stage.tensorflow_starting():
 
 def main(
     model: Path,
+    decision: Path,
     split: Path,
     quarantine: Path,
     crops: Path,
@@ -20,6 +21,7 @@ def main(
     predicting.predict(
         params.read("predict", predicting.PredictParams),
         model_path=model,
+        decision_path=decision,
         split_path=split,
         quarantine_path=quarantine,
         crops_folder=crops,

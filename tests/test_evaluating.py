@@ -13,7 +13,7 @@ from scipy.special import expit
 from sklearn import metrics
 from test_shards import write
 
-from metastasis import evaluating, models, saving, shards
+from metastasis import evaluating, models, saving, scoring, shards
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +32,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def evaluate(data: Path, out: Path, sensitivity: float | None = None) -> dict[str, Any]:
+def evaluate(
+    data: Path,
+    out: Path,
+    sensitivity: float | None = None,
+    tta: scoring.TestTime = "none",
+) -> dict[str, Any]:
     evaluating.evaluate(
-        evaluating.EvaluateParams(sensitivity=sensitivity),
+        evaluating.EvaluateParams(sensitivity=sensitivity, tta=tta),
         model_path=data / "model.keras",
         split_path=data / "split.csv",
         crops_folder=data / "crops",
@@ -63,6 +68,24 @@ def test_scores_are_the_saved_networks_and_the_numbers_are_the_scores(
         called = expit(part["logit"].to_numpy()) >= numbers["threshold"]
         assert numbers[name]["accuracy"] == pytest.approx((called == part["label"]).mean())
     assert numbers["slide_disjoint"] is True
+
+
+def test_scores_over_flips_and_turns_are_the_means_of_the_eight(data: Path, tmp_path: Path) -> None:
+    numbers = evaluate(data, tmp_path, tta="d4")
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    patches = shards.read(data / "crops")
+    pixels = patches.take(patches.locate(scores["id"], "labelled"))
+    network = models.to_logits(keras.saving.load_model(data / "model.keras"))
+    sides = (pixels, pixels[:, ::-1])
+    turned = [np.rot90(side, number, axes=(1, 2)) for side in sides for number in range(4)]
+    each = np.array([network(images).numpy()[:, 0] for images in turned])
+    assert each.std(axis=0).min() > 1e-4  # the network does tell them apart
+    assert scores["logit"].to_numpy() == pytest.approx(each.mean(axis=0), abs=1e-5)
+    area = metrics.roc_auc_score(
+        *scores[scores["split"] == "test"][["label", "logit"]].T.to_numpy()
+    )
+    assert numbers["test"]["roc_auc"] == pytest.approx(area, abs=1e-6)
+    assert json.loads((tmp_path / "decision.json").read_text())["tta"] == "d4"
 
 
 def test_the_threshold_does_not_know_the_test_labels(data: Path, tmp_path: Path) -> None:

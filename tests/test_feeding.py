@@ -66,10 +66,11 @@ def test_augmentation_differs_from_epoch_to_epoch(feed: feeding.Feed) -> None:
     assert len(set(seen)) == len(seen)
 
 
-def test_the_dataset_is_those_batches_in_order(feed: feeding.Feed) -> None:
-    batches = list(feed.dataset(2).as_numpy_iterator())
-    assert len(batches) == 8
-    for step, (patches, labels) in enumerate(batches):
+@pytest.mark.parametrize("epoch", [0, 1, 5])
+def test_an_epochs_dataset_is_its_batches_in_order(feed: feeding.Feed, epoch: int) -> None:
+    batches = list(feed.epoch(epoch).as_numpy_iterator())
+    assert len(batches) == 4
+    for step, (patches, labels) in enumerate(batches, 4 * epoch):
         expected = feed.batch(step)
         assert np.array_equal(patches, expected[0])
         assert np.array_equal(labels, expected[1])

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 from test_shards import write
 
-from metastasis import models, predicting, saving, shards, sources
+from metastasis import models, predicting, saving, scoring, shards, sources
 from metastasis.errors import InputError
 
 
@@ -26,6 +27,7 @@ def data(tmp_path: Path) -> Path:
     split = pd.DataFrame(labels | {"split": ["train"] * 3 + ["validation", "test"]})
     split.to_csv(tmp_path / "split.csv", index=False)
     quarantine(tmp_path, [])
+    decide(tmp_path, "none")
     saving.save(models.build("compact", 32), tmp_path / "model.keras")
     return tmp_path
 
@@ -33,6 +35,10 @@ def data(tmp_path: Path) -> Path:
 def ask(data: Path, ids: list[str]) -> None:
     sample = pd.DataFrame({"id": ids, "label": 0})
     sample.to_csv(data / "tables" / sources.SUBMISSION_NAME, index=False)
+
+
+def decide(data: Path, tta: scoring.TestTime) -> None:
+    (data / "decision.json").write_text(json.dumps({"threshold": 0.5, "tta": tta}))
 
 
 def quarantine(data: Path, ids: list[str]) -> None:
@@ -47,6 +53,7 @@ def predict(
     predicting.predict(
         predicting.PredictParams(round=is_rounded, bad_patches=bad_patches),
         model_path=data / "model.keras",
+        decision_path=data / "decision.json",
         split_path=data / "split.csv",
         quarantine_path=data / "quarantine.csv",
         crops_folder=data / "crops",
@@ -69,6 +76,18 @@ def test_a_submission_keeps_ids_order_and_probabilities(data: Path) -> None:
     assert len(np.unique(expected)) == 3
     rounded = predict(data, is_rounded=True)
     assert rounded["label"].tolist() == (expected >= 0.5).astype(int).tolist()
+
+
+def test_patches_are_scored_as_validation_was(data: Path) -> None:
+    ask(data, ["p7", "p3"])
+    plain = predict(data)["label"].to_numpy()
+    decide(data, "d4")
+    averaged = predict(data)["label"].to_numpy()
+    patches = shards.read(data / "crops")
+    places = patches.locate(pd.Series(["p7", "p3"]), "test")
+    logits = scoring.score(data / "model.keras", patches, places, "d4")
+    assert averaged == pytest.approx(expit(logits), abs=1e-6)
+    assert np.abs(averaged - plain).min() > 1e-6
 
 
 @pytest.mark.parametrize("lacking", ["sample submission", "rows", "test patches"])

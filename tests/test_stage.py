@@ -38,3 +38,22 @@ def test_a_defect_of_ours_keeps_its_traceback(tmp_path: Path) -> None:
 def test_missing_arguments_are_told_by_name(tmp_path: Path) -> None:
     result = run(tmp_path, "pass", "a")
     assert (result.returncode, result.stderr) == (1, "usage: python stages/count.py WORDS COUNTS\n")
+
+
+def test_a_full_disk_is_told_without_a_traceback(tmp_path: Path) -> None:
+    result = run(tmp_path, "Path('/dev/full').write_text('x')", "a", "b")
+    assert (result.returncode, result.stderr) == (
+        1,
+        "count.py: No space left on device; free some space, and run the same again.\n",
+    )
+
+
+def test_ctrl_c_ends_without_a_traceback(tmp_path: Path) -> None:
+    body = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    result = run(tmp_path, body, "a", "b")
+    assert (result.returncode, result.stderr) == (130, "")
+
+
+def test_another_error_of_the_system_keeps_its_traceback(tmp_path: Path) -> None:
+    result = run(tmp_path, "Path('missing').read_text()", "a", "b")
+    assert "FileNotFoundError" in result.stderr

@@ -1,6 +1,13 @@
 """Tests of `metastasis.training`: a whole run in a few steps on coloured noise."""
 
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -11,7 +18,7 @@ from conftest import assert_same_bytes
 from numpy.typing import NDArray
 from test_shards import write
 
-from metastasis import scoring, shards, training
+from metastasis import resuming, scoring, shards, training
 from metastasis.errors import InputError
 
 pytestmark = pytest.mark.medium
@@ -26,6 +33,9 @@ PARAMS = training.TrainParams(
     schedule="cosine",
     warmup_epochs=1,
     weight_decay=0.01,
+    average_decay=0.99,
+    label_smoothing=0.0,
+    class_weights="none",
     geometry="d4",
     stain_jitter=0.1,
     precision="float32",
@@ -70,6 +80,103 @@ def test_two_runs_give_the_same_bytes_and_another_seed_other_weights(data: Path)
     assert_same_bytes(first, second, 10)
     pairs = zip(weights(first), weights(other), strict=True)
     assert any(not np.array_equal(a, b) for a, b in pairs)
+
+
+def test_a_run_that_broke_off_goes_on_and_ends_in_the_same_bytes(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = train(data, "whole", epochs=4)
+    save, num_saved = resuming.save, 0
+
+    def save_twice(path: Path, state: resuming.State) -> None:
+        nonlocal num_saved
+        save(path, state)
+        num_saved += 1
+        if num_saved == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(resuming, "save", save_twice)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, "broken", epochs=4)
+    shutil.rmtree(data / "broken")  # as DVC does with outputs before it reruns a stage
+    capsys.readouterr()
+    assert_same_bytes(whole, train(data, "broken", epochs=4), 10)
+    assert "goes on after epoch 2" in capsys.readouterr().out
+    assert list(training.STATE_FOLDER.iterdir()) == []
+
+
+def test_a_state_of_other_params_is_left_alone(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "_log", lambda *_: 1 / 0)  # after the state of epoch 1
+        with pytest.raises(ZeroDivisionError):
+            train(data, "broken")
+    left = list(training.STATE_FOLDER.iterdir())
+    train(data, "other", learning_rate=0.002)
+    assert "goes on" not in capsys.readouterr().out
+    assert list(training.STATE_FOLDER.iterdir()) == left
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from test_training import PARAMS, train
+import metastasis.files
+if sys.argv[2] == "in the writing":
+    import os, signal, numpy
+    savez = numpy.savez
+    def die(file, **arrays):
+        if len(arrays["history"]) > 500:  # of the third epoch
+            file.write(b"half")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        savez(file, **arrays)
+    numpy.savez = die
+train(Path(), sys.argv[1], epochs=16, patience=16)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_goes_on_and_ends_in_the_same_bytes(data: Path) -> None:
+    """Killed from outside in 4 random moments and once by itself with a state half written."""
+
+    def start(out: str, how: str = "") -> subprocess.Popen[str]:
+        shutil.rmtree(data / out, ignore_errors=True)
+        return subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, out, how],
+            cwd=data,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def epochs(process: subprocess.Popen[str]) -> Iterator[int]:
+        assert process.stdout is not None
+        return (int(line.split(":")[0][6:]) for line in process.stdout if line[:5] == "epoch")
+
+    random = np.random.default_rng()  # any moment: a failure would be a defect, whatever the seed
+    with start("whole") as process:
+        assert len(list(epochs(process))) == 16
+    assert process.returncode == 0
+    with start("killed", "in the writing") as process:
+        assert list(epochs(process)) == [1, 2, 3]
+    assert process.returncode == -signal.SIGKILL
+    assert len(list((data / ".state/train").glob("*.partial"))) == 1
+    seen = []
+    for _ in range(4):
+        with start("killed") as process:
+            seen.append(next(epochs(process)))
+            time.sleep(random.uniform(0, 0.4))
+            process.kill()
+    with start("killed") as process:
+        seen += epochs(process)
+    assert process.returncode == 0
+    assert seen[0] == 3  # the third epoch's state was not whole
+    assert seen[1:] == sorted(seen[1:])
+    assert seen[-1] == 16
+    assert_same_bytes(data / "whole", data / "killed", 10)
 
 
 def test_it_stops_when_validation_does_not_improve_and_saves_the_best_epoch(data: Path) -> None:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from metastasis import symmetries
 from metastasis.shards import UInt8
 
 Geometry = Literal["none", "d4", "affine"]
@@ -29,19 +30,18 @@ def augment(
     of the change of each channel's optical density.
     """
     if geometry == "d4":
-        patches = turn(patches, random.integers(8, size=len(patches)))
+        patches = turn(patches, random.integers(symmetries.NUM_ELEMENTS, size=len(patches)))
     elif geometry == "affine":
         patches = _warp(patches, random)
     return jitter_stain(patches, random, stain_jitter) if stain_jitter else patches
 
 
 def turn(patches: UInt8, elements: NDArray[np.integer]) -> UInt8:
-    """Apply to each patch one of the 8 flips and quarter turns: turns 0-3, then mirrored ones."""
+    """Apply to each patch its element of D4, (n,) numbers as in `symmetries`."""
     turned = np.empty_like(patches)
     for element in np.unique(elements):
         chosen = elements == element
-        mirrored = patches[chosen][:, :, :: -1 if element >= 4 else 1]  # noqa: PLR2004
-        turned[chosen] = np.rot90(mirrored, element % 4, axes=(1, 2))
+        turned[chosen] = symmetries.turn(patches[chosen], int(element))
     return turned
 
 

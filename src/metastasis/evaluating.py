@@ -19,9 +19,10 @@ MAX_CURVE_POINTS = 200  # more make a curve's file large and its picture no bett
 
 
 class EvaluateParams(Section):
-    """How the threshold is chosen on validation."""
+    """How patches are scored, and the threshold chosen on validation."""
 
     sensitivity: Annotated[float, Field(gt=0, le=1)] | None
+    tta: scoring.TestTime
 
 
 def evaluate(
@@ -43,7 +44,7 @@ def evaluate(
     watched = table[table["split"].isin(["validation", "test"])].reset_index(drop=True)
     patches = shards.read(crops_folder)
     places = patches.locate(watched["id"], "labelled")
-    scores = watched.assign(logit=scoring.score(model_path, patches, places))
+    scores = watched.assign(logit=scoring.score(model_path, patches, places, params.tta))
     files.write_csv(scores_path, scores[["id", "split", "label", "slide", "logit"]])
 
     probabilities = expit(scores["logit"].to_numpy(np.float64))
@@ -52,7 +53,7 @@ def evaluate(
         for name, part in scores.groupby("split")
     }
     threshold = measuring.choose_threshold(*parts["validation"], params.sensitivity)
-    files.write_json(decision_path, {"threshold": threshold})
+    files.write_json(decision_path, {"threshold": threshold, "tta": params.tta})
     numbers: dict[str, Any] = {
         name: measuring.summarize(*part, threshold) for name, part in parts.items()
     }

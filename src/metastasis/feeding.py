@@ -47,9 +47,10 @@ class Feed:
         random = _chance(self.seed, epoch, number)
         return self.augment(patches, random), self.labels[chosen, np.newaxis]
 
-    def dataset(self, num_epochs: int) -> tf.data.Dataset:
-        """Return the batches of all epochs in order, made ahead while the network trains."""
-        steps = tf.data.Dataset.range(num_epochs * self.num_steps)
+    def epoch(self, number: int) -> tf.data.Dataset:
+        """Return the batches of one epoch in order, made ahead while the network trains."""
+        start = number * self.num_steps
+        steps = tf.data.Dataset.range(start, start + self.num_steps)
         return _loaded(steps, self.batch, self.patches.size, self.batch_size)
 
 
@@ -80,7 +81,7 @@ def _loaded(
     return numbers.map(shaped).prefetch(NUM_AHEAD)
 
 
-@lru_cache(maxsize=2)  # two, since the next epoch's first batches are made ahead
+@lru_cache(maxsize=1)
 def _order(num: int, seed: int, epoch: int) -> NDArray[np.integer]:
     return _chance(seed, epoch).permutation(num)
 

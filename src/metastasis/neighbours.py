@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from metastasis import symmetries
 from metastasis.shards import Patches, UInt8
 
 NUM_BANDS = 8  # of 8 bits each
@@ -62,9 +63,10 @@ def correlations(first: UInt8, second: UInt8) -> NDArray[np.float32]:
     turns.
     """
     one, other = _thumbnails(first), _thumbnails(second)
-    turns = [np.rot90(other, number, axes=(1, 2)) for number in range(4)]
-    symmetries = [image for turn in turns for image in (turn, turn[:, :, ::-1])]
-    found = [np.einsum("nij,nij->n", one, image) for image in symmetries]
+    found = [
+        np.einsum("nij,nij->n", one, symmetries.turn(other, element))
+        for element in range(symmetries.NUM_ELEMENTS)
+    ]
     return np.asarray(np.max(found, axis=0), np.float32)
 
 

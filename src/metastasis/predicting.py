@@ -1,5 +1,6 @@
 """Scores the test patches and writes the submission in the ids and order it is asked for."""
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,7 @@ def predict(
     params: PredictParams,
     *,
     model_path: Path,
+    decision_path: Path,
     split_path: Path,
     quarantine_path: Path,
     crops_folder: Path,
@@ -53,7 +55,9 @@ def predict(
     probabilities = np.full(len(ids), share)
     if not is_bad.all():
         places = patches.locate(ids[~is_bad], "test")
-        probabilities[~is_bad] = expit(scoring.score(model_path, patches, places).astype(float))
+        tta = json.loads(decision_path.read_text())["tta"]  # scored as validation was
+        logits = scoring.score(model_path, patches, places, tta)
+        probabilities[~is_bad] = expit(logits.astype(np.float64))
     is_positive = probabilities >= ROUND_THRESHOLD
     numbers = {
         "num_patches": len(ids),

@@ -3,8 +3,10 @@
 What the stages do stands in their own modules.
 """
 
+import errno
 import inspect
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,12 +15,15 @@ from pathlib import Path
 
 from metastasis.errors import InputError
 
+INTERRUPTED = 128 + signal.SIGINT  # a shell's exit code after Ctrl-C
+
 
 def run(main: Callable[..., None]) -> None:
     """Call `main` with the command line's arguments as paths.
 
-    An `InputError`, or a lack of permission, ends the process with its message and exit code 1,
-    without a traceback; any other error is a defect of ours and keeps its traceback.
+    An `InputError`, a lack of permission or of space ends the process with its message and exit
+    code 1, Ctrl-C with 130, without a traceback; any other error is a defect of ours and keeps its
+    traceback.
     """
     script = Path(sys.argv[0]).absolute()
     paths = [Path(argument) for argument in sys.argv[1:]]
@@ -33,6 +38,12 @@ def run(main: Callable[..., None]) -> None:
         sys.exit(f"{script.name}: {error}")
     except PermissionError as error:
         sys.exit(f"{script.name}: {error.filename}: {error.strerror}; its owner can change that.")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(f"{script.name}: {error.strerror}; free some space, and run the same again.")
 
 
 @contextmanager

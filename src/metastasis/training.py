@@ -1,32 +1,49 @@
 """Trains the network on the training patches and keeps the weights that validate best.
 
-What the networks are stands in `models`, how batches are made in `feeding` and `augmenting`.
+What the networks are stands in `models`, how batches are made in `feeding` and `augmenting`, how
+weights change in `optimizing`, and how a state is kept in `resuming`.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 from dvclive import Live
-from dvclive.keras import DVCLiveCallback
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from sklearn import metrics
+from sklearn.utils.class_weight import compute_class_weight
 from tqdm import tqdm
-from tqdm.keras import TqdmCallback
 
-from metastasis import augmenting, feeding, layers, models, plotting, saving, shards, tables
+from metastasis import (
+    augmenting,
+    feeding,
+    layers,
+    models,
+    optimizing,
+    plotting,
+    resuming,
+    saving,
+    shards,
+    tables,
+)
 from metastasis.errors import InputError
+from metastasis.optimizing import Average
 from metastasis.params import Section, Seed
+from metastasis.resuming import Arrays, Row, State
 
 STATE_FOLDER = Path(".state/train")  # in git's and DVC's ignore lists: no output of the stage
 SCORING_BATCH_SIZE = 256
 AMPERE = (8, 0)  # the first of NVIDIA's compute capabilities with bfloat16
-FINAL_RATE = 0.01  # of the learning rate, at the end of the cosine
 
 
 class TrainParams(Section):
@@ -38,12 +55,23 @@ class TrainParams(Section):
     patience: PositiveInt
     batch_size: Annotated[int, Field(ge=2)]
     learning_rate: PositiveFloat
-    schedule: Literal["cosine", "constant"]
+    schedule: optimizing.Schedule
     warmup_epochs: NonNegativeInt
     weight_decay: NonNegativeFloat
+    average_decay: Annotated[float, Field(ge=0, lt=1)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    class_weights: Literal["none", "balanced"]
     geometry: augmenting.Geometry
     stain_jitter: Annotated[float, Field(ge=0, le=0.5)]
     precision: Literal["auto", "float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class _Validation:
+    """The validation patches in batches, and their labels (n,) in the same order."""
+
+    batches: tf.data.Dataset
+    labels: NDArray[np.float32]
 
 
 def train(
@@ -57,6 +85,8 @@ def train(
 ) -> None:
     """Train on split `train`, watch split `validation`, write the best weights as a plain model.
 
+    A run that was killed goes on after its last finished epoch and ends in the same bits.
+
     Raises:
         InputError: there are fewer patches than a batch, the crop doesn't fit the network, or the
             loss stopped being a number.
@@ -65,64 +95,164 @@ def train(
     patches = shards.read(crops_folder)
     feed = _feed(params, patches, table[table["split"] == "train"])
     validation = _validation(patches, table[table["split"] == "validation"])
+    policy = _policy(params.precision)
+    data = [split_path, crops_folder / shards.INDEX_NAME, *shards.paths(crops_folder)]
+    key = resuming.key(params.model_dump() | {"policy": policy}, data)
+
     keras.utils.set_random_seed(params.seed)
     tf.config.experimental.enable_op_determinism()
-    policy = _policy(params.precision)
     network = _compiled(params, patches.size, feed.num_steps, policy)
     print(
         f"train: {params.model}, {network.count_params():,} parameters, {policy}, "
         f"{len(feed.labels):,} patches"
     )
-    facts = {"slide_disjoint": tables.is_slide_disjoint(table)}
-    history = _fit(params, network, feed, validation, log_folder, facts)
+    state_path = STATE_FOLDER / f"{key}.npz"
+    with Live(log_folder, dvcyaml=False, save_dvc_exp=False, report=None) as live:
+        state = _fit(params, network, feed, validation, live=live, state_path=state_path)
+        scores = [row["eval/auc"] for row in state.history]
+        live.summary["best_epoch"] = int(np.argmax(scores)) + 1
+        live.summary["best_auc"] = max(scores)
+        live.summary["slide_disjoint"] = tables.is_slide_disjoint(table)
     plain = models.build(params.model, patches.size)
-    plain.set_weights(network.get_weights())
+    plain.set_weights(state.best)
     saving.save(plain, model_path)
-    plotting.save(_history_figure(history), plots_folder / "history.png")
+    plotting.save(_history_figure(state.history), plots_folder / "history.png")
+    state_path.unlink()
 
 
 def _fit(
     params: TrainParams,
     network: keras.Model,
     feed: feeding.Feed,
-    validation: tf.data.Dataset,
-    log_folder: Path,
-    facts: dict[str, bool],
-) -> dict[str, list[float]]:
-    """Fit and leave `network` with the weights that validate best; return the history.
+    validation: _Validation,
+    *,
+    live: Live,
+    state_path: Path,
+) -> State:
+    """Train until the epochs or the patience are over; return the state after the last epoch.
 
-    `facts` are logged beside the metrics.
+    A state is stored before its epoch is logged, and what it holds is logged anew when it is gone
+    on from: DVC deletes the logs before a stage runs.
     """
-    STATE_FOLDER.mkdir(parents=True, exist_ok=True)
-    best_path = STATE_FOLDER / "best.weights.h5"
-    best_path.unlink(missing_ok=True)
-    with Live(log_folder, dvcyaml=False, save_dvc_exp=False, report=None) as live:
-        callbacks = [
-            keras.callbacks.TerminateOnNaN(),
-            keras.callbacks.ModelCheckpoint(
-                best_path, "val_auc", mode="max", save_best_only=True, save_weights_only=True
-            ),
-            keras.callbacks.EarlyStopping("val_auc", mode="max", patience=params.patience),
-            _Report(live, params.batch_size * feed.num_steps),
-            DVCLiveCallback(live=live),
-            TqdmCallback(desc="train", disable=None),
-        ]
-        history: dict[str, list[float]] = network.fit(
-            feed.dataset(params.epochs),
-            steps_per_epoch=feed.num_steps,
-            epochs=params.epochs,
-            validation_data=validation,
-            callbacks=callbacks,
-            shuffle=False,  # the feed has shuffled
-            verbose=0,
-        ).history
-        _check_loss(history)
-        live.summary["best_epoch"] = int(np.argmax(history["val_auc"])) + 1
-        live.summary["best_auc"] = max(history["val_auc"])
-        live.summary |= facts
-        live.make_summary()
-    network.load_weights(best_path)
-    return history
+    average = Average(network, params.average_decay)
+    state = resuming.load(state_path) or _state(network, average, [], [])
+    _restore(network, average, state)
+    if state.history:
+        print(f"train: goes on after epoch {len(state.history)}")
+    for row in state.history:
+        _log(live, row)
+    fit = partial(network.fit, class_weight=_class_weights(params, feed), shuffle=False, verbose=0)
+    while not _is_over(params, state.history):
+        epoch = len(state.history)
+        if params.schedule == "plateau":
+            scores = [row["eval/auc"] for row in state.history]
+            network.optimizer.learning_rate = optimizing.plateau_rate(params.learning_rate, scores)
+        start = time.perf_counter()
+        with _telling_how_to_go_on(epoch), _progress(epoch, feed.num_steps) as progress:
+            callbacks = [keras.callbacks.TerminateOnNaN(), average, progress]
+            fitted = fit(feed.epoch(epoch), callbacks=callbacks).history
+            speed = feed.num_steps * feed.batch_size / (time.perf_counter() - start)
+            row = {f"train/{name}": float(values[-1]) for name, values in fitted.items()}
+            row["train/learning_rate"] = float(network.optimizer.learning_rate.numpy())
+            row |= _validate(network, average, validation)
+        _check_loss(row, epoch, state_path)
+        _report(row, epoch, speed)
+        history = [*state.history, row]
+        is_best = _best_epoch(history) == epoch
+        state = _state(network, average, average.get_weights() if is_best else state.best, history)
+        resuming.save(state_path, state)
+        _log(live, row)
+    return state
+
+
+def _state(network: keras.Model, average: Average, best: Arrays, history: list[Row]) -> State:
+    variables = [variable.numpy() for variable in _variables(network)]
+    return State(variables, average.get_weights(), best, history)
+
+
+def _restore(network: keras.Model, average: Average, state: State) -> None:
+    for variable, value in zip(_variables(network), state.variables, strict=True):
+        variable.assign(value)
+    average.set_weights(state.average)
+
+
+def _variables(network: keras.Model) -> list[keras.Variable]:
+    """Return all that training changes: weights, the dropouts' generators, the optimiser."""
+    return [*network.variables, *network.optimizer.variables]
+
+
+def _is_over(params: TrainParams, history: list[Row]) -> bool:
+    num_epochs = len(history)
+    if num_epochs == 0:
+        return False
+    is_idle = num_epochs - 1 - _best_epoch(history) >= params.patience
+    return num_epochs >= params.epochs or is_idle
+
+
+def _best_epoch(history: list[Row]) -> int:
+    return int(np.argmax([row["eval/auc"] for row in history]))
+
+
+@contextmanager
+def _telling_how_to_go_on(num_epochs: int) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(
+            f"\ntrain: interrupted; the same command goes on after epoch {num_epochs}, as long as "
+            "params, data and code stay the same."
+        )
+        raise
+
+
+@contextmanager
+def _progress(epoch: int, num_steps: int) -> Iterator[keras.callbacks.Callback]:
+    """Yield a callback that moves a bar, where there is a terminal to show one."""
+    name = f"epoch {epoch + 1}"
+    with tqdm(total=num_steps, desc=name, unit=" steps", leave=False, disable=None) as bar:
+        yield keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: bar.update())
+
+
+def _validate(network: keras.Model, average: Average, validation: _Validation) -> Row:
+    """Score the validation patches with the averaged weights."""
+    trained = network.get_weights()
+    network.set_weights(average.get_weights())
+    logits = network.predict(validation.batches, verbose=0)[:, 0].astype(np.float64)
+    network.set_weights(trained)
+    is_positive = validation.labels == 1
+    with np.errstate(invalid="ignore"):  # no number is told by the caller
+        loss = np.logaddexp(0, np.where(is_positive, -logits, logits)).mean()
+    area = metrics.roc_auc_score(is_positive, logits) if np.isfinite(loss) else np.nan
+    return {
+        "eval/loss": float(loss),
+        "eval/accuracy": float(((logits > 0) == is_positive).mean()),
+        "eval/auc": float(area),
+    }
+
+
+def _check_loss(row: Row, epoch: int, state_path: Path) -> None:
+    """Raise if a loss is no number; the state then is of no use to anybody."""
+    if not np.isfinite([row["train/loss"], row["eval/loss"]]).all():
+        state_path.unlink(missing_ok=True)
+        raise InputError(
+            f"train: the loss stopped being a number in epoch {epoch + 1}; most often the "
+            "learning rate is too high: lower train.learning_rate."
+        )
+
+
+def _report(row: Row, epoch: int, speed: float) -> None:
+    print(
+        f"epoch {epoch + 1:3d}: loss {row['train/loss']:.4f}, AUC {row['train/auc']:.4f}; "
+        f"validation loss {row['eval/loss']:.4f}, AUC {row['eval/auc']:.4f}; "
+        f"{speed:,.0f} patches/s",
+        flush=True,
+    )
+
+
+def _log(live: Live, row: Row) -> None:
+    for name, value in row.items():
+        live.log_metric(name, value)
+    live.next_step()
 
 
 def _feed(params: TrainParams, patches: shards.Patches, table: pd.DataFrame) -> feeding.Feed:
@@ -145,10 +275,18 @@ def _feed(params: TrainParams, patches: shards.Patches, table: pd.DataFrame) -> 
     )
 
 
-def _validation(patches: shards.Patches, table: pd.DataFrame) -> tf.data.Dataset:
+def _validation(patches: shards.Patches, table: pd.DataFrame) -> _Validation:
     places = patches.locate(table["id"], "labelled")
     labels = table["label"].to_numpy(np.float32)
-    return feeding.in_order(patches, places, labels, SCORING_BATCH_SIZE)
+    return _Validation(feeding.in_order(patches, places, labels, SCORING_BATCH_SIZE), labels)
+
+
+def _class_weights(params: TrainParams, feed: feeding.Feed) -> dict[int, float] | None:
+    if params.class_weights == "none":
+        return None
+    classes = np.array([0, 1])
+    weights = compute_class_weight(params.class_weights, classes=classes, y=feed.labels)
+    return dict(enumerate(weights.tolist()))
 
 
 def _compiled(params: TrainParams, size: int, num_steps: int, policy: str) -> keras.Model:
@@ -159,31 +297,23 @@ def _compiled(params: TrainParams, size: int, num_steps: int, policy: str) -> ke
         keras.config.set_dtype_policy("float32")
     network = models.to_logits(model)
     network.compile(
-        optimizer=_optimizer(params, num_steps),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        optimizer=optimizing.optimizer(
+            params.learning_rate,
+            params.schedule,
+            num_steps=params.epochs * num_steps,
+            num_warmup_steps=min(params.warmup_epochs, params.epochs - 1) * num_steps,
+            weight_decay=params.weight_decay,
+        ),
+        loss=keras.losses.BinaryCrossentropy(
+            from_logits=True, label_smoothing=params.label_smoothing
+        ),
         metrics=[
             keras.metrics.BinaryAccuracy("accuracy", threshold=0),
             keras.metrics.AUC(from_logits=True, name="auc"),
         ],
     )
+    network.optimizer.build(network.trainable_variables)  # so that its state can be restored
     return network
-
-
-def _optimizer(params: TrainParams, num_steps: int) -> keras.optimizers.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019): decay acts on kernels, not on biases and norms."""
-    rate: Any = params.learning_rate
-    if params.schedule == "cosine":
-        warmup = min(params.warmup_epochs, params.epochs - 1) * num_steps
-        rate = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0 if warmup else params.learning_rate,
-            decay_steps=params.epochs * num_steps - warmup,
-            alpha=FINAL_RATE,
-            warmup_target=params.learning_rate if warmup else None,
-            warmup_steps=warmup,
-        )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=params.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
 
 
 def _policy(precision: str) -> str:
@@ -203,51 +333,14 @@ def _computes_in_bfloat16() -> bool:
     return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})  # x86-64, x86-64, Arm
 
 
-def _check_loss(history: dict[str, list[float]]) -> None:
-    losses = np.array([history["loss"], history["val_loss"]])
-    epochs = np.flatnonzero(~np.isfinite(losses).all(axis=0))
-    if len(epochs):
-        raise InputError(
-            f"train: the loss stopped being a number in epoch {epochs[0] + 1}; most often the "
-            "learning rate is too high: lower train.learning_rate."
-        )
-
-
-def _history_figure(history: dict[str, list[float]]) -> Figure:
-    epochs = np.arange(1.0, len(history["loss"]) + 1)
+def _history_figure(history: list[Row]) -> Figure:
+    epochs = np.arange(1.0, len(history) + 1)
     return plotting.history(
         {
             name: {
-                "train": (epochs, np.array(history[name])),
-                "validation": (epochs, np.array(history[f"val_{name}"])),
+                label: (epochs, np.array([row[f"{part}/{name}"] for row in history]))
+                for label, part in (("train", "train"), ("validation", "eval"))
             }
             for name in ("loss", "accuracy", "auc")
         }
     )
-
-
-class _Report(keras.callbacks.Callback):
-    """Logs the learning rate with DVCLive, and a line an epoch with its speed on the terminal."""
-
-    def __init__(self, live: Live, num_patches: int) -> None:
-        super().__init__()
-        self._live = live
-        self._num_patches = num_patches
-        self._start = 0.0
-        self._trained = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        self._start = time.perf_counter()
-
-    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        self._trained = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        self._live.log_metric("train/learning_rate", rate)
-        logs = logs or {}
-        speed = self._num_patches / (self._trained - self._start)
-        tqdm.write(
-            f"epoch {epoch + 1:3d}: loss {logs['loss']:.4f}, AUC {logs['auc']:.4f}; validation "
-            f"loss {logs['val_loss']:.4f}, AUC {logs['val_auc']:.4f}; {speed:,.0f} patches/s"
-        )

@@ -1,0 +1,101 @@
+"""Tests of `metastasis.resuming`: a state comes back bit for bit, or not at all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from metastasis import resuming
+
+STATE = resuming.State(
+    variables=[
+        np.array([1.5, np.pi, -0.0], np.float32),
+        np.array(3, np.int64),
+        np.zeros((0, 2), np.float32),
+        np.array([7, 2**32 - 1], np.uint32),
+        *[np.full(2, number, np.float32) for number in range(12)],  # more than one digit
+    ],
+    average=[np.array([[0.1, 0.2]], np.float32)],
+    best=[],
+    history=[{"train/loss": 0.1 + 0.2, "eval/auc": 1 / 3}, {"train/loss": 1e-30, "eval/auc": 0.5}],
+)
+
+
+def same(first: list[NDArray], second: list[NDArray]) -> bool:
+    pairs = list(zip(first, second, strict=True))
+    return all(a.dtype == b.dtype and a.shape == b.shape for a, b in pairs) and all(
+        a.tobytes() == b.tobytes() for a, b in pairs
+    )
+
+
+def test_a_state_comes_back_bit_for_bit_in_its_order(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "state.npz"
+    resuming.save(path, STATE)
+    found = resuming.load(path)
+    assert found is not None
+    assert found.history == STATE.history
+    assert same(found.variables, STATE.variables)
+    assert same(found.average, STATE.average)
+    assert found.best == []
+    assert [file.name for file in path.parent.iterdir()] == ["state.npz"]
+
+
+def test_no_state_and_a_half_written_one_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    assert resuming.load(path) is None
+    resuming.save(path, STATE)
+    content = path.read_bytes()
+    for cut in (0, 10, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:cut])
+        assert resuming.load(path) is None, cut
+
+
+def test_a_state_whose_bits_changed_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    resuming.save(path, STATE)
+    content = bytearray(path.read_bytes())
+    place = content.index(np.float32(np.pi).tobytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    assert resuming.load(path) is None
+
+
+def test_what_breaks_while_a_state_is_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state.npz"
+    resuming.save(path, STATE)
+    before = path.read_bytes()
+
+    def broken(file: object, **_arrays: object) -> None:
+        file.write(b"half of it")  # type: ignore[attr-defined]
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", broken)
+    with pytest.raises(OSError, match="No space"):
+        resuming.save(path, STATE)
+    assert path.read_bytes() == before
+
+
+def test_the_key_changes_with_settings_data_and_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, data = tmp_path / "package", tmp_path / "data.npy"
+    package.mkdir()
+    (package / "training.py").write_text("epochs = 1")
+    data.write_bytes(b"patches")
+    monkeypatch.setattr(resuming, "__file__", str(package / "resuming.py"))
+
+    def key(**settings: object) -> str:
+        return resuming.key({"seed": 1} | settings, [data])
+
+    keys = [key(), key(seed=2), key(epochs=3)]
+    data.write_bytes(b"patcheS")
+    keys.append(key())
+    (package / "training.py").write_text("epochs = 2")
+    keys.append(key())
+    monkeypatch.setattr(resuming, "version", lambda _: "0.0")
+    keys.append(key())
+    assert len(set(keys)) == 6
+    assert key() == keys[-1]
