@@ -19,7 +19,17 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from tqdm import tqdm
 from tqdm.keras import TqdmCallback
 
-from metastasis import augmenting, feeding, layers, models, plotting, saving, shards, tables
+from metastasis import (
+    augmenting,
+    equivariance,
+    feeding,
+    layers,
+    models,
+    plotting,
+    saving,
+    shards,
+    tables,
+)
 from metastasis.errors import InputError
 from metastasis.params import Section, Seed
 
@@ -28,12 +38,20 @@ SCORING_BATCH_SIZE = 256
 AMPERE = (8, 0)  # the first of NVIDIA's compute capabilities with bfloat16
 FINAL_RATE = 0.01  # of the learning rate, at the end of the cosine
 
+FUSED = models.Parts(norm=layers.FusedBatchNormalization)
+GROUP = models.Parts(
+    first=partial(equivariance.GroupConvolution, lifting=True),
+    conv=equivariance.GroupConvolution,
+    norm=equivariance.GroupBatchNormalization,
+)
+PARTS = {"baseline": FUSED, "compact": FUSED, "p4m": GROUP}
+
 
 class TrainParams(Section):
     """The network, its optimiser and its augmentation."""
 
     seed: Seed
-    model: Literal["baseline", "compact"]
+    model: Literal["baseline", "compact", "p4m"]
     epochs: PositiveInt
     patience: PositiveInt
     batch_size: Annotated[int, Field(ge=2)]
@@ -75,9 +93,7 @@ def train(
     )
     facts = {"slide_disjoint": tables.is_slide_disjoint(table)}
     history = _fit(params, network, feed, validation, log_folder, facts)
-    plain = models.build(params.model, patches.size)
-    plain.set_weights(network.get_weights())
-    saving.save(plain, model_path)
+    saving.save(models.to_plain(network, params.model), model_path)
     plotting.save(_history_figure(history), plots_folder / "history.png")
 
 
@@ -154,7 +170,7 @@ def _validation(patches: shards.Patches, table: pd.DataFrame) -> tf.data.Dataset
 def _compiled(params: TrainParams, size: int, num_steps: int, policy: str) -> keras.Model:
     keras.config.set_dtype_policy(policy)
     try:
-        model = models.build(params.model, size, layers.FusedBatchNormalization)
+        model = models.build(params.model, size, PARTS[params.model])
     finally:
         keras.config.set_dtype_policy("float32")
     network = models.to_logits(model)
