@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,6 +25,19 @@ def assert_same_bytes(first: Path, second: Path, num_files: int) -> None:
     assert len(written) == num_files
     for path in written:
         assert path.read_bytes() == (second / path.relative_to(first)).read_bytes(), path
+
+
+def unsettle(network: Any) -> None:  # noqa: ANN401  # keras.Model; Keras ships no types
+    """Give `network` weights and statistics that no initialiser gives, as training would."""
+    random = np.random.default_rng(0)
+    network.set_weights(
+        [
+            weight * random.uniform(0.5, 1.5, weight.shape)
+            if weight.ndim > 1
+            else weight + random.uniform(0, 0.5, weight.shape)
+            for weight in network.get_weights()
+        ]
+    )
 
 
 @pytest.fixture

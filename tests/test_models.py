@@ -3,11 +3,16 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from conftest import unsettle
 
-from metastasis import layers, models
+from metastasis import models, symmetries, training
 from metastasis.errors import InputError
 
 PATCHES = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), np.uint8)
+# Noise, brighter to the right and, less, to the bottom: no flip or turn of it looks like it.
+SHADES = np.add.outer(np.arange(96), 2 * np.arange(96))[np.newaxis, :, :, np.newaxis]
+SHADED = (PATCHES[:1] * (SHADES / SHADES.max())).astype(np.uint8)
 
 
 def test_the_baseline_is_network_a_to_the_parameter() -> None:
@@ -25,9 +30,10 @@ def test_a_network_takes_0_to_255_and_gives_a_probability(name: str, size: int) 
     np.testing.assert_allclose(outputs, 1 / (1 + np.exp(-logits)), rtol=1e-5)
 
 
-def test_a_crop_that_does_not_fit_is_told() -> None:
-    with pytest.raises(InputError, match=r"compact needs crop\.size 32, 64 or 96.*found 48"):
-        models.build("compact", 48)
+@pytest.mark.parametrize("name", ["compact", "p4m"])
+def test_a_crop_that_does_not_fit_is_told(name: str) -> None:
+    with pytest.raises(InputError, match=r"compact and p4m need crop\.size 32, 64 or 96.*found 48"):
+        models.build(name, 48)
 
 
 @pytest.mark.parametrize(("size", "first", "last"), [(96, 2, 4), (64, 1, 3), (32, 0, 2)])
@@ -45,8 +51,41 @@ def test_compact_pools_the_central_32_pixels_by_themselves(
 
 
 @pytest.mark.parametrize("name", models.BUILDERS)
-def test_training_and_plain_networks_share_their_weights(name: str) -> None:
-    trained = models.build(name, 96, layers.FusedBatchNormalization)
-    plain = models.build(name, 96)
-    plain.set_weights(trained.get_weights())
-    np.testing.assert_allclose(plain(PATCHES), trained(PATCHES), rtol=1e-5, atol=1e-6)
+def test_the_plain_network_computes_what_the_trained_one_does(name: str) -> None:
+    network = models.build(name, 96, training.PARTS[name])
+    unsettle(network)
+    plain = models.to_plain(network, name)
+    assert {type(layer).__module__.split(".")[0] for layer in plain.layers} == {"keras"}
+    np.testing.assert_allclose(plain(PATCHES), network(PATCHES), rtol=1e-5, atol=1e-6)
+
+
+def test_p4m_learns_fewer_parameters_than_compact() -> None:
+    assert models.build("p4m", 96, training.PARTS["p4m"]).count_params() == 95_197
+    assert models.build("compact", 96).count_params() == 432_609
+
+
+@pytest.mark.parametrize("size", [32, 64, 96])
+def test_p4m_says_the_same_of_a_patch_flipped_or_turned(size: int) -> None:
+    keras.utils.set_random_seed(1)
+    network = models.build("p4m", size, training.PARTS["p4m"])
+    unsettle(network)
+    patch = SHADED[:, :size, :size]
+    turned = np.concatenate([symmetries.turn(patch, element) for element in range(8)])
+    for model in (network, models.to_plain(network, "p4m")):
+        logits = models.to_logits(model)(turned).numpy()
+        # A fourth of this is the most that the probability differs by.
+        np.testing.assert_allclose(logits, np.full((8, 1), logits[0]), rtol=0, atol=4e-5)
+
+
+def test_p4m_in_bfloat16_has_a_float32_gradient_of_every_weight() -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = models.to_logits(models.build("p4m", 32, training.PARTS["p4m"]))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(network(PATCHES[:, :32, :32], training=True) ** 2)
+    variables = [weight.value for weight in network.trainable_weights]
+    for gradient in tape.gradient(loss, variables):
+        assert gradient.dtype == tf.float32
+        assert (np.isfinite(gradient) & (gradient != 0)).numpy().mean() > 0.5

@@ -18,7 +18,7 @@ from conftest import assert_same_bytes
 from numpy.typing import NDArray
 from test_shards import write
 
-from metastasis import resuming, scoring, shards, training
+from metastasis import resuming, scoring, shards, symmetries, training
 from metastasis.errors import InputError
 
 pytestmark = pytest.mark.medium
@@ -232,3 +232,12 @@ def test_fewer_patches_than_a_batch_are_told(data: Path) -> None:
 
 def test_the_baseline_trains_too(data: Path) -> None:
     assert (train(data, model="baseline", epochs=1) / "model.keras").exists()
+
+
+def test_p4m_trains_in_bfloat16_and_is_saved_as_invariant(data: Path) -> None:
+    out = train(data, model="p4m", precision="bfloat16", epochs=1)
+    model = keras.saving.load_model(out / "model.keras")
+    patches = shards.read(data / "crops")
+    patch = patches.take(patches.locate(pd.Series(["p20"]), "labelled"))
+    turned = np.concatenate([symmetries.turn(patch, element) for element in range(8)])
+    assert np.ptp(model(turned)) <= 1e-5

@@ -5,6 +5,8 @@ shape (n, 1) by a layer "probability" over a layer "logit". How it is trained, `
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -15,19 +17,38 @@ from metastasis.shards import CENTRE_SIZE
 
 # Of the moving statistics: Keras's .99 lags epochs behind where an epoch has few steps.
 MOMENTUM = 0.9
+ORIENTATIONS = 8  # of p4m: quarter turns, plain and mirrored
 
-BatchNorm = Callable[..., layers.Layer]
+Maker = Callable[..., layers.Layer]
 Tensor = Any  # keras.KerasTensor; Keras ships no types
 
+_convolution = partial(layers.Conv2D, kernel_size=3, padding="same", use_bias=False)
 
-def build(name: str, size: int, batch_norm: BatchNorm = layers.BatchNormalization) -> keras.Model:
+
+@dataclass(frozen=True)
+class Parts:
+    """What makes a network's layers: Keras's own, or those that it is trained with.
+
+    `first` makes a 3x3 convolution of patches and `conv` one of features, by `filters` and `name`;
+    `norm` takes what `keras.layers.BatchNormalization` takes.
+    """
+
+    first: Maker = _convolution
+    conv: Maker = _convolution
+    norm: Maker = layers.BatchNormalization
+
+
+PLAIN = Parts()
+
+
+def build(name: str, size: int, parts: Parts = PLAIN) -> keras.Model:
     """Return the network `name` for patches of `size` pixels, with fresh weights.
 
     Raises:
         InputError: the network can't take patches of this size.
     """
     inputs = keras.Input((size, size, 3), name="patch")
-    features = BUILDERS[name](layers.Rescaling(1 / 255, name="rescale")(inputs), batch_norm)
+    features = BUILDERS[name](layers.Rescaling(1 / 255, name="rescale")(inputs), parts)
     logit = layers.Dense(1, dtype="float32", name="logit")(features)
     outputs = layers.Activation("sigmoid", dtype="float32", name="probability")(logit)
     return keras.Model(inputs, outputs, name=name)
@@ -38,13 +59,25 @@ def to_logits(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, model.get_layer("probability").input)
 
 
-def _baseline(tensor: Tensor, batch_norm: BatchNorm) -> Tensor:
+def to_plain(network: keras.Model, name: str) -> keras.Model:
+    """Return the network `name` of Keras's own layers that computes what `network` does.
+
+    A layer whose weights aren't those of Keras's layer in its place gives these as `plain_weights`.
+    """
+    plain = build(name, network.input_shape[1])
+    for layer in network.layers:
+        weights = getattr(layer, "plain_weights", layer.get_weights)()
+        plain.get_layer(layer.name).set_weights(weights)
+    return plain
+
+
+def _baseline(tensor: Tensor, parts: Parts) -> Tensor:
     """Network A of the first notebook: 5,112,001 parameters at 96 pixels."""
     for block, (filters, dropout) in enumerate(((32, 0), (64, 0.2), (128, 0.3), (256, 0.3)), 1):
         tensor = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{block}")(
             tensor
         )
-        tensor = batch_norm(name=f"norm{block}")(tensor)
+        tensor = parts.norm(name=f"norm{block}")(tensor)
         tensor = layers.MaxPooling2D(name=f"pool{block}")(tensor)
         if dropout:
             tensor = layers.Dropout(dropout, name=f"dropout{block}")(tensor)
@@ -54,56 +87,80 @@ def _baseline(tensor: Tensor, batch_norm: BatchNorm) -> Tensor:
     return layers.Dropout(0.5, name="dropout5")(tensor)
 
 
-def _compact(tensor: Tensor, batch_norm: BatchNorm) -> Tensor:
-    """A residual network (He et al. 2016) that looks at the centre and at the whole patch.
+def _compact(tensor: Tensor, parts: Parts) -> Tensor:
+    """A residual network that looks at the centre and at the whole patch: 432,609 parameters."""
+    tensor = _residual_features(tensor, ((32, 0), (48, 1), (96, 1), (192, 0)), parts)
+    return layers.Dropout(0.3, name="dropout")(tensor)
 
-    Each stage halves the side: convolution, pooling, normalisation, ReLU in this order, since
-    pooling first leaves a quarter of the rest to do. The label is about the central 32x32, so the
-    features of the centre are pooled by themselves beside those of the whole.
+
+def _p4m(tensor: Tensor, parts: Parts) -> Tensor:
+    """`compact` with filters learnt once for all flips and quarter turns (Veeling et al. 2018).
+
+    The filters counted here are those of the plain network: 8 orientations of each one learnt. The
+    features pooled over the orientations don't change when the patch is flipped or turned (Cohen
+    and Welling 2016), in training by the parts from `equivariance`, in the plain network by their
+    weights.
+    """
+    tensor = _residual_features(tensor, ((32, 0), (64, 1), (128, 1), (256, 0)), parts)
+    tensor = layers.Reshape((3, ORIENTATIONS, -1), name="orientations")(tensor)  # 3 ways of pooling
+    tensor = layers.Concatenate(name="invariants")(
+        [
+            layers.AveragePooling2D((1, ORIENTATIONS), name="orientations_mean")(tensor),
+            layers.MaxPooling2D((1, ORIENTATIONS), name="orientations_max")(tensor),
+        ]
+    )
+    tensor = layers.Flatten(name="flatten")(tensor)
+    return layers.Dropout(0.3, name="dropout")(tensor)
+
+
+def _residual_features(tensor: Tensor, stages: tuple[tuple[int, int], ...], parts: Parts) -> Tensor:
+    """Return what a residual network (He et al. 2016) sees: (n, 3 * filters of the last stage).
+
+    Each of the `stages` (filters, residual blocks) halves the side: convolution, pooling,
+    normalisation, ReLU in this order, since pooling first leaves a quarter of the rest to do. The
+    label is about the central 32x32, so the features of the centre are pooled by themselves beside
+    those of the whole.
     """
     size = tensor.shape[1]
     if size % 32:
         raise InputError(
-            f"train.model: compact needs crop.size 32, 64 or 96, so that the centre falls on whole "
-            f"cells of its features; found {size}."
+            f"train.model: compact and p4m need crop.size 32, 64 or 96, so that the centre falls "
+            f"on whole cells of their features; found {size}."
         )
-    for stage, (filters, num_blocks) in enumerate(((32, 0), (48, 1), (96, 1), (192, 0)), 1):
-        tensor = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"conv{stage}")(
-            tensor
-        )
+    for stage, (filters, num_blocks) in enumerate(stages, 1):
+        convolution = parts.first if stage == 1 else parts.conv
+        tensor = convolution(filters, name=f"conv{stage}")(tensor)
         tensor = layers.MaxPooling2D(name=f"pool{stage}")(tensor)
-        tensor = batch_norm(momentum=MOMENTUM, name=f"norm{stage}")(tensor)
+        tensor = parts.norm(momentum=MOMENTUM, name=f"norm{stage}")(tensor)
         tensor = layers.ReLU(name=f"relu{stage}")(tensor)
         for block in range(1, num_blocks + 1):
-            tensor = _residual(tensor, batch_norm, f"block{stage}{block}")
+            tensor = _residual(tensor, parts, f"block{stage}{block}")
     side = tensor.shape[1]
     margin = (side - CENTRE_SIZE * side // size) // 2
     centre = layers.Cropping2D(margin, name="centre")(tensor)
-    pooled = layers.Concatenate(name="features")(
+    return layers.Concatenate(name="features")(
         [
             layers.GlobalAveragePooling2D(name="mean")(tensor),
             layers.GlobalAveragePooling2D(name="centre_mean")(centre),
             layers.GlobalMaxPooling2D(name="centre_max")(centre),
         ]
     )
-    return layers.Dropout(0.3, name="dropout")(pooled)
 
 
-def _residual(tensor: Tensor, batch_norm: BatchNorm, name: str) -> Tensor:
+def _residual(tensor: Tensor, parts: Parts, name: str) -> Tensor:
     filters = tensor.shape[-1]
     branch = tensor
     for half in ("a", "b"):
-        branch = layers.Conv2D(
-            filters, 3, padding="same", use_bias=False, name=f"{name}{half}_conv"
-        )(branch)
-        branch = batch_norm(momentum=MOMENTUM, name=f"{name}{half}_norm")(branch)
+        branch = parts.conv(filters, name=f"{name}{half}_conv")(branch)
+        branch = parts.norm(momentum=MOMENTUM, name=f"{name}{half}_norm")(branch)
         if half == "a":
             branch = layers.ReLU(name=f"{name}{half}_relu")(branch)
     tensor = layers.Add(name=f"{name}_add")([tensor, branch])
     return layers.ReLU(name=f"{name}_relu")(tensor)
 
 
-BUILDERS: dict[str, Callable[[Tensor, BatchNorm], Tensor]] = {
+BUILDERS: dict[str, Callable[[Tensor, Parts], Tensor]] = {
     "baseline": _baseline,
     "compact": _compact,
+    "p4m": _p4m,
 }

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from metastasis import (
     augmenting,
+    equivariance,
     feeding,
     layers,
     models,
@@ -45,12 +46,20 @@ STATE_FOLDER = Path(".state/train")  # in git's and DVC's ignore lists: no outpu
 SCORING_BATCH_SIZE = 256
 AMPERE = (8, 0)  # the first of NVIDIA's compute capabilities with bfloat16
 
+FUSED = models.Parts(norm=layers.FusedBatchNormalization)
+GROUP = models.Parts(
+    first=partial(equivariance.GroupConvolution, lifting=True),
+    conv=equivariance.GroupConvolution,
+    norm=equivariance.GroupBatchNormalization,
+)
+PARTS = {"baseline": FUSED, "compact": FUSED, "p4m": GROUP}
+
 
 class TrainParams(Section):
     """The network, its optimiser and its augmentation."""
 
     seed: Seed
-    model: Literal["baseline", "compact"]
+    model: Literal["baseline", "compact", "p4m"]
     epochs: PositiveInt
     patience: PositiveInt
     batch_size: Annotated[int, Field(ge=2)]
@@ -113,9 +122,8 @@ def train(
         live.summary["best_epoch"] = int(np.argmax(scores)) + 1
         live.summary["best_auc"] = max(scores)
         live.summary["slide_disjoint"] = tables.is_slide_disjoint(table)
-    plain = models.build(params.model, patches.size)
-    plain.set_weights(state.best)
-    saving.save(plain, model_path)
+    network.set_weights(state.best)
+    saving.save(models.to_plain(network, params.model), model_path)
     plotting.save(_history_figure(state.history), plots_folder / "history.png")
     state_path.unlink()
 
@@ -292,7 +300,7 @@ def _class_weights(params: TrainParams, feed: feeding.Feed) -> dict[int, float] 
 def _compiled(params: TrainParams, size: int, num_steps: int, policy: str) -> keras.Model:
     keras.config.set_dtype_policy(policy)
     try:
-        model = models.build(params.model, size, layers.FusedBatchNormalization)
+        model = models.build(params.model, size, PARTS[params.model])
     finally:
         keras.config.set_dtype_policy("float32")
     network = models.to_logits(model)
