@@ -385,6 +385,41 @@ def test_one_group_of_most_patches_is_warned_of(
     assert "one group holds 33% of the patches" in capsys.readouterr().out
 
 
+def test_sizes_that_groups_do_not_allow_are_told_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, ORIGINALS, [f"s{number // 20}" for number in range(60)])  # three slides
+    run(tmp_path)
+    told = capsys.readouterr().out
+    assert (
+        "validation holds 33.3% of the patches (20.0% asked for), 50.0% of them positive (50.0% of "
+        "all are). Groups are kept whole, and the largest holds 33.3%." in told
+    )
+    assert "train holds 33.3% of the patches (60.0% asked for)" in told
+
+
+def test_a_balance_that_groups_do_not_allow_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, ORIGINALS, [f"s{number // 12}" for number in range(60)])
+    path = tmp_path / "manifest.csv"
+    table = pd.read_csv(path)
+    num_positive = {"s0": 1, "s1": 3, "s2": 5, "s3": 7, "s4": 11}
+    rank = table.groupby("slide").cumcount()
+    table.assign(label=(rank < table["slide"].map(num_positive)).astype(int)).to_csv(path)
+    run(tmp_path)
+    told = capsys.readouterr().out
+    assert "holds 20.0% of the patches (20.0% asked for)" in told
+    assert "of them positive (45.0% of all are)" in told
+
+
+def test_what_was_asked_for_is_not_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, ORIGINALS, [f"s{number // 2}" for number in range(60)])
+    for changes in ({}, {"folds": 4, "test": 0.2}):
+        run(tmp_path, **changes)
+        assert "asked for" not in capsys.readouterr().out
+
+
 def test_the_same_input_gives_the_same_bytes_in_any_order_of_rows(tmp_path: Path) -> None:
     write(tmp_path, ORIGINALS, [f"s{number // 2}" for number in range(60)])
     run(tmp_path)

@@ -21,6 +21,7 @@ from metastasis.tables import SPLITS
 NUM_STRATA = 4
 MAX_REFINED_GROUPS = 500  # the largest ones: the table of all their swaps stays small
 LARGE_GROUP_SHARE = 0.2  # of all patches: above it a split can hardly be balanced
+MAX_SIZE_ERROR, MAX_BALANCE_ERROR = 0.02, 0.01  # of all patches, of a split's: more is told of
 MEASURES = (
     "id", "shard", "row", "std", "sha1", "perceptual_hash", "mean_red", "mean_green", "mean_blue",
 )  # fmt: skip
@@ -117,12 +118,7 @@ def assign(params: SplitParams, table: pd.DataFrame) -> pd.DataFrame:
     """
     random = np.random.default_rng(params.seed)
     if params.folds is None:
-        shares = {
-            "train": 1 - params.validation - params.test,
-            "validation": params.validation,
-            "test": params.test,
-        }
-        return table.assign(split=_divide(table, shares, random), fold="")
+        return table.assign(split=_divide(table, _asked(params), random), fold="")
     is_test = _divide(table, {"rest": 1 - params.test, "test": params.test}, random) == "test"
     names = {str(number): 1 / params.folds for number in range(params.folds)}
     fold = pd.Series("", table.index, dtype="str")
@@ -130,6 +126,13 @@ def assign(params: SplitParams, table: pd.DataFrame) -> pd.DataFrame:
     is_validation = fold == str(params.fold)
     split = np.select([is_test, is_validation], ["test", "validation"], "train")
     return table.assign(split=split, fold=fold)
+
+
+def _asked(params: SplitParams) -> dict[str, float]:
+    """Return the share of the patches that each split is to have."""
+    rest = 1 - params.test
+    validation = params.validation if params.folds is None else rest / params.folds
+    return {"train": rest - validation, "validation": validation, "test": params.test}
 
 
 def _divide(
@@ -209,10 +212,25 @@ def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
             f"warning: split: one group holds {share:.0%} of the patches. Copies may have joined "
             "slides; data/split.csv tells its patches by the column group."
         )
+    if not params.official:
+        _tell_missed(_asked(params), metrics)
     if any(leaks.values()):
         print(f"warning: split: {found}; the numbers flatter")
     if not metrics["slide_disjoint"]:
         print("split: slides are unknown or shared; metrics say slide_disjoint: false")
+
+
+def _tell_missed(asked: dict[str, float], metrics: dict[str, Any]) -> None:
+    """Print which splits differ from what was asked in size or class balance, and why."""
+    overall = sum(metrics[name]["share"] * metrics[name]["positive_share"] for name in asked)
+    for name, share in asked.items():
+        found, positive = metrics[name]["share"], metrics[name]["positive_share"]
+        if abs(found - share) > MAX_SIZE_ERROR or abs(positive - overall) > MAX_BALANCE_ERROR:
+            print(
+                f"warning: split: {name} holds {found:.1%} of the patches ({share:.1%} asked for), "
+                f"{positive:.1%} of them positive ({overall:.1%} of all are). Groups are kept "
+                f"whole, and the largest holds {metrics['largest_group_share']:.1%}."
+            )
 
 
 def _plot(table: pd.DataFrame, copies: Copies, plots_folder: Path) -> None:
@@ -268,13 +286,16 @@ def _deal(counts: Counts, shares: NDArray[np.float64], random: np.random.Generat
 
 
 def _refine(counts: Counts, shares: NDArray[np.float64], parts: Counts) -> Counts:
-    """Make the best move or swap of groups until none brings the parts nearer to `shares`."""
+    """Make the best move or swap of groups until none brings the parts nearer to `shares`.
+
+    How far a part is off counts relative to its share: else a small one could stay empty.
+    """
     scaled = counts / counts.sum(axis=0)  # each class counts the same
     moved = np.argsort(-counts.sum(axis=1), kind="stable")[:MAX_REFINED_GROUPS]
     while True:
         off = np.stack([scaled[parts == part].sum(axis=0) for part in range(len(shares))])
         off -= shares[:, np.newaxis]
-        gain, first, second, target = _best_exchange(scaled[moved], parts[moved], off)
+        gain, first, second, target = _best_exchange(scaled[moved], parts[moved], off, shares)
         if gain < 1e-12:  # noqa: PLR2004  # rounding
             return parts
         if second >= 0:
@@ -283,7 +304,10 @@ def _refine(counts: Counts, shares: NDArray[np.float64], parts: Counts) -> Count
 
 
 def _best_exchange(
-    scaled: NDArray[np.float64], parts: Counts, off: NDArray[np.float64]
+    scaled: NDArray[np.float64],
+    parts: Counts,
+    off: NDArray[np.float64],
+    shares: NDArray[np.float64],
 ) -> tuple[float, int, int, int]:
     """Return the best exchange: gain, group, the group it swaps with (-1: a move), target."""
     best = (0.0, -1, -1, -1)
@@ -292,9 +316,11 @@ def _best_exchange(
         partners = np.append(np.flatnonzero(parts == target), -1)
         given = np.where(partners[:, np.newaxis] >= 0, scaled[partners], 0.0)
         flow = scaled[others][:, np.newaxis] - given[np.newaxis]  # into target, out of the source
-        before = (off[parts[others]] ** 2).sum(axis=1)[:, np.newaxis] + (off[target] ** 2).sum()
-        after = ((off[parts[others]][:, np.newaxis] - flow) ** 2).sum(axis=2)
-        after += ((off[target] + flow) ** 2).sum(axis=2)
+        weight = shares[parts[others]][:, np.newaxis] ** -2
+        before = weight * (off[parts[others]] ** 2).sum(axis=1)[:, np.newaxis]
+        before = before + (off[target] ** 2).sum() / shares[target] ** 2
+        after = weight * ((off[parts[others]][:, np.newaxis] - flow) ** 2).sum(axis=2)
+        after += ((off[target] + flow) ** 2).sum(axis=2) / shares[target] ** 2
         gains = before - after
         index = np.unravel_index(int(gains.argmax()), gains.shape) if gains.size else None
         if index is not None and gains[index] > best[0]:
