@@ -234,6 +234,36 @@ def test_the_baseline_trains_too(data: Path) -> None:
     assert (train(data, model="baseline", epochs=1) / "model.keras").exists()
 
 
+MIRRORED = """
+from pathlib import Path
+import tensorflow as tf
+from test_training import CALM, train
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    train(Path(), "mirrored", **CALM)
+"""
+# At a rate this low only the batch norms' statistics move; before the first dropout without chance.
+CALM = {"model": "baseline", "epochs": 1, "learning_rate": 1e-5, "geometry": "none"}
+
+
+@pytest.mark.slow
+def test_two_devices_share_each_batch_and_train_one_network(data: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", MIRRORED],
+        cwd=data,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "devices: 2" in result.stdout
+    first, second = weights(data / "mirrored"), weights(train(data, "alone", **CALM))
+    for mine, other in zip(first[:6], second[:6], strict=True):  # of conv1 and norm1
+        np.testing.assert_allclose(mine, other, atol=1e-4)
+    assert not np.allclose(first[4], 0, atol=1e-3)  # the moving mean did move
+
+
 def test_p4m_trains_in_bfloat16_and_is_saved_as_invariant(data: Path) -> None:
     out = train(data, model="p4m", precision="bfloat16", epochs=1)
     model = keras.saving.load_model(out / "model.keras")

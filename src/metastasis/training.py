@@ -46,6 +46,8 @@ STATE_FOLDER = Path(".state/train")  # in git's and DVC's ignore lists: no outpu
 SCORING_BATCH_SIZE = 256
 AMPERE = (8, 0)  # the first of NVIDIA's compute capabilities with bfloat16
 
+LIVE = {"dvcyaml": False, "save_dvc_exp": False, "report": None}  # DVC's own stages do all that
+
 FUSED = models.Parts(norm=layers.FusedBatchNormalization)
 GROUP = models.Parts(
     first=partial(equivariance.GroupConvolution, lifting=True),
@@ -110,13 +112,14 @@ def train(
 
     keras.utils.set_random_seed(params.seed)
     tf.config.experimental.enable_op_determinism()
-    network = _compiled(params, patches.size, feed.num_steps, policy)
-    print(
-        f"train: {params.model}, {network.count_params():,} parameters, {policy}, "
-        f"{len(feed.labels):,} patches"
-    )
     state_path = STATE_FOLDER / f"{key}.npz"
-    with Live(log_folder, dvcyaml=False, save_dvc_exp=False, report=None) as live:
+    strategy = _strategy()
+    with strategy.scope(), Live(log_folder, **LIVE) as live:
+        network = _compiled(params, patches.size, feed.num_steps, policy)
+        print(
+            f"train: {params.model}, {network.count_params():,} parameters, {policy}, "
+            f"{len(feed.labels):,} patches, devices: {strategy.num_replicas_in_sync}"
+        )
         state = _fit(params, network, feed, validation, live=live, state_path=state_path)
         scores = [row["eval/auc"] for row in state.history]
         live.summary["best_epoch"] = int(np.argmax(scores)) + 1
@@ -322,6 +325,13 @@ def _compiled(params: TrainParams, size: int, num_steps: int, policy: str) -> ke
     )
     network.optimizer.build(network.trainable_variables)  # so that its state can be restored
     return network
+
+
+def _strategy() -> tf.distribute.Strategy:
+    """Return the strategy in force, or one that shares each batch among several GPUs."""
+    if len(tf.config.list_logical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
 
 
 def _policy(precision: str) -> str:
