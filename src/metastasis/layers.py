@@ -25,6 +25,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
             is_training=True,
         )
+        replica = tf.distribute.get_replica_context()
+        if replica.num_replicas_in_sync > 1:  # else the first device's patches alone would count
+            mean, variance = replica.all_reduce(tf.distribute.ReduceOp.MEAN, [mean, variance])
         # The kernel returns the unbiased variance; Keras keeps the biased one.
         num = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], variance.dtype)
         for moving, value in (
