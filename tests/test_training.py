@@ -18,7 +18,7 @@ from conftest import assert_same_bytes
 from numpy.typing import NDArray
 from test_shards import write
 
-from metastasis import resuming, scoring, shards, symmetries, training
+from metastasis import feeding, resuming, scoring, shards, symmetries, training
 from metastasis.errors import InputError
 
 pytestmark = pytest.mark.medium
@@ -104,6 +104,42 @@ def test_a_run_that_broke_off_goes_on_and_ends_in_the_same_bytes(
     assert_same_bytes(whole, train(data, "broken", epochs=4), 10)
     assert "goes on after epoch 2" in capsys.readouterr().out
     assert list(training.STATE_FOLDER.iterdir()) == []
+
+
+def test_ctrl_c_says_how_to_go_on(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    epoch, asked = feeding.Feed.epoch, []
+
+    def pressed_in_the_second(feed: feeding.Feed, number: int) -> object:
+        asked.append(number)
+        if number == 1:
+            raise KeyboardInterrupt
+        return epoch(feed, number)
+
+    monkeypatch.setattr(feeding.Feed, "epoch", pressed_in_the_second)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train(data)
+        assert "interrupted; the same command goes on after epoch 1" in capsys.readouterr().out
+    assert asked == [0, 1, 1]
+
+
+def test_a_full_disk_leaves_the_state_before(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full when the second epoch's state is written, and no longer when run again."""
+    save = resuming.save
+
+    def save_to_a_full_disk(path: Path, state: resuming.State) -> None:
+        if len(state.history) == 2:
+            path.with_name(path.name + ".partial").symlink_to("/dev/full")
+        save(path, state)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(resuming, "save", save_to_a_full_disk)
+        with pytest.raises(OSError, match="No space left on device"):
+            train(data, "full")
+    shutil.rmtree(data / "full")
+    assert_same_bytes(train(data, "whole"), train(data, "full"), 10)
 
 
 def test_a_state_of_other_params_is_left_alone(
