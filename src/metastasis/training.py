@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from metastasis import (
     augmenting,
+    devices,
     equivariance,
     feeding,
     layers,
@@ -44,7 +45,6 @@ from metastasis.resuming import Arrays, Row, State
 
 STATE_FOLDER = Path(".state/train")  # in git's and DVC's ignore lists: no output of the stage
 SCORING_BATCH_SIZE = 256
-AMPERE = (8, 0)  # the first of NVIDIA's compute capabilities with bfloat16
 
 LIVE = {"dvcyaml": False, "save_dvc_exp": False, "report": None}  # DVC's own stages do all that
 
@@ -74,7 +74,7 @@ class TrainParams(Section):
     class_weights: Literal["none", "balanced"]
     geometry: augmenting.Geometry
     stain_jitter: Annotated[float, Field(ge=0, le=0.5)]
-    precision: Literal["auto", "float32", "bfloat16"]
+    precision: devices.Precision
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,14 @@ def train(
     patches = shards.read(crops_folder)
     feed = _feed(params, patches, table[table["split"] == "train"])
     validation = _validation(patches, table[table["split"] == "validation"])
-    policy = _policy(params.precision)
+    policy = devices.policy(params.precision)
     data = [split_path, crops_folder / shards.INDEX_NAME, *shards.paths(crops_folder)]
     key = resuming.key(params.model_dump() | {"policy": policy}, data)
 
     keras.utils.set_random_seed(params.seed)
     tf.config.experimental.enable_op_determinism()
     state_path = STATE_FOLDER / f"{key}.npz"
-    strategy = _strategy()
+    strategy = devices.strategy()
     with strategy.scope(), Live(log_folder, **LIVE) as live:
         network = _compiled(params, patches.size, feed.num_steps, policy)
         print(
@@ -325,30 +325,6 @@ def _compiled(params: TrainParams, size: int, num_steps: int, policy: str) -> ke
     )
     network.optimizer.build(network.trainable_variables)  # so that its state can be restored
     return network
-
-
-def _strategy() -> tf.distribute.Strategy:
-    """Return the strategy in force, or one that shares each batch among several GPUs."""
-    if len(tf.config.list_logical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
-
-
-def _policy(precision: str) -> str:
-    """Return Keras's dtype policy; "auto" takes bfloat16 where the processor computes in it."""
-    if precision == "auto":
-        precision = "bfloat16" if _computes_in_bfloat16() else "float32"
-    return "mixed_bfloat16" if precision == "bfloat16" else "float32"
-
-
-def _computes_in_bfloat16() -> bool:
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        details = tf.config.experimental.get_device_details(gpus[0])
-        return bool(details.get("compute_capability", (0, 0)) >= AMPERE)
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})  # x86-64, x86-64, Arm
 
 
 def _history_figure(history: list[Row]) -> Figure:
