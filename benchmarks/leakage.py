@@ -6,7 +6,7 @@ the slides otherwise. The rest is split by patch, by stain and, where slides are
 each split trains the same network by the project's params and claims an AUC on its own test part.
 The slides set aside say what that network is worth.
 
-Usage: python benchmarks/leakage.py [FOLDER] [--seeds N ...] [--set train.KEY=VALUE ...]
+Usage: python benchmarks/leakage.py [FOLDER] [--seeds N ...] [--set KEY=VALUE ...]
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """Tests of `metastasis.resuming`: a state comes back bit for bit, or not at all."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from metastasis import resuming
+from metastasis.errors import InputError
 
 STATE = resuming.State(
     variables=[
@@ -41,24 +43,39 @@ def test_a_state_comes_back_bit_for_bit_in_its_order(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["state.npz"]
 
 
-def test_no_state_and_a_half_written_one_are_none(tmp_path: Path) -> None:
+def test_no_state_and_a_half_written_one_are_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "state.npz"
     assert resuming.load(path) is None
+    assert capsys.readouterr().out == ""
     resuming.save(path, STATE)
     content = path.read_bytes()
     for cut in (0, 10, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:cut])
         assert resuming.load(path) is None, cut
+        assert "state.npz is damaged, and left out" in capsys.readouterr().out
 
 
-def test_a_state_whose_bits_changed_is_none(tmp_path: Path) -> None:
+def test_a_state_with_any_other_byte_is_none(tmp_path: Path) -> None:
     path = tmp_path / "state.npz"
     resuming.save(path, STATE)
-    content = bytearray(path.read_bytes())
-    place = content.index(np.float32(np.pi).tobytes())
-    content[place] ^= 1
-    path.write_bytes(content)
-    assert resuming.load(path) is None
+    content = path.read_bytes()
+    for place in range(0, len(content), 13):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        assert resuming.load(path) is None, place
+
+
+def test_a_folder_is_held_by_one_run_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    with (
+        resuming.alone(folder),
+        pytest.raises(InputError, match="another training is going on"),
+        resuming.alone(folder),
+    ):
+        pass
+    with resuming.alone(folder):
+        assert list(folder.iterdir()) == []
 
 
 def test_what_breaks_while_a_state_is_written_leaves_the_one_before(
@@ -68,11 +85,10 @@ def test_what_breaks_while_a_state_is_written_leaves_the_one_before(
     resuming.save(path, STATE)
     before = path.read_bytes()
 
-    def broken(file: object, **_arrays: object) -> None:
-        file.write(b"half of it")  # type: ignore[attr-defined]
+    def broken(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", broken)
+    monkeypatch.setattr(os, "fsync", broken)
     with pytest.raises(OSError, match="No space"):
         resuming.save(path, STATE)
     assert path.read_bytes() == before

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from metastasis import symmetries
 from metastasis.layers import FusedBatchNormalization
-from metastasis.models import ORIENTATIONS
+from metastasis.symmetries import NUM_ELEMENTS
 
 SIDE = 3  # of a kernel
 
@@ -38,7 +38,7 @@ class GroupConvolution(keras.layers.Layer):
         Keras counts its fan-in, for the initialiser of He et al. 2015, over all but the last axis.
         """
         orientations = self.sources.shape[1]
-        filters_in, filters_out = input_shape[-1] // orientations, self.filters // ORIENTATIONS
+        filters_in, filters_out = input_shape[-1] // orientations, self.filters // NUM_ELEMENTS
         self.kernel = self.add_weight(
             (SIDE, SIDE, orientations, filters_in, filters_out),
             initializer="he_normal",
@@ -71,18 +71,18 @@ class GroupBatchNormalization(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         """Make the four weights of each filter."""
-        self.norm.build((*input_shape[:-1], input_shape[-1] // ORIENTATIONS))
+        self.norm.build((*input_shape[:-1], input_shape[-1] // NUM_ELEMENTS))
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:  # noqa: FBT001  # Keras's signature
         """Normalise (n, height, width, channels) as if the orientations stood side by side."""
         _, height, width, channels = inputs.shape
-        beside = (-1, height, width * ORIENTATIONS, channels // ORIENTATIONS)
+        beside = (-1, height, width * NUM_ELEMENTS, channels // NUM_ELEMENTS)
         normed = self.norm(ops.reshape(inputs, beside), training=training)
         return ops.cast(ops.reshape(normed, (-1, height, width, channels)), self.compute_dtype)
 
     def plain_weights(self) -> list[NDArray[np.float32]]:
         """Return the weights of the `keras.layers.BatchNormalization` that computes the same."""
-        return [np.tile(weight, ORIENTATIONS) for weight in self.norm.get_weights()]
+        return [np.tile(weight, NUM_ELEMENTS) for weight in self.norm.get_weights()]
 
 
 def _sources(*, lifting: bool) -> NDArray[np.intp]:
@@ -93,12 +93,12 @@ def _sources(*, lifting: bool) -> NDArray[np.intp]:
     `out`⁻¹ `in` is to the orientation learnt.
     """
     pixels = np.arange(SIDE * SIDE).reshape(1, SIDE, SIDE)
-    kernels = [symmetries.turn(pixels, element) for element in range(ORIENTATIONS)]
-    turned = np.reshape(kernels, (ORIENTATIONS, -1))
+    kernels = [symmetries.turn(pixels, element) for element in range(NUM_ELEMENTS)]
+    turned = np.reshape(kernels, (NUM_ELEMENTS, -1))
     if lifting:
         return turned.T[:, np.newaxis]
     products = turned[:, turned]  # [a, b]: the pixels turned by a, then by b
     is_product = (products[:, :, np.newaxis] == turned).all(axis=-1)  # [a, b, c]: b a = c
     quotients = is_product.argmax(axis=0)  # [b, c]: b⁻¹ c
-    sources: NDArray[np.intp] = turned.T[:, np.newaxis] * ORIENTATIONS + quotients.T
+    sources: NDArray[np.intp] = turned.T[:, np.newaxis] * NUM_ELEMENTS + quotients.T
     return sources

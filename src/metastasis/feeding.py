@@ -16,7 +16,6 @@ from metastasis.shards import Patches, UInt8
 
 Floats = NDArray[np.float32]
 Augment = Callable[[UInt8, np.random.Generator], UInt8]
-Load = Callable[[int], tuple[UInt8, Floats]]
 
 NUM_AHEAD = 4  # batches made while the network is busy
 
@@ -51,34 +50,31 @@ class Feed:
         """Return the batches of one epoch in order, made ahead while the network trains."""
         start = number * self.num_steps
         steps = tf.data.Dataset.range(start, start + self.num_steps)
-        return _loaded(steps, self.batch, self.patches.size, self.batch_size)
+        return steps.map(self._shaped).prefetch(NUM_AHEAD)
 
-
-def in_order(
-    patches: Patches, places: pd.DataFrame, labels: Floats, batch_size: int
-) -> tf.data.Dataset:
-    """Return the patches at `places` (shard, row) with labels (n,) as they are, in batches."""
-
-    def batch(start: int) -> tuple[UInt8, Floats]:
-        chosen = slice(int(start), int(start) + batch_size)
-        return patches.take(places.iloc[chosen]), labels[chosen, np.newaxis]
-
-    starts = tf.data.Dataset.range(0, len(labels), batch_size)
-    return _loaded(starts, batch, patches.size, None)
-
-
-def _loaded(
-    numbers: tf.data.Dataset, load: Load, size: int, batch_size: int | None
-) -> tf.data.Dataset:
-    """Return what `load` gives for each number, a few batches ahead of their use."""
-
-    def shaped(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        patches, labels = tf.numpy_function(load, [number], [tf.uint8, tf.float32])
-        patches.set_shape((batch_size, size, size, 3))
-        labels.set_shape((batch_size, 1))
+    def _shaped(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        patches, labels = tf.numpy_function(self.batch, [step], [tf.uint8, tf.float32])
+        patches.set_shape((self.batch_size, self.patches.size, self.patches.size, 3))
+        labels.set_shape((self.batch_size, 1))
         return patches, labels
 
-    return numbers.map(shaped).prefetch(NUM_AHEAD)
+
+def in_order(patches: Patches, places: pd.DataFrame, batch_size: int) -> tf.data.Dataset:
+    """Return the patches at `places` (shard, row) as they are, in batches of one size.
+
+    The last batch is filled up with the first patches: several devices can't share a remainder.
+    """
+
+    def batch(start: int) -> UInt8:
+        return patches.take(places.iloc[np.arange(start, start + batch_size) % len(places)])
+
+    def shaped(start: tf.Tensor) -> tf.Tensor:
+        loaded = tf.numpy_function(batch, [start], tf.uint8)
+        loaded.set_shape((batch_size, patches.size, patches.size, 3))
+        return loaded
+
+    starts = tf.data.Dataset.range(0, len(places), batch_size)
+    return starts.map(shaped).prefetch(NUM_AHEAD)
 
 
 @lru_cache(maxsize=1)

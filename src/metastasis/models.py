@@ -14,10 +14,10 @@ from keras import layers
 
 from metastasis.errors import InputError
 from metastasis.shards import CENTRE_SIZE
+from metastasis.symmetries import NUM_ELEMENTS
 
 # Of the moving statistics: Keras's .99 lags epochs behind where an epoch has few steps.
 MOMENTUM = 0.9
-ORIENTATIONS = 8  # of p4m: quarter turns, plain and mirrored
 
 Maker = Callable[..., layers.Layer]
 Tensor = Any  # keras.KerasTensor; Keras ships no types
@@ -102,11 +102,11 @@ def _p4m(tensor: Tensor, parts: Parts) -> Tensor:
     weights.
     """
     tensor = _residual_features(tensor, ((32, 0), (64, 1), (128, 1), (256, 0)), parts)
-    tensor = layers.Reshape((3, ORIENTATIONS, -1), name="orientations")(tensor)  # 3 ways of pooling
+    tensor = layers.Reshape((3, NUM_ELEMENTS, -1), name="orientations")(tensor)  # 3 ways of pooling
     tensor = layers.Concatenate(name="invariants")(
         [
-            layers.AveragePooling2D((1, ORIENTATIONS), name="orientations_mean")(tensor),
-            layers.MaxPooling2D((1, ORIENTATIONS), name="orientations_max")(tensor),
+            layers.AveragePooling2D((1, NUM_ELEMENTS), name="orientations_mean")(tensor),
+            layers.MaxPooling2D((1, NUM_ELEMENTS), name="orientations_max")(tensor),
         ]
     )
     tensor = layers.Flatten(name="flatten")(tensor)

@@ -89,4 +89,4 @@ class Average(keras.callbacks.Callback):
         step = tf.cast(self._iterations, tf.float32)
         share = 1 - tf.minimum(self._decay, (1 + step) / (10 + step))
         for value, weight in zip(self._values, self._weights, strict=True):
-            value.assign_add(share * (weight - value))
+            value.assign((1 - share) * value + share * weight)

@@ -3,10 +3,13 @@
 What a state holds, `training` says. It is stored under a key of all that decides the result.
 """
 
+import fcntl
 import hashlib
+import io
 import json
-import zipfile
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metastasis import files
+from metastasis.errors import InputError
 
-LIBRARIES = ("keras", "numpy", "opencv-python-headless", "tensorflow")
+LIBRARIES = ("keras", "numpy", "opencv-python-headless", "scikit-learn", "tensorflow")
 HISTORY = "history"
+DIGEST_SIZE = hashlib.sha256().digest_size
 
 Arrays = list[NDArray[Any]]
 Row = dict[str, float]
@@ -44,6 +49,27 @@ def key(settings: Mapping[str, Any], data: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold `folder` while a run goes on, against a second one that would mix its files in.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise InputError(
+            f"another training is going on in this folder (it holds {folder}), perhaps one that "
+            "outlived its `dvc repro`; wait for it, or end it."
+        ) from None
+    finally:
+        os.close(descriptor)  # which lets go, as the end of the process does
+
+
 def save(path: Path, state: State) -> None:
     """Write the state in place of an older one: a kill leaves one of the two, whole."""
     arrays: dict[str, Any] = {
@@ -52,17 +78,26 @@ def save(path: Path, state: State) -> None:
         for number, array in enumerate(getattr(state, name))
     }
     arrays[HISTORY] = np.frombuffer(json.dumps(state.history).encode(), np.uint8)
+    content = io.BytesIO()
+    np.savez(content, **arrays)
     with files.whole_file(path) as partial, partial.open("wb") as file:
-        np.savez(file, **arrays)
+        file.write(hashlib.sha256(content.getbuffer()).digest())
+        file.write(content.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())  # before it takes the older one's name: the machine may die too
 
 
 def load(path: Path) -> State | None:
-    """Return the state, or None if there is none or the file is damaged."""
-    try:
-        with path.open("rb") as file, np.load(file) as stored:
-            arrays = dict(stored)
-    except (FileNotFoundError, ValueError, EOFError, zipfile.BadZipFile):
+    """Return the state, or None if there is none or, as is told, the file is damaged."""
+    if not path.exists():
         return None
+    stored = path.read_bytes()
+    digest, content = stored[:DIGEST_SIZE], stored[DIGEST_SIZE:]
+    if hashlib.sha256(content).digest() != digest:
+        print(f"warning: {path} is damaged, and left out")
+        return None
+    with np.load(io.BytesIO(content)) as archive:
+        arrays = dict(archive)
     history = json.loads(arrays.pop(HISTORY).tobytes())
     groups: dict[str, Arrays] = {"variables": [], "average": [], "best": []}
     for name in sorted(arrays):

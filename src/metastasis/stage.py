@@ -62,6 +62,8 @@ def tensorflow_starting() -> Iterator[None]:
             import tensorflow as tf  # noqa: PLC0415  # 4 s that other stages don't pay
 
             tf.config.list_physical_devices()  # looks for GPUs, and says so
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
         except BaseException:
             held.seek(0)
             os.write(stderr, held.read())

@@ -7,7 +7,6 @@ weights change in `optimizing`, and how a state is kept in `resuming`.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,9 +17,7 @@ import pandas as pd
 import tensorflow as tf
 from dvclive import Live
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from sklearn import metrics
 from sklearn.utils.class_weight import compute_class_weight
 from tqdm import tqdm
 
@@ -31,6 +28,7 @@ from metastasis import (
     feeding,
     layers,
     models,
+    monitoring,
     optimizing,
     plotting,
     resuming,
@@ -44,7 +42,6 @@ from metastasis.params import Section, Seed
 from metastasis.resuming import Arrays, Row, State
 
 STATE_FOLDER = Path(".state/train")  # in git's and DVC's ignore lists: no output of the stage
-SCORING_BATCH_SIZE = 256
 
 LIVE = {"dvcyaml": False, "save_dvc_exp": False, "report": None}  # DVC's own stages do all that
 
@@ -77,14 +74,6 @@ class TrainParams(Section):
     precision: devices.Precision
 
 
-@dataclass(frozen=True)
-class _Validation:
-    """The validation patches in batches, and their labels (n,) in the same order."""
-
-    batches: tf.data.Dataset
-    labels: NDArray[np.float32]
-
-
 def train(
     params: TrainParams,
     split_path: Path,
@@ -99,43 +88,46 @@ def train(
     A run that was killed goes on after its last finished epoch and ends in the same bits.
 
     Raises:
-        InputError: there are fewer patches than a batch, the crop doesn't fit the network, or the
-            loss stopped being a number.
+        InputError: there are fewer patches than a batch, devices can't share it, the crop doesn't
+            fit the network, another training is going on, or the loss stopped being a number.
     """
     table = tables.read_patches(split_path)
     patches = shards.read(crops_folder)
     feed = _feed(params, patches, table[table["split"] == "train"])
-    validation = _validation(patches, table[table["split"] == "validation"])
-    policy = devices.policy(params.precision)
+    monitor = monitoring.watch(patches, table[table["split"] == "validation"])
+    policy, strategy = devices.policy(params.precision), devices.strategy()
+    num_devices = strategy.num_replicas_in_sync
+    _check_batch(params, feed, num_devices)
+    settings = params.model_dump() | {"policy": policy, "num_devices": num_devices}
     data = [split_path, crops_folder / shards.INDEX_NAME, *shards.paths(crops_folder)]
-    key = resuming.key(params.model_dump() | {"policy": policy}, data)
+    state_path = STATE_FOLDER / f"{resuming.key(settings, data)}.npz"
 
     keras.utils.set_random_seed(params.seed)
     tf.config.experimental.enable_op_determinism()
-    state_path = STATE_FOLDER / f"{key}.npz"
-    strategy = devices.strategy()
-    with strategy.scope(), Live(log_folder, **LIVE) as live:
+    with resuming.alone(STATE_FOLDER), strategy.scope(), Live(log_folder, **LIVE) as live:
         network = _compiled(params, patches.size, feed.num_steps, policy)
         print(
             f"train: {params.model}, {network.count_params():,} parameters, {policy}, "
-            f"{len(feed.labels):,} patches, devices: {strategy.num_replicas_in_sync}"
+            f"{len(feed.labels):,} patches" + (f", {num_devices} GPUs" if num_devices > 1 else "")
         )
-        state = _fit(params, network, feed, validation, live=live, state_path=state_path)
+        with _telling_how_to_go_on():
+            state = _fit(params, network, feed, monitor, live=live, state_path=state_path)
         scores = [row["eval/auc"] for row in state.history]
         live.summary["best_epoch"] = int(np.argmax(scores)) + 1
         live.summary["best_auc"] = max(scores)
         live.summary["slide_disjoint"] = tables.is_slide_disjoint(table)
-    network.set_weights(state.best)
-    saving.save(models.to_plain(network, params.model), model_path)
-    plotting.save(_history_figure(state.history), plots_folder / "history.png")
-    state_path.unlink()
+        live.make_summary()
+        network.set_weights(state.best)
+        saving.save(models.to_plain(network, params.model), model_path)
+        plotting.save(_history_figure(state.history), plots_folder / "history.png")
+        state_path.unlink()
 
 
 def _fit(
     params: TrainParams,
     network: keras.Model,
     feed: feeding.Feed,
-    validation: _Validation,
+    monitor: monitoring.Monitor,
     *,
     live: Live,
     state_path: Path,
@@ -152,28 +144,45 @@ def _fit(
         print(f"train: goes on after epoch {len(state.history)}")
     for row in state.history:
         _log(live, row)
-    fit = partial(network.fit, class_weight=_class_weights(params, feed), shuffle=False, verbose=0)
+    class_weights = _class_weights(params, feed)
     while not _is_over(params, state.history):
         epoch = len(state.history)
         if params.schedule == "plateau":
             scores = [row["eval/auc"] for row in state.history]
             network.optimizer.learning_rate = optimizing.plateau_rate(params.learning_rate, scores)
-        start = time.perf_counter()
-        with _telling_how_to_go_on(epoch), _progress(epoch, feed.num_steps) as progress:
-            callbacks = [keras.callbacks.TerminateOnNaN(), average, progress]
-            fitted = fit(feed.epoch(epoch), callbacks=callbacks).history
-            speed = feed.num_steps * feed.batch_size / (time.perf_counter() - start)
-            row = {f"train/{name}": float(values[-1]) for name, values in fitted.items()}
-            row["train/learning_rate"] = float(network.optimizer.learning_rate.numpy())
-            row |= _validate(network, average, validation)
+        row, speed = _train_epoch(network, feed, epoch, average, class_weights)
+        row |= monitor.measure(network, average.get_weights())
         _check_loss(row, epoch, state_path)
         _report(row, epoch, speed)
         history = [*state.history, row]
-        is_best = _best_epoch(history) == epoch
-        state = _state(network, average, average.get_weights() if is_best else state.best, history)
+        best = average.get_weights() if _best_epoch(history) == epoch else state.best
+        state = _state(network, average, best, history)
         resuming.save(state_path, state)
         _log(live, row)
     return state
+
+
+def _train_epoch(
+    network: keras.Model,
+    feed: feeding.Feed,
+    epoch: int,
+    average: Average,
+    class_weights: dict[int, float] | None,
+) -> tuple[Row, float]:
+    """Train one epoch; return what was measured while the weights changed, and patches/s."""
+    start = time.perf_counter()
+    with _progress(epoch, feed.num_steps) as progress:
+        fitted = network.fit(
+            feed.epoch(epoch),
+            callbacks=[keras.callbacks.TerminateOnNaN(), average, progress],
+            class_weight=class_weights,
+            shuffle=False,  # the feed has shuffled
+            verbose=0,
+        ).history
+    speed = feed.num_steps * feed.batch_size / (time.perf_counter() - start)
+    row = {f"train/{name}": float(values[-1]) for name, values in fitted.items()}
+    row["train/learning_rate"] = float(network.optimizer.learning_rate.numpy())
+    return row, speed
 
 
 def _state(network: keras.Model, average: Average, best: Arrays, history: list[Row]) -> State:
@@ -205,13 +214,13 @@ def _best_epoch(history: list[Row]) -> int:
 
 
 @contextmanager
-def _telling_how_to_go_on(num_epochs: int) -> Iterator[None]:
+def _telling_how_to_go_on() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
         print(
-            f"\ntrain: interrupted; the same command goes on after epoch {num_epochs}, as long as "
-            "params, data and code stay the same."
+            "\ntrain: interrupted; the same command goes on after the last finished epoch, as long "
+            "as params, data and code stay the same."
         )
         raise
 
@@ -222,23 +231,6 @@ def _progress(epoch: int, num_steps: int) -> Iterator[keras.callbacks.Callback]:
     name = f"epoch {epoch + 1}"
     with tqdm(total=num_steps, desc=name, unit=" steps", leave=False, disable=None) as bar:
         yield keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: bar.update())
-
-
-def _validate(network: keras.Model, average: Average, validation: _Validation) -> Row:
-    """Score the validation patches with the averaged weights."""
-    trained = network.get_weights()
-    network.set_weights(average.get_weights())
-    logits = network.predict(validation.batches, verbose=0)[:, 0].astype(np.float64)
-    network.set_weights(trained)
-    is_positive = validation.labels == 1
-    with np.errstate(invalid="ignore"):  # no number is told by the caller
-        loss = np.logaddexp(0, np.where(is_positive, -logits, logits)).mean()
-    area = metrics.roc_auc_score(is_positive, logits) if np.isfinite(loss) else np.nan
-    return {
-        "eval/loss": float(loss),
-        "eval/accuracy": float(((logits > 0) == is_positive).mean()),
-        "eval/auc": float(area),
-    }
 
 
 def _check_loss(row: Row, epoch: int, state_path: Path) -> None:
@@ -266,12 +258,20 @@ def _log(live: Live, row: Row) -> None:
     live.next_step()
 
 
-def _feed(params: TrainParams, patches: shards.Patches, table: pd.DataFrame) -> feeding.Feed:
-    if len(table) < params.batch_size:
+def _check_batch(params: TrainParams, feed: feeding.Feed, num_devices: int) -> None:
+    if not feed.num_steps:
         raise InputError(
-            f"train: {len(table)} training patches are fewer than one batch of "
+            f"train: {len(feed.labels)} training patches are fewer than one batch of "
             f"train.batch_size = {params.batch_size}; choose a smaller batch."
         )
+    if params.batch_size % num_devices:
+        raise InputError(
+            f"train: {num_devices} GPUs can't share train.batch_size = {params.batch_size} evenly; "
+            f"choose a multiple of {num_devices}."
+        )
+
+
+def _feed(params: TrainParams, patches: shards.Patches, table: pd.DataFrame) -> feeding.Feed:
     places = patches.locate(table["id"], "labelled")
     return feeding.Feed(
         patches=patches,
@@ -284,12 +284,6 @@ def _feed(params: TrainParams, patches: shards.Patches, table: pd.DataFrame) -> 
             augmenting.augment, geometry=params.geometry, stain_jitter=params.stain_jitter
         ),
     )
-
-
-def _validation(patches: shards.Patches, table: pd.DataFrame) -> _Validation:
-    places = patches.locate(table["id"], "labelled")
-    labels = table["label"].to_numpy(np.float32)
-    return _Validation(feeding.in_order(patches, places, labels, SCORING_BATCH_SIZE), labels)
 
 
 def _class_weights(params: TrainParams, feed: feeding.Feed) -> dict[int, float] | None:
