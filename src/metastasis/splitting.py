@@ -1,6 +1,6 @@
-"""Divides the manifest into train, validation and test: groups whole, classes and sizes balanced.
+"""Divides the manifest into train, validation and test, groups whole, and counts what leaks.
 
-Which patches belong together, `grouping` knows. What still stands on both sides, is counted.
+Which patches belong together, `grouping` knows; how groups are dealt evenly, `dealing`.
 """
 
 from itertools import combinations
@@ -9,17 +9,14 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from metastasis import files, grouping, plotting, shards, tables
+from metastasis import dealing, files, grouping, plotting, shards, tables
 from metastasis.errors import InputError
 from metastasis.grouping import Copies
 from metastasis.params import Section, Seed
 from metastasis.tables import SPLITS
 
-NUM_STRATA = 4
-MAX_REFINED_GROUPS = 500  # the largest ones: the table of all their swaps stays small
 LARGE_GROUP_SHARE = 0.2  # of all patches: above it a split can hardly be balanced
 MAX_SIZE_ERROR, MAX_BALANCE_ERROR = 0.02, 0.01  # of all patches, of a split's: more is told of
 MEASURES = (
@@ -27,7 +24,6 @@ MEASURES = (
 )  # fmt: skip
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-Counts = NDArray[np.int64]
 
 
 class SplitParams(Section):
@@ -109,9 +105,7 @@ def _group(params: SplitParams, table: pd.DataFrame, copies: Copies) -> pd.Serie
 def assign(params: SplitParams, table: pd.DataFrame) -> pd.DataFrame:
     """Return the table (id, label, group) with the columns split and fold.
 
-    Groups start dealt at random within strata of their share of positives; then single moves and
-    swaps bring sizes and class balance to what was asked. With folds, what isn't test is dealt to
-    the folds, of which one validates.
+    With folds, what isn't test is dealt to the folds, of which one validates.
 
     Raises:
         InputError: no split of these groups gives every part both classes.
@@ -143,7 +137,7 @@ def _divide(
     counts = np.column_stack([positive["size"] - positive["sum"], positive["sum"]]).astype(np.int64)
     _check(counts, list(shares))
     wanted = np.array(list(shares.values()))
-    parts = _refine(counts, wanted, _deal(counts, wanted, random))
+    parts = dealing.deal(counts, wanted, random)
     part = table["group"].map(pd.Series(np.array(list(shares))[parts], positive.index))
     _check_parts(table["label"].groupby(part).agg(["size", "nunique"]), list(shares))
     return part
@@ -249,7 +243,7 @@ def _plot(table: pd.DataFrame, copies: Copies, plots_folder: Path) -> None:
     plotting.save(plotting.leaks(shared), plots_folder / "leaks.png")
 
 
-def _check(counts: Counts, names: list[str]) -> None:
+def _check(counts: dealing.Counts, names: list[str]) -> None:
     for value, label in enumerate(("negative", "positive")):
         num_groups = int((counts[:, value] > 0).sum())
         if num_groups < len(names):
@@ -269,60 +263,3 @@ def _check_parts(found: pd.DataFrame, names: list[str]) -> None:
                 "groups are too few or too unequal for split.validation and split.test: choose "
                 "larger shares, another split.seed, or add slides."
             )
-
-
-def _deal(counts: Counts, shares: NDArray[np.float64], random: np.random.Generator) -> Counts:
-    """Deal the groups of each stratum in random order: to the first part its share, and so on."""
-    positive_share = counts[:, 1] / counts.sum(axis=1)
-    stratum = np.ceil(positive_share * (NUM_STRATA - 1))
-    parts = np.empty(len(counts), np.int64)
-    for value in np.unique(stratum):
-        members = random.permutation(np.flatnonzero(stratum == value))
-        ends = np.cumsum(counts[members].sum(axis=1))
-        # The middle of each group on a line of all patches says which part it falls into.
-        middles = (ends - counts[members].sum(axis=1) / 2) / ends[-1]
-        parts[members] = np.searchsorted(np.cumsum(shares)[:-1], middles, side="right")
-    return parts
-
-
-def _refine(counts: Counts, shares: NDArray[np.float64], parts: Counts) -> Counts:
-    """Make the best move or swap of groups until none brings the parts nearer to `shares`.
-
-    How far a part is off counts relative to its share: else a small one could stay empty.
-    """
-    scaled = counts / counts.sum(axis=0)  # each class counts the same
-    moved = np.argsort(-counts.sum(axis=1), kind="stable")[:MAX_REFINED_GROUPS]
-    while True:
-        off = np.stack([scaled[parts == part].sum(axis=0) for part in range(len(shares))])
-        off -= shares[:, np.newaxis]
-        gain, first, second, target = _best_exchange(scaled[moved], parts[moved], off, shares)
-        if gain < 1e-12:  # noqa: PLR2004  # rounding
-            return parts
-        if second >= 0:
-            parts[moved[second]] = parts[moved[first]]
-        parts[moved[first]] = target
-
-
-def _best_exchange(
-    scaled: NDArray[np.float64],
-    parts: Counts,
-    off: NDArray[np.float64],
-    shares: NDArray[np.float64],
-) -> tuple[float, int, int, int]:
-    """Return the best exchange: gain, group, the group it swaps with (-1: a move), target."""
-    best = (0.0, -1, -1, -1)
-    for target in range(len(off)):
-        others = np.flatnonzero(parts != target)
-        partners = np.append(np.flatnonzero(parts == target), -1)
-        given = np.where(partners[:, np.newaxis] >= 0, scaled[partners], 0.0)
-        flow = scaled[others][:, np.newaxis] - given[np.newaxis]  # into target, out of the source
-        weight = shares[parts[others]][:, np.newaxis] ** -2
-        before = weight * (off[parts[others]] ** 2).sum(axis=1)[:, np.newaxis]
-        before = before + (off[target] ** 2).sum() / shares[target] ** 2
-        after = weight * ((off[parts[others]][:, np.newaxis] - flow) ** 2).sum(axis=2)
-        after += ((off[target] + flow) ** 2).sum(axis=2) / shares[target] ** 2
-        gains = before - after
-        index = np.unravel_index(int(gains.argmax()), gains.shape) if gains.size else None
-        if index is not None and gains[index] > best[0]:
-            best = (float(gains[index]), int(others[index[0]]), int(partners[index[1]]), target)
-    return best
