@@ -18,7 +18,7 @@ from conftest import assert_same_bytes
 from numpy.typing import NDArray
 from test_shards import write
 
-from metastasis import feeding, resuming, scoring, shards, symmetries, training
+from metastasis import feeding, fitting, resuming, scoring, shards, symmetries, training
 from metastasis.errors import InputError
 
 pytestmark = pytest.mark.medium
@@ -159,7 +159,7 @@ def test_a_state_of_other_params_is_left_alone(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(training, "_log", lambda *_: 1 / 0)  # after the state of epoch 1
+        patched.setattr(fitting, "_log", lambda *_: 1 / 0)  # after the state of epoch 1
         with pytest.raises(ZeroDivisionError):
             train(data, "broken")
     left = list(training.STATE_FOLDER.iterdir())

@@ -1,10 +1,9 @@
 """Trains the network on the training patches and keeps the weights that validate best.
 
-What the networks are stands in `models`, how batches are made in `feeding` and `augmenting`, how
-weights change in `optimizing`, and how a state is kept in `resuming`.
+What the networks are stands in `models`, how batches are made in `feeding` and `augmenting`, and
+the way from epoch to epoch in `fitting`.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,13 +18,13 @@ from dvclive import Live
 from matplotlib.figure import Figure
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from sklearn.utils.class_weight import compute_class_weight
-from tqdm import tqdm
 
 from metastasis import (
     augmenting,
     devices,
     equivariance,
     feeding,
+    fitting,
     layers,
     models,
     monitoring,
@@ -37,9 +36,8 @@ from metastasis import (
     tables,
 )
 from metastasis.errors import InputError
-from metastasis.optimizing import Average
 from metastasis.params import Section, Seed
-from metastasis.resuming import Arrays, Row, State
+from metastasis.resuming import Row
 
 STATE_FOLDER = Path(".state/train")  # in git's and DVC's ignore lists: no output of the stage
 
@@ -110,107 +108,24 @@ def train(
             f"train: {params.model}, {network.count_params():,} parameters, {policy}, "
             f"{len(feed.labels):,} patches" + (f", {num_devices} GPUs" if num_devices > 1 else "")
         )
+        plan = fitting.Plan(
+            epochs=params.epochs,
+            patience=params.patience,
+            average_decay=params.average_decay,
+            plateau_rate=params.learning_rate if params.schedule == "plateau" else None,
+            class_weights=_class_weights(params, feed),
+        )
         with _telling_how_to_go_on():
-            state = _fit(params, network, feed, monitor, live=live, state_path=state_path)
-        scores = [row["eval/auc"] for row in state.history]
-        live.summary["best_epoch"] = int(np.argmax(scores)) + 1
-        live.summary["best_auc"] = max(scores)
+            state = fitting.fit(network, feed, monitor, plan, live=live, state_path=state_path)
+        best = fitting.best_epoch(state.history)
+        live.summary["best_epoch"] = best + 1
+        live.summary["best_auc"] = state.history[best]["eval/auc"]
         live.summary["slide_disjoint"] = tables.is_slide_disjoint(table)
         live.make_summary()
         network.set_weights(state.best)
         saving.save(models.to_plain(network, params.model), model_path)
         plotting.save(_history_figure(state.history), plots_folder / "history.png")
         state_path.unlink()
-
-
-def _fit(
-    params: TrainParams,
-    network: keras.Model,
-    feed: feeding.Feed,
-    monitor: monitoring.Monitor,
-    *,
-    live: Live,
-    state_path: Path,
-) -> State:
-    """Train until the epochs or the patience are over; return the state after the last epoch.
-
-    A state is stored before its epoch is logged, and what it holds is logged anew when it is gone
-    on from: DVC deletes the logs before a stage runs.
-    """
-    average = Average(network, params.average_decay)
-    state = resuming.load(state_path) or _state(network, average, [], [])
-    _restore(network, average, state)
-    if state.history:
-        print(f"train: goes on after epoch {len(state.history)}")
-    for row in state.history:
-        _log(live, row)
-    class_weights = _class_weights(params, feed)
-    while not _is_over(params, state.history):
-        epoch = len(state.history)
-        if params.schedule == "plateau":
-            scores = [row["eval/auc"] for row in state.history]
-            network.optimizer.learning_rate = optimizing.plateau_rate(params.learning_rate, scores)
-        row, speed = _train_epoch(network, feed, epoch, average, class_weights)
-        row |= monitor.measure(network, average.get_weights())
-        _check_loss(row, epoch, state_path)
-        _report(row, epoch, speed)
-        history = [*state.history, row]
-        best = average.get_weights() if _best_epoch(history) == epoch else state.best
-        state = _state(network, average, best, history)
-        resuming.save(state_path, state)
-        _log(live, row)
-    return state
-
-
-def _train_epoch(
-    network: keras.Model,
-    feed: feeding.Feed,
-    epoch: int,
-    average: Average,
-    class_weights: dict[int, float] | None,
-) -> tuple[Row, float]:
-    """Train one epoch; return what was measured while the weights changed, and patches/s."""
-    start = time.perf_counter()
-    with _progress(epoch, feed.num_steps) as progress:
-        fitted = network.fit(
-            feed.epoch(epoch),
-            callbacks=[keras.callbacks.TerminateOnNaN(), average, progress],
-            class_weight=class_weights,
-            shuffle=False,  # the feed has shuffled
-            verbose=0,
-        ).history
-    speed = feed.num_steps * feed.batch_size / (time.perf_counter() - start)
-    row = {f"train/{name}": float(values[-1]) for name, values in fitted.items()}
-    row["train/learning_rate"] = float(network.optimizer.learning_rate.numpy())
-    return row, speed
-
-
-def _state(network: keras.Model, average: Average, best: Arrays, history: list[Row]) -> State:
-    variables = [variable.numpy() for variable in _variables(network)]
-    return State(variables, average.get_weights(), best, history)
-
-
-def _restore(network: keras.Model, average: Average, state: State) -> None:
-    for variable, value in zip(_variables(network), state.variables, strict=True):
-        variable.assign(value)
-    average.set_weights(state.average)
-
-
-def _variables(network: keras.Model) -> list[keras.Variable]:
-    """Return all that training changes: weights, the dropouts' generators, the optimiser."""
-    return [*network.variables, *network.optimizer.variables]
-
-
-def _is_over(params: TrainParams, history: list[Row]) -> bool:
-    num_epochs = len(history)
-    if num_epochs == 0:
-        return False
-    is_idle = num_epochs - 1 - _best_epoch(history) >= params.patience
-    return num_epochs >= params.epochs or is_idle
-
-
-def _best_epoch(history: list[Row]) -> int:
-    return int(np.argmax([row["eval/auc"] for row in history]))
 
 
 @contextmanager
@@ -223,39 +138,6 @@ def _telling_how_to_go_on() -> Iterator[None]:
             "as params, data and code stay the same."
         )
         raise
-
-
-@contextmanager
-def _progress(epoch: int, num_steps: int) -> Iterator[keras.callbacks.Callback]:
-    """Yield a callback that moves a bar, where there is a terminal to show one."""
-    name = f"epoch {epoch + 1}"
-    with tqdm(total=num_steps, desc=name, unit=" steps", leave=False, disable=None) as bar:
-        yield keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: bar.update())
-
-
-def _check_loss(row: Row, epoch: int, state_path: Path) -> None:
-    """Raise if a loss is no number; the state then is of no use to anybody."""
-    if not np.isfinite([row["train/loss"], row["eval/loss"]]).all():
-        state_path.unlink(missing_ok=True)
-        raise InputError(
-            f"train: the loss stopped being a number in epoch {epoch + 1}; most often the "
-            "learning rate is too high: lower train.learning_rate."
-        )
-
-
-def _report(row: Row, epoch: int, speed: float) -> None:
-    print(
-        f"epoch {epoch + 1:3d}: loss {row['train/loss']:.4f}, AUC {row['train/auc']:.4f}; "
-        f"validation loss {row['eval/loss']:.4f}, AUC {row['eval/auc']:.4f}; "
-        f"{speed:,.0f} patches/s",
-        flush=True,
-    )
-
-
-def _log(live: Live, row: Row) -> None:
-    for name, value in row.items():
-        live.log_metric(name, value)
-    live.next_step()
 
 
 def _check_batch(params: TrainParams, feed: feeding.Feed, num_devices: int) -> None:
