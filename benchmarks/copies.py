@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from metastasis import grouping, images, shards
+from metastasis import grouping, images, shards, symmetries
 from metastasis.images import Frames
 from metastasis.shards import Patches, UInt8
 
@@ -23,9 +23,8 @@ QUALITIES = (None, 90, 75, 50)  # of the JPEG; None: no JPEG
 
 def altered(patch: UInt8, quality: int | None, random: np.random.Generator) -> UInt8:
     """The patch in one of its seven other symmetries, stored as JPEG if asked."""
-    number = int(random.integers(1, 8))
-    turned = np.rot90(patch, number % 4)
-    turned = np.ascontiguousarray(turned[:, ::-1] if number > 3 else turned)  # noqa: PLR2004
+    element = int(random.integers(1, symmetries.NUM_ELEMENTS))
+    turned = np.ascontiguousarray(symmetries.turn(patch[np.newaxis], element)[0])
     if quality is None:
         return turned
     _, encoded = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, quality])

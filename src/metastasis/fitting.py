@@ -63,7 +63,9 @@ def fit(
         InputError: the loss stopped being a number.
     """
     average = Average(network, plan.average_decay)
-    state = resuming.load(state_path) or _state(network, average, [], [])
+    state = resuming.load(state_path) or State(
+        _values(network), average.get_weights(), best=[], history=[]
+    )
     _restore(network, average, state)
     if state.history:
         print(f"train: goes on after epoch {len(state.history)}")
@@ -75,12 +77,13 @@ def fit(
             scores = [row["eval/auc"] for row in state.history]
             network.optimizer.learning_rate = optimizing.plateau_rate(plan.plateau_rate, scores)
         row, speed = _train_epoch(network, feed, epoch, average, plan.class_weights)
-        row |= monitor.measure(network, average.get_weights())
+        averaged = average.get_weights()
+        row |= monitor.measure(network, averaged)
         _check_loss(row, epoch, state_path)
         _report(row, epoch, speed)
         history = [*state.history, row]
-        best = average.get_weights() if best_epoch(history) == epoch else state.best
-        state = _state(network, average, best, history)
+        best = averaged if best_epoch(history) == epoch else state.best
+        state = State(_values(network), averaged, best, history)
         resuming.save(state_path, state)
         _log(live, row)
     return state
@@ -109,15 +112,14 @@ def _train_epoch(
     return row, speed
 
 
-def _state(network: keras.Model, average: Average, best: Arrays, history: list[Row]) -> State:
-    variables = [variable.numpy() for variable in _variables(network)]
-    return State(variables, average.get_weights(), best, history)
-
-
 def _restore(network: keras.Model, average: Average, state: State) -> None:
     for variable, value in zip(_variables(network), state.variables, strict=True):
         variable.assign(value)
     average.set_weights(state.average)
+
+
+def _values(network: keras.Model) -> Arrays:
+    return [variable.numpy() for variable in _variables(network)]
 
 
 def _variables(network: keras.Model) -> list[keras.Variable]:

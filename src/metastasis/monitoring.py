@@ -1,4 +1,4 @@
-"""Scores the validation patches between epochs. What follows from it, `training` decides."""
+"""Scores the validation patches between epochs. What follows from it, `fitting` decides."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,6 @@
 """Keeps the state of an unfinished training, so that a killed one goes on where it was.
 
-What a state holds, `training` says. It is stored under a key of all that decides the result.
+What goes into a state, `fitting` says. It is stored under a key of all that decides the result.
 """
 
 import fcntl
