@@ -214,8 +214,8 @@ def test_an_unknown_parameter_of_an_experiment_is_refused(project: Path) -> None
         (
             "crop",
             "size",
-            48,
-            "train.py: train.model: compact and p4m need crop.size 32, 64 or 96",
+            40,
+            "train.py: train.model: compact and p4m need crop.size 32, 48, 64, 80 or 96",
             "models/model.keras",
         ),
         ("split", "test", 0.9, "must leave a share for training", "data/split.csv"),

@@ -20,7 +20,7 @@ def test_the_baseline_is_network_a_to_the_parameter() -> None:
 
 
 @pytest.mark.parametrize("name", models.BUILDERS)
-@pytest.mark.parametrize("size", [32, 64, 96])
+@pytest.mark.parametrize("size", [32, 48, 64, 96])
 def test_a_network_takes_0_to_255_and_gives_a_probability(name: str, size: int) -> None:
     model = models.build(name, size)
     outputs = model(PATCHES[:, :size, :size]).numpy()
@@ -32,11 +32,15 @@ def test_a_network_takes_0_to_255_and_gives_a_probability(name: str, size: int) 
 
 @pytest.mark.parametrize("name", ["compact", "p4m"])
 def test_a_crop_that_does_not_fit_is_told(name: str) -> None:
-    with pytest.raises(InputError, match=r"compact and p4m need crop\.size 32, 64 or 96.*found 48"):
-        models.build(name, 48)
+    with pytest.raises(
+        InputError, match=r"compact and p4m need crop\.size 32, 48, 64, 80 or.*found 40"
+    ):
+        models.build(name, 40)
 
 
-@pytest.mark.parametrize(("size", "first", "last"), [(96, 2, 4), (64, 1, 3), (32, 0, 2)])
+@pytest.mark.parametrize(
+    ("size", "first", "last"), [(96, 4, 8), (64, 2, 6), (48, 1, 5), (32, 0, 4)]
+)
 def test_compact_pools_the_central_32_pixels_by_themselves(
     size: int, first: int, last: int
 ) -> None:
@@ -44,7 +48,7 @@ def test_compact_pools_the_central_32_pixels_by_themselves(
     names = ("relu4", "features")
     inspected = keras.Model(model.input, [model.get_layer(name).output for name in names])
     cells, features = (out.numpy() for out in inspected(PATCHES[:, :size, :size]))
-    assert cells.shape[1:3] == (size // 16, size // 16)
+    assert cells.shape[1:3] == (size // 8, size // 8)
     centre = cells[:, first:last, first:last]
     means = (cells.mean(axis=(1, 2)), centre.mean(axis=(1, 2)), centre.max(axis=(1, 2)))
     np.testing.assert_allclose(features, np.concatenate(means, axis=1), rtol=1e-4, atol=1e-6)
@@ -64,7 +68,7 @@ def test_p4m_learns_fewer_parameters_than_compact() -> None:
     assert models.build("compact", 96).count_params() == 432_609
 
 
-@pytest.mark.parametrize("size", [32, 64, 96])
+@pytest.mark.parametrize("size", [32, 48, 64, 96])
 def test_p4m_says_the_same_of_a_patch_flipped_or_turned(size: int) -> None:
     keras.utils.set_random_seed(1)
     network = models.build("p4m", size, training.PARTS["p4m"])

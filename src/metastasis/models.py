@@ -116,21 +116,22 @@ def _p4m(tensor: Tensor, parts: Parts) -> Tensor:
 def _residual_features(tensor: Tensor, stages: tuple[tuple[int, int], ...], parts: Parts) -> Tensor:
     """Return what a residual network (He et al. 2016) sees: (n, 3 * filters of the last stage).
 
-    Each of the `stages` (filters, residual blocks) halves the side: convolution, pooling,
-    normalisation, ReLU in this order, since pooling first leaves a quarter of the rest to do. The
-    label is about the central 32x32, so the features of the centre are pooled by themselves beside
-    those of the whole.
+    Each of the `stages` (filters, residual blocks) but the last halves the side: convolution,
+    pooling, normalisation, ReLU in this order, since pooling first leaves a quarter of the rest to
+    do. The label is about the central 32x32, so the features of the centre are pooled by themselves
+    beside those of the whole.
     """
     size = tensor.shape[1]
-    if size % 32:
+    if size % 16:
         raise InputError(
-            f"train.model: compact and p4m need crop.size 32, 64 or 96, so that the centre falls "
-            f"on whole cells of their features; found {size}."
+            "train.model: compact and p4m need crop.size 32, 48, 64, 80 or 96, so that the centre "
+            f"falls on whole cells of their features; found {size}."
         )
     for stage, (filters, num_blocks) in enumerate(stages, 1):
         convolution = parts.first if stage == 1 else parts.conv
         tensor = convolution(filters, name=f"conv{stage}")(tensor)
-        tensor = layers.MaxPooling2D(name=f"pool{stage}")(tensor)
+        if stage < len(stages):
+            tensor = layers.MaxPooling2D(name=f"pool{stage}")(tensor)
         tensor = parts.norm(momentum=MOMENTUM, name=f"norm{stage}")(tensor)
         tensor = layers.ReLU(name=f"relu{stage}")(tensor)
         for block in range(1, num_blocks + 1):
