@@ -20,19 +20,20 @@ def test_each_patch_is_turned_by_its_own_element() -> None:
 @given(seed=st.integers(0, 1000), geometry=st.sampled_from(["none", "d4", "affine"]))
 def test_the_same_chance_gives_the_same_patches(seed: int, geometry: augmenting.Geometry) -> None:
     first, second = (
-        augmenting.augment(NOISE, np.random.default_rng(seed), geometry, 0.15) for _ in range(2)
+        augmenting.augment(NOISE, np.random.default_rng(seed), geometry, 0.15, 1.0)
+        for _ in range(2)
     )
     assert np.array_equal(first, second)
 
 
 def test_without_geometry_and_jitter_nothing_changes() -> None:
-    same = augmenting.augment(NOISE, np.random.default_rng(0), "none", 0)
+    same = augmenting.augment(NOISE, np.random.default_rng(0), "none", 0, 0)
     assert np.array_equal(same, NOISE)
 
 
 def test_the_patches_passed_in_are_left_alone() -> None:
     before = NOISE.copy()
-    augmenting.augment(NOISE, np.random.default_rng(0), "affine", 0.3)
+    augmenting.augment(NOISE, np.random.default_rng(0), "affine", 0.3, 1.0)
     assert np.array_equal(before, NOISE)
 
 
@@ -56,6 +57,41 @@ def test_stain_jitter_keeps_the_order_of_brightness_within_a_channel() -> None:
     assert (np.diff(jittered.astype(int), axis=2) >= 0).all()
 
 
+def test_focus_jitter_blurs_half_of_the_patches_by_up_to_the_width_asked_for() -> None:
+    """A dot's second moment, over both axes, is twice the blur's variance; here up to 2 pixels."""
+    dot = np.zeros((400, 33, 33, 3), np.uint8)
+    dot[:, 16, 16] = 255
+    focused = augmenting.jitter_focus(dot, np.random.default_rng(0), 2.0)[..., 0].astype(float)
+    places = np.arange(33) - 16
+    squares = places[:, None] ** 2 + places**2
+    moments = (focused * squares).sum(axis=(1, 2)) / focused.sum(axis=(1, 2))
+    widths = np.sqrt(moments / 2)
+    assert 1.7 < widths.max() < 2.1
+    blurred = widths[focused.max(axis=(1, 2)) < 255]
+    assert 0.4 < len(blurred) / 400 < 0.5  # those blurred by a fraction of a pixel stay as they are
+    assert np.quantile(blurred, 0.5) == pytest.approx(1.1, abs=0.15)
+
+
+def test_focus_jitter_sharpens_the_other_half_by_up_to_the_strength_asked_for() -> None:
+    """Sharpened by a, a ripple gains a times what is left of it when a Gaussian is taken away."""
+    period = 8
+    ripple = np.round(128 + 40 * np.cos(2 * np.pi * np.arange(64) / period)).astype(np.uint8)
+    patches = np.broadcast_to(ripple[None, None, :, None], (400, 8, 64, 3)).copy()
+    focused = augmenting.jitter_focus(patches, np.random.default_rng(0), 1.0).astype(float)
+    wave = np.exp(2j * np.pi * np.arange(period * 4) / period)  # four periods, off the edges
+    gain = np.abs(focused[:, 4, 16:48, 0] @ wave) / np.abs(patches[0, 4, 16:48, 0] @ wave)
+    kept = np.exp(-((2 * np.pi / period) ** 2) / 2)  # by a Gaussian of one pixel
+    strengths = (gain[gain > 1.01] - 1) / (1 - kept)
+    assert 0.4 < len(strengths) / 400 < 0.6
+    assert strengths.max() == pytest.approx(1, abs=0.05)
+    assert np.median(strengths) == pytest.approx(0.5, abs=0.08)
+
+
+def test_focus_jitter_leaves_plain_colour_as_it_is() -> None:
+    plain = np.broadcast_to(np.array([200, 120, 180], np.uint8), (50, 32, 32, 3)).copy()
+    assert np.array_equal(augmenting.jitter_focus(plain, np.random.default_rng(0), 2.0), plain)
+
+
 def moved_by(patches: NDArray[np.uint8]) -> NDArray[np.floating]:
     """Centre of mass of each patch, (n, 2), relative to the middle."""
     mass = patches[..., 0].astype(float)
@@ -67,7 +103,7 @@ def moved_by(patches: NDArray[np.uint8]) -> NDArray[np.floating]:
 def test_the_affine_set_shifts_by_at_most_a_tenth_of_the_side() -> None:
     dot = np.zeros((400, 96, 96, 3), np.uint8)
     dot[:, 44:52, 44:52] = 255
-    warped = augmenting.augment(dot, np.random.default_rng(0), "affine", 0)
+    warped = augmenting.augment(dot, np.random.default_rng(0), "affine", 0, 0)
     shift = np.abs(moved_by(warped))
     assert shift.max() <= 9.6 + 0.2
     assert shift.max() >= 9.0
@@ -75,5 +111,5 @@ def test_the_affine_set_shifts_by_at_most_a_tenth_of_the_side() -> None:
 
 def test_the_affine_set_repeats_the_edge_instead_of_adding_black() -> None:
     white = np.full((100, 96, 96, 3), 200, np.uint8)
-    warped = augmenting.augment(white, np.random.default_rng(0), "affine", 0)
+    warped = augmenting.augment(white, np.random.default_rng(0), "affine", 0, 0)
     assert (warped == 200).all()

@@ -21,7 +21,7 @@ def feed(tmp_path: Path) -> feeding.Feed:
         labels=np.arange(22, dtype=np.float32),
         batch_size=5,
         seed=3,
-        augment=partial(augmenting.augment, geometry="d4", stain_jitter=0.1),
+        augment=partial(augmenting.augment, geometry="d4", stain_jitter=0.1, focus_jitter=1.0),
     )
 
 

@@ -1,8 +1,14 @@
 """Tests of `metastasis.fitting`: when training is over. Whole runs are in test_training."""
 
-import pytest
+from pathlib import Path
 
-from metastasis import fitting
+import keras
+import numpy as np
+import pytest
+from dvclive import Live
+from test_shards import write
+
+from metastasis import feeding, fitting, monitoring, shards
 
 pytestmark = pytest.mark.medium
 
@@ -29,3 +35,41 @@ def test_training_is_over_with_its_epochs_or_its_patience(
 
 def test_of_equal_epochs_the_first_is_best() -> None:
     assert fitting.best_epoch([{"eval/auc": score} for score in (0.5, 0.8, 0.7, 0.8)]) == 1
+
+
+def test_class_weights_weigh_the_loss(tmp_path: Path) -> None:
+    """A network that says 0.5 of everything, and never learns, loses log 2 on each patch."""
+    write(tmp_path, 12, size=8)
+    patches = shards.read(tmp_path)
+    feed = feeding.Feed(
+        patches=patches,
+        shard=patches.index["shard"].to_numpy(),
+        row=patches.index["row"].to_numpy(),
+        labels=np.repeat(np.float32([0, 1]), [9, 3]),
+        batch_size=4,
+        seed=1,
+        augment=lambda patches, _: patches,
+    )
+    flat = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(1, name="logit")]
+    )
+    flat.set_weights([np.zeros_like(weight) for weight in flat.get_weights()])
+    flat.compile(
+        keras.optimizers.SGD(0.0),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        metrics=[keras.metrics.BinaryAccuracy("accuracy"), keras.metrics.AUC(name="auc")],
+    )
+    table = patches.index[["id"]].assign(label=[0, 1] * 6)
+    plan = fitting.Plan(1, 1, average_decay=0.0, plateau_rate=None, class_weights={0: 0.5, 1: 4.0})
+    with Live(tmp_path / "log", dvcyaml=False, save_dvc_exp=False, report=None) as live:
+        state = fitting.fit(
+            flat,
+            feed,
+            monitoring.watch(patches, table),
+            plan,
+            live=live,
+            state_path=tmp_path / "state.npz",
+        )
+    (row,) = state.history
+    assert row["train/loss"] == pytest.approx((9 * 0.5 + 3 * 4.0) / 12 * np.log(2))
+    assert row["eval/loss"] == pytest.approx(np.log(2))  # which no weights touch

@@ -29,6 +29,7 @@ PARAMS = training.TrainParams(
     epochs=2,
     patience=5,
     batch_size=4,
+    optimizer="muon",
     learning_rate=0.001,
     schedule="cosine",
     warmup_epochs=1,
@@ -38,6 +39,7 @@ PARAMS = training.TrainParams(
     class_weights="none",
     geometry="d4",
     stain_jitter=0.1,
+    focus_jitter=1.0,
     precision="float32",
 )
 
@@ -87,7 +89,7 @@ def test_two_runs_give_the_same_bytes_and_another_seed_other_weights(data: Path)
     [
         {},
         {"model": "p4m", "schedule": "plateau", "average_decay": 0.0, "class_weights": "balanced"},
-        {"model": "baseline", "geometry": "affine", "label_smoothing": 0.1},
+        {"model": "baseline", "optimizer": "adamw", "geometry": "affine", "label_smoothing": 0.1},
     ],
     ids=["compact", "p4m", "baseline"],
 )
@@ -273,6 +275,41 @@ def test_a_constant_rate_is_constant(data: Path) -> None:
     out = train(data, schedule="constant", learning_rate=0.002)
     rates = pd.read_csv(out / "metrics/plots/metrics/train/learning_rate.tsv", sep="\t")
     assert rates["learning_rate"].tolist() == pytest.approx([0.002, 0.002])
+
+
+def test_balanced_classes_weigh_the_same(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pd.read_csv(data / "split.csv")
+    table.loc[table["split"] == "train", "label"] = np.repeat([0, 1], [9, 3])
+    table.to_csv(data / "split.csv", index=False)
+    plans: list[fitting.Plan] = []
+    fit = fitting.fit
+
+    def recorded(*args: object, **others: object) -> resuming.State:
+        plans.extend(arg for arg in args if isinstance(arg, fitting.Plan))
+        return fit(*args, **others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fitting, "fit", recorded)
+    for choice in ("none", "balanced"):
+        train(data, choice, epochs=1, class_weights=choice)
+    assert [plan.class_weights for plan in plans] == [None, {0: 12 / (2 * 9), 1: 12 / (2 * 3)}]
+
+
+def test_smoothing_moves_labels_towards_a_half(data: Path) -> None:
+    """The loss is linear in the label, so that half of the smoothing is half of the change."""
+    losses = []
+    for smoothing in (0.0, 0.4, 0.8):
+        out = train(
+            data,
+            f"smoothed-{smoothing}",
+            epochs=1,
+            learning_rate=1e-12,
+            schedule="constant",
+            label_smoothing=smoothing,
+        )
+        logged = pd.read_csv(out / "metrics/plots/metrics/train/loss.tsv", sep="\t")
+        losses.append(logged["loss"].item())
+    assert losses[1] == pytest.approx((losses[0] + losses[2]) / 2, rel=1e-4)
+    assert abs(losses[2] - losses[0]) > 0.01
 
 
 def test_a_loss_that_is_no_number_stops_with_its_epoch_and_leaves_no_model(data: Path) -> None:

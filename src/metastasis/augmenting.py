@@ -20,22 +20,29 @@ Geometry = Literal["none", "d4", "affine"]
 # factor. Its shear of .1 is a tenth of a degree.
 AFFINE_ROTATION, AFFINE_SHIFT, AFFINE_SHEAR, AFFINE_ZOOM = 20.0, 0.1, 0.1, 0.1
 STAIN_SHIFT_SHARE = 1 / 3  # of the stain jitter's scale: the shift of the optical density
+SHARPENED_WIDTH = 1.0  # pixels: the standard deviation of the detail that sharpening raises
 
 
 def augment(
-    patches: UInt8, random: np.random.Generator, geometry: Geometry, stain_jitter: float
+    patches: UInt8,
+    random: np.random.Generator,
+    geometry: Geometry,
+    stain_jitter: float,
+    focus_jitter: float,
 ) -> UInt8:
     """Return changed copies of (n, size, size, 3) uint8 RGB patches.
 
     `d4` is a flip or quarter turn, which keeps the central 32x32 where it is. `affine` is network
-    A's set: it may move tissue into or out of the centre. `stain_jitter` is the standard deviation
-    of the change of each channel's optical density.
+    A's set: it may move tissue into or out of the centre. What the jitters mean, `jitter_stain` and
+    `jitter_focus` say; 0 leaves them out.
     """
     if geometry == "d4":
         patches = turn(patches, random.integers(symmetries.NUM_ELEMENTS, size=len(patches)))
     elif geometry == "affine":
         patches = _warp(patches, random)
-    return jitter_stain(patches, random, stain_jitter) if stain_jitter else patches
+    if stain_jitter:
+        patches = jitter_stain(patches, random, stain_jitter)
+    return jitter_focus(patches, random, focus_jitter) if focus_jitter else patches
 
 
 def turn(patches: UInt8, elements: NDArray[np.integer]) -> UInt8:
@@ -66,8 +73,10 @@ TURNS: tuple[Callable[..., object], ...] = (
 def jitter_stain(patches: UInt8, random: np.random.Generator, scale: float) -> UInt8:
     """Scale and shift the optical density of each channel of each patch.
 
-    Stain and scanner act on the optical density, -log(transmitted light), almost linearly (Ruifrok
-    and Johnston 2001; jitter after Tellez et al. 2019). On 8 bits that is a table of 256 values.
+    The factor's standard deviation is `scale`, that of the shift a third of it; a shift is a change
+    of brightness. Stain and scanner act on the optical density, -log(transmitted light), almost
+    linearly (Ruifrok and Johnston 2001; jitter after Tellez et al. 2019). On 8 bits that is a table
+    of 256 values.
     """
     num = len(patches)
     factor = random.normal(1, scale, (num, 3, 1))
@@ -79,6 +88,24 @@ def jitter_stain(patches: UInt8, random: np.random.Generator, scale: float) -> U
     for patch, table, out in zip(patches, tables, jittered, strict=True):
         cv2.LUT(patch, np.ascontiguousarray(table)[np.newaxis], dst=out)
     return jittered
+
+
+def jitter_focus(patches: UInt8, random: np.random.Generator, scale: float) -> UInt8:
+    """Blur one half of the patches and sharpen the other.
+
+    Scanners differ in focus, and some sharpen. The blur is a Gaussian's of up to `scale` pixels of
+    standard deviation; sharpening adds up to `scale` times what a Gaussian of one pixel takes away.
+    Optics act on light, so that this comes after the stain.
+    """
+    strengths = random.uniform(-scale, scale, len(patches))
+    focused = np.empty_like(patches)
+    for patch, strength, out in zip(patches, strengths, focused, strict=True):
+        if strength > 0:
+            cv2.GaussianBlur(patch, (0, 0), strength, dst=out)
+        else:
+            blurred = cv2.GaussianBlur(patch, (0, 0), SHARPENED_WIDTH)
+            cv2.addWeighted(patch, 1 - strength, blurred, strength, 0, dst=out)
+    return focused
 
 
 def _warp(patches: UInt8, random: np.random.Generator) -> UInt8:

@@ -9,16 +9,45 @@ from typing import Any, Literal
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 from numpy.typing import NDArray
 
 FINAL_RATE = 0.01  # of the learning rate, at the end of the cosine
 PLATEAU_FACTOR = 0.5  # of the learning rate, after
 PLATEAU_EPOCHS = 3  # epochs without a better validation
 
+MATRIX_RANK = 2
+
+Optimizer = Literal["muon", "adamw"]
 Schedule = Literal["cosine", "plateau", "constant"]
 
 
+class ConvolutionMuon(keras.optimizers.Muon):
+    """Muon (Jordan et al. 2024) for kernels of convolutions, and AdamW for all else.
+
+    A step of Muon is made orthogonal: it changes all directions of a kernel by the same amount. A
+    kernel counts as a matrix of inputs by filters, which Keras's Muon leaves to the caller. Steps
+    are scaled as by Liu et al. 2025, so that the rates and decays of AdamW suit both.
+    """
+
+    def _should_use_adamw(self, variable: keras.Variable) -> bool:
+        return len(variable.shape) <= MATRIX_RANK
+
+    def zeropower_via_newtonschulz5(self, x: tf.Tensor, steps: int) -> tf.Tensor:
+        """Return the orthogonal matrix nearest to a kernel, nearly, in the kernel's shape."""
+        return ops.reshape(super().zeropower_via_newtonschulz5(_as_matrix(x), steps), x.shape)
+
+    def lr_adjust(self, x: tf.Tensor) -> tf.Tensor:
+        """Return a step of a kernel scaled by its size as a matrix."""
+        return ops.reshape(super().lr_adjust(_as_matrix(x)), x.shape)
+
+
+def _as_matrix(kernel: tf.Tensor) -> tf.Tensor:
+    return ops.reshape(kernel, (-1, kernel.shape[-1]))
+
+
 def optimizer(
+    name: Optimizer,
     learning_rate: float,
     schedule: Schedule,
     *,
@@ -26,7 +55,7 @@ def optimizer(
     num_warmup_steps: int,
     weight_decay: float,
 ) -> keras.optimizers.Optimizer:
-    """Return AdamW (Loshchilov and Hutter 2019), its decay on kernels, not on biases and norms.
+    """Return Muon or AdamW (Loshchilov and Hutter 2019), which decay kernels, not biases and norms.
 
     With a cosine the rate rises linearly for `num_warmup_steps` and falls to 1 % at `num_steps`.
     """
@@ -39,9 +68,12 @@ def optimizer(
             warmup_target=learning_rate if num_warmup_steps else None,
             warmup_steps=num_warmup_steps,
         )
-    adamw = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
-    adamw.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return adamw
+    if name == "muon":
+        chosen = ConvolutionMuon(rate, weight_decay=weight_decay, adam_weight_decay=weight_decay)
+    else:
+        chosen = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
+    chosen.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return chosen
 
 
 def plateau_rate(learning_rate: float, scores: Sequence[float]) -> float:

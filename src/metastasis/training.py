@@ -60,6 +60,7 @@ class TrainParams(Section):
     epochs: PositiveInt
     patience: PositiveInt
     batch_size: Annotated[int, Field(ge=2)]
+    optimizer: optimizing.Optimizer
     learning_rate: PositiveFloat
     schedule: optimizing.Schedule
     warmup_epochs: NonNegativeInt
@@ -69,6 +70,7 @@ class TrainParams(Section):
     class_weights: Literal["none", "balanced"]
     geometry: augmenting.Geometry
     stain_jitter: Annotated[float, Field(ge=0, le=0.5)]
+    focus_jitter: Annotated[float, Field(ge=0, le=3)]
     precision: devices.Precision
 
 
@@ -163,7 +165,10 @@ def _feed(params: TrainParams, patches: shards.Patches, table: pd.DataFrame) -> 
         batch_size=params.batch_size,
         seed=params.seed,
         augment=partial(
-            augmenting.augment, geometry=params.geometry, stain_jitter=params.stain_jitter
+            augmenting.augment,
+            geometry=params.geometry,
+            stain_jitter=params.stain_jitter,
+            focus_jitter=params.focus_jitter,
         ),
     )
 
@@ -185,6 +190,7 @@ def _compiled(params: TrainParams, size: int, num_steps: int, policy: str) -> ke
     network = models.to_logits(model)
     network.compile(
         optimizer=optimizing.optimizer(
+            params.optimizer,
             params.learning_rate,
             params.schedule,
             num_steps=params.epochs * num_steps,
