@@ -32,7 +32,12 @@ AFFINE = {
 FLIPS = {"horizontal_flip": True, "vertical_flip": True}
 
 
-def feed(patches: shards.Patches, geometry: augmenting.Geometry, stain_jitter: float) -> int:
+def feed(
+    patches: shards.Patches,
+    geometry: augmenting.Geometry,
+    stain_jitter: float = 0,
+    focus_jitter: float = 0,
+) -> int:
     """Make an epoch's batches; return how many patches they hold."""
     ours = feeding.Feed(
         patches=patches,
@@ -41,7 +46,12 @@ def feed(patches: shards.Patches, geometry: augmenting.Geometry, stain_jitter: f
         labels=np.zeros(NUM_PATCHES, np.float32),
         batch_size=BATCH_SIZE,
         seed=0,
-        augment=partial(augmenting.augment, geometry=geometry, stain_jitter=stain_jitter),
+        augment=partial(
+            augmenting.augment,
+            geometry=geometry,
+            stain_jitter=stain_jitter,
+            focus_jitter=focus_jitter,
+        ),
     )
     return sum(len(ours.batch(step)[0]) for step in range(ours.num_steps))
 
@@ -54,9 +64,10 @@ def generate(patches: shards.Patches, num: int, **changes: object) -> int:
 
 
 WAYS: dict[str, Callable[[shards.Patches], int]] = {
-    "ours, affine": partial(feed, geometry="affine", stain_jitter=0),
-    "ours, flips and turns": partial(feed, geometry="d4", stain_jitter=0),
+    "ours, affine": partial(feed, geometry="affine"),
+    "ours, flips and turns": partial(feed, geometry="d4"),
     "ours, flips, turns, stain": partial(feed, geometry="d4", stain_jitter=0.15),
+    "ours, the default": partial(feed, geometry="d4", stain_jitter=0.15, focus_jitter=1),
     "Keras, affine and flips": partial(generate, num=512, **AFFINE, **FLIPS),
     "Keras, flips": partial(generate, num=1024, **FLIPS),
 }
@@ -65,6 +76,7 @@ RATIOS = (
     ("ours, flips and turns", "Keras, affine and flips"),
     ("ours, flips and turns", "Keras, flips"),
     ("ours, flips, turns, stain", "Keras, flips"),
+    ("ours, the default", "Keras, flips"),
 )
 
 

@@ -1,20 +1,29 @@
-"""How fast a training step is, in patches a CPU second.
+"""How fast a training step is, in patches a CPU second, and how near the processor's own limit.
 
-The ways take turns on the same batch of noise. `A, Keras` is network A of Keras's own layers in
-float32; `A` computes the same function in the layers and the precision that `train` uses.
+The ways take turns on the same batch of noise, each on one thread. `A, Keras` is network A of
+Keras's own layers in float32; `A` computes the same function in the layers and the precision that
+`train` uses, and `A, PyTorch` does in channels_last and bfloat16 where PyTorch is installed (group
+`bench`). The limit is what one wide convolution of bfloat16 reaches forward, which was faster than
+any product of matrices tried.
 """
 
+import importlib.util
 import statistics
 import time
+from collections.abc import Callable
+from math import prod
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from metastasis import devices, models, training
 
 NUM_ROUNDS = 9
 BATCH_SIZE = 64
+WIDE = (24, 256)  # pixels of the side and channels of the convolution that shows the limit
+LEARNING_RATE = 5e-4
 WAYS = {
     "A, Keras": ("baseline", models.PLAIN, "float32"),
     "A": ("baseline", training.PARTS["baseline"], "auto"),
@@ -22,38 +31,123 @@ WAYS = {
     "p4m": ("p4m", training.PARTS["p4m"], "auto"),
 }
 
+Step = Callable[[], object]
+
 
 def compiled(name: str, parts: models.Parts, precision: devices.Precision) -> keras.Model:
     keras.config.set_dtype_policy(devices.policy(precision))
     network = models.to_logits(models.build(name, 96, parts))
     keras.config.set_dtype_policy("float32")
-    network.compile(keras.optimizers.Adam(5e-4), keras.losses.BinaryCrossentropy(from_logits=True))
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    network.compile(keras.optimizers.Adam(LEARNING_RATE), loss)
     return network
 
 
-def main() -> None:
-    random = np.random.default_rng(0)
-    patches = tf.constant(random.integers(0, 256, (BATCH_SIZE, 96, 96, 3), np.uint8))
-    labels = tf.constant(random.integers(0, 2, (BATCH_SIZE, 1)).astype(np.float32))
-    networks = {name: compiled(*way) for name, way in WAYS.items()}
-    for network in networks.values():
-        network.train_on_batch(patches, labels)  # traced, and not timed
-    rates: dict[str, list[float]] = {name: [] for name in networks}
-    for _ in range(NUM_ROUNDS):
-        for name, network in networks.items():
-            start = time.process_time()
-            network.train_on_batch(patches, labels)
-            rates[name].append(BATCH_SIZE / (time.process_time() - start))
-    print(
-        f"{NUM_ROUNDS} rounds, batch {BATCH_SIZE}, patches a CPU second: min median max; beside A"
+def num_operations(name: str) -> float:
+    """Return the floating-point operations of a step a patch: forward, and twice that backward.
+
+    Only products count; of the first layer no gradient towards the patch is taken.
+    """
+    network = models.build(name, 96)
+    counts = []
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            counts.append(2 * prod(layer.kernel.shape) * prod(_sides(layer)))
+        elif isinstance(layer, keras.layers.Dense):
+            counts.append(2 * prod(layer.kernel.shape))
+    return 3 * sum(counts) - counts[0]
+
+
+def _sides(layer: keras.layers.Layer) -> tuple[int, int]:
+    _, height, width, _ = layer.output.shape
+    return height, width
+
+
+def torch_step(patches: NDArray[np.uint8], labels: NDArray[np.float32]) -> Step:
+    """Return a step of network A as PyTorch does it fastest: channels_last, bfloat16, fused Adam.
+
+    The layers are in the notebook's order: convolution, ReLU, normalisation, pooling.
+    """
+    import torch  # noqa: PLC0415  # optional
+    from torch import nn  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    parts: list[nn.Module] = []
+    channels = 3
+    for filters, dropout in ((32, 0), (64, 0.2), (128, 0.3), (256, 0.3)):
+        parts += [nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU(inplace=True)]
+        parts += [nn.BatchNorm2d(filters), nn.MaxPool2d(2)]
+        parts += [nn.Dropout(dropout)] if dropout else []
+        channels = filters
+    parts += [nn.Flatten(), nn.Linear(channels * 36, 512), nn.ReLU(), nn.BatchNorm1d(512)]
+    parts += [nn.Dropout(0.5), nn.Linear(512, 1)]
+    network = nn.Sequential(*parts).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, fused=True)
+    inputs = torch.from_numpy(patches).permute(0, 3, 1, 2)  # channels last in memory, as it is
+    targets = torch.from_numpy(labels)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(inputs.float() / 255)
+        nn.functional.binary_cross_entropy_with_logits(logits.float(), targets).backward()
+        optimizer.step()
+
+    return step
+
+
+def convolution(random: np.random.Generator) -> tuple[Step, float]:
+    """Return a wide convolution and its number of floating-point operations."""
+    side, channels = WIDE
+    features, kernel = (
+        tf.cast(random.normal(size=shape).astype(np.float32), tf.bfloat16)
+        for shape in ((BATCH_SIZE, side, side, channels), (3, 3, channels, channels))
     )
-    for name, found in rates.items():
+    convolve = tf.function(lambda: tf.nn.conv2d(features, kernel, 1, "SAME"))
+    return lambda: convolve().numpy(), 2 * BATCH_SIZE * side**2 * 9 * channels**2
+
+
+def main() -> None:
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    random = np.random.default_rng(0)
+    patches = random.integers(0, 256, (BATCH_SIZE, 96, 96, 3), np.uint8)
+    labels = random.integers(0, 2, (BATCH_SIZE, 1)).astype(np.float32)
+    inputs, targets = tf.constant(patches), tf.constant(labels)
+    steps: dict[str, Step] = {}
+    for name, way in WAYS.items():
+        network = compiled(*way)
+        steps[name] = lambda network=network: network.train_on_batch(inputs, targets)
+    if importlib.util.find_spec("torch"):
+        steps["A, PyTorch"] = torch_step(patches, labels)
+    steps["convolution"], num_convolved = convolution(random)
+    for step in steps.values():
+        step()  # traced, and not timed
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(NUM_ROUNDS):
+        for name, step in steps.items():
+            start = time.process_time()
+            step()
+            seconds[name].append(time.process_time() - start)
+
+    limits = [num_convolved / found for found in seconds.pop("convolution")]
+    print(
+        f"{NUM_ROUNDS} rounds, batch {BATCH_SIZE}; the limit: "
+        f"{statistics.median(limits) / 1e9:.0f} GFLOP a CPU second\n"
+        "patches a CPU second: min median max; median beside Keras's A; share of the limit"
+    )
+    for name, found in seconds.items():
+        rates = [BATCH_SIZE / second for second in found]
         ratio = statistics.median(
-            mine / other for mine, other in zip(found, rates["A, Keras"], strict=True)
+            other / mine for mine, other in zip(found, seconds["A, Keras"], strict=True)
+        )
+        operations = num_operations(WAYS.get(name, WAYS["A"])[0])
+        share = statistics.median(
+            rate * operations / limit for rate, limit in zip(rates, limits, strict=True)
         )
         print(
-            f"{name:10} {min(found):6.0f} {statistics.median(found):6.0f} {max(found):6.0f}  "
-            f"{ratio:.2f}"
+            f"{name:10} {min(rates):6.0f} {statistics.median(rates):6.0f} {max(rates):6.0f}  "
+            f"{ratio:5.2f}  {share:5.0%}"
         )
 
 

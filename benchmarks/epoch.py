@@ -1,0 +1,103 @@
+"""What feeding costs an epoch, and the memory that training on all of Kaggle's patches takes.
+
+The default network trains on 220,025 patches: some steps on what the feed brings, as many on one
+batch that is always there, in turns. What the first take longer is time in which the network waits
+or shares the processor with the making of batches. The shards are sparse files of zeros: they take
+no room on disk, and as much memory as real ones. All are read before memory is told.
+"""
+
+import statistics
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from metastasis import augmenting, devices, feeding, models, optimizing, params, shards, training
+
+NUM_PATCHES = 220_025
+NUM_ROUNDS = 9
+NUM_STEPS = 40  # a round
+
+
+def write_shards(folder: Path) -> None:
+    places = np.arange(NUM_PATCHES)
+    index = pd.DataFrame({"shard": places // shards.SHARD_ROWS, "row": places % shards.SHARD_ROWS})
+    for number, rows in enumerate(index.groupby("shard").size()):
+        shape = (rows, shards.PATCH_SIZE, shards.PATCH_SIZE, 3)
+        np.lib.format.open_memmap(folder / f"{number:03d}.npy", "w+", np.uint8, shape)
+    shards.write_index(folder, index.assign(pool="labelled", id=places.astype(str)))
+
+
+def compiled(chosen: training.TrainParams) -> keras.Model:
+    keras.config.set_dtype_policy(devices.policy(chosen.precision))
+    network = models.to_logits(models.build(chosen.model, 96, training.PARTS[chosen.model]))
+    keras.config.set_dtype_policy("float32")
+    optimizer = optimizing.optimizer(
+        chosen.optimizer,
+        chosen.learning_rate,
+        "constant",
+        num_steps=1,
+        num_warmup_steps=0,
+        weight_decay=chosen.weight_decay,
+    )
+    network.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))
+    return network
+
+
+def seconds(network: keras.Model, batches: tf.data.Dataset) -> float:
+    start = time.perf_counter()
+    network.fit(batches, verbose=0)
+    return time.perf_counter() - start
+
+
+def memory(name: str) -> float:
+    """Return a figure of this process in GB, as Linux counts it."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1e6
+
+
+def main() -> None:
+    chosen = params.read("train", training.TrainParams)
+    keras.utils.set_random_seed(chosen.seed)
+    tf.config.experimental.enable_op_determinism()  # as in training
+    with tempfile.TemporaryDirectory() as name:
+        write_shards(Path(name))
+        patches = shards.read(Path(name))
+        feed = feeding.Feed(
+            patches=patches,
+            shard=patches.index["shard"].to_numpy(),
+            row=patches.index["row"].to_numpy(),
+            labels=(np.arange(NUM_PATCHES) % 2).astype(np.float32),
+            batch_size=chosen.batch_size,
+            seed=chosen.seed,
+            augment=partial(
+                augmenting.augment,
+                geometry=chosen.geometry,
+                stain_jitter=chosen.stain_jitter,
+                focus_jitter=chosen.focus_jitter,
+            ),
+        )
+        network = compiled(chosen)
+        same = tf.data.Dataset.from_tensors(feed.batch(0)).repeat(NUM_STEPS)
+        network.fit(same, verbose=0)  # traced, and not timed
+        ratios = [
+            seconds(network, feed.epoch(number).take(NUM_STEPS)) / seconds(network, same)
+            for number in range(NUM_ROUNDS)
+        ]
+        for number in range(feed.num_steps):  # every patch is in memory now, if it stays there
+            feed.batch(number)
+    print(
+        f"{NUM_ROUNDS} rounds of {NUM_STEPS} steps, {chosen.model}: fed / one batch "
+        f"{min(ratios):.3f} {statistics.median(ratios):.3f} {max(ratios):.3f} (min median max)\n"
+        f"{NUM_PATCHES:,} patches: {memory('RssAnon'):.1f} GB of memory of its own, and "
+        f"{memory('RssFile'):.1f} GB of files, which the system takes back when it needs them"
+    )
+
+
+if __name__ == "__main__":
+    main()
