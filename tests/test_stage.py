@@ -52,7 +52,9 @@ def test_a_full_disk_is_told_without_a_traceback(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_without_a_traceback(tmp_path: Path) -> None:
-    body = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    # Started in the background by a shell, this process and its children would ignore Ctrl-C.
+    handled = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    body = f"import os, signal; {handled}; os.kill(os.getpid(), signal.SIGINT)"
     result = run(tmp_path, body, "a", "b")
     assert (result.returncode, result.stderr) == (130, "")
 
