@@ -131,7 +131,7 @@ def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "key", "value", "expected"),
     [
-        ("evaluate", "sensitivity", 0.9, ["evaluate"]),
+        ("evaluate", "tta", "d4", ["evaluate", "predict"]),  # by one decision
         ("predict", "round", True, ["predict"]),
         ("split", "seed", 7, ["split", "train", "evaluate", "predict"]),
         ("crop", "size", 64, ["crop", "train", "evaluate", "predict"]),
