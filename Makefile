@@ -56,7 +56,7 @@ format: setup ## format the code and mend what ruff can mend
 	ruff format
 
 bench: setup ## measure speed, as ratios; after a run also how many copies are found
-	@for name in demo ingest feeding step $$(test -e data/inventory.parquet && echo copies); do \
+	@for name in demo ingest feeding step epoch $$(test -e data/inventory.parquet && echo copies); do \
 		echo "== benchmarks/$$name.py"; python benchmarks/$$name.py || exit 1; done
 
 clean: ## remove caches and run state; data, models and DVC's cache stay
