@@ -9,7 +9,6 @@ no room on disk, and as much memory as real ones. All are read before memory is 
 import statistics
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from metastasis import augmenting, devices, feeding, models, optimizing, params, shards, training
+from metastasis import devices, params, shards, training
 
 NUM_PATCHES = 220_025
 NUM_ROUNDS = 9
@@ -33,25 +32,9 @@ def write_shards(folder: Path) -> None:
     shards.write_index(folder, index.assign(pool="labelled", id=places.astype(str)))
 
 
-def compiled(chosen: training.TrainParams) -> keras.Model:
-    keras.config.set_dtype_policy(devices.policy(chosen.precision))
-    network = models.to_logits(models.build(chosen.model, 96, training.PARTS[chosen.model]))
-    keras.config.set_dtype_policy("float32")
-    optimizer = optimizing.optimizer(
-        chosen.optimizer,
-        chosen.learning_rate,
-        "constant",
-        num_steps=1,
-        num_warmup_steps=0,
-        weight_decay=chosen.weight_decay,
-    )
-    network.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))
-    return network
-
-
 def seconds(network: keras.Model, batches: tf.data.Dataset) -> float:
     start = time.perf_counter()
-    network.fit(batches, verbose=0)
+    network.fit(batches, shuffle=False, verbose=0)
     return time.perf_counter() - start
 
 
@@ -68,23 +51,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         write_shards(Path(name))
         patches = shards.read(Path(name))
-        feed = feeding.Feed(
-            patches=patches,
-            shard=patches.index["shard"].to_numpy(),
-            row=patches.index["row"].to_numpy(),
-            labels=(np.arange(NUM_PATCHES) % 2).astype(np.float32),
-            batch_size=chosen.batch_size,
-            seed=chosen.seed,
-            augment=partial(
-                augmenting.augment,
-                geometry=chosen.geometry,
-                stain_jitter=chosen.stain_jitter,
-                focus_jitter=chosen.focus_jitter,
-            ),
-        )
-        network = compiled(chosen)
+        # What training itself makes of the params.
+        feed = training._feed(chosen, patches, patches.index.assign(label=0))  # noqa: SLF001
+        policy = devices.policy(chosen.precision)
+        network = training._compiled(chosen, patches.size, feed.num_steps, policy)  # noqa: SLF001
         same = tf.data.Dataset.from_tensors(feed.batch(0)).repeat(NUM_STEPS)
-        network.fit(same, verbose=0)  # traced, and not timed
+        for batches in (same, feed.epoch(0).take(1)):  # traced, and not timed
+            seconds(network, batches)
         ratios = [
             seconds(network, feed.epoch(number).take(NUM_STEPS)) / seconds(network, same)
             for number in range(NUM_ROUNDS)

@@ -67,7 +67,7 @@ WAYS: dict[str, Callable[[shards.Patches], int]] = {
     "ours, affine": partial(feed, geometry="affine"),
     "ours, flips and turns": partial(feed, geometry="d4"),
     "ours, flips, turns, stain": partial(feed, geometry="d4", stain_jitter=0.15),
-    "ours, the default": partial(feed, geometry="d4", stain_jitter=0.15, focus_jitter=1),
+    "ours, the default": partial(feed, geometry="d4", stain_jitter=0.15, focus_jitter=0.5),
     "Keras, affine and flips": partial(generate, num=512, **AFFINE, **FLIPS),
     "Keras, flips": partial(generate, num=1024, **FLIPS),
 }

@@ -294,6 +294,15 @@ def test_balanced_classes_weigh_the_same(data: Path, monkeypatch: pytest.MonkeyP
     assert [plan.class_weights for plan in plans] == [None, {0: 12 / (2 * 9), 1: 12 / (2 * 3)}]
 
 
+def test_the_optimiser_and_each_jitter_asked_for_are_used(data: Path) -> None:
+    usual = weights(train(data, "usual", epochs=1))
+    changes = {"optimizer": "adamw", "stain_jitter": 0.0, "focus_jitter": 0.0, "weight_decay": 0.5}
+    for name, value in changes.items():
+        changed = weights(train(data, name, epochs=1, **{name: value}))
+        pairs = zip(usual, changed, strict=True)
+        assert any(not np.array_equal(mine, other) for mine, other in pairs), name
+
+
 def test_smoothing_moves_labels_towards_a_half(data: Path) -> None:
     """The loss is linear in the label, so that half of the smoothing is half of the change."""
     losses = []
