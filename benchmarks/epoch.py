@@ -51,10 +51,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         write_shards(Path(name))
         patches = shards.read(Path(name))
-        # What training itself makes of the params.
-        feed = training._feed(chosen, patches, patches.index.assign(label=0))  # noqa: SLF001
+        feed = training.make_feed(chosen, patches, patches.index.assign(label=0))
         policy = devices.policy(chosen.precision)
-        network = training._compiled(chosen, patches.size, feed.num_steps, policy)  # noqa: SLF001
+        network = training.compiled_network(chosen, patches.size, feed.num_steps, policy)
         same = tf.data.Dataset.from_tensors(feed.batch(0)).repeat(NUM_STEPS)
         for batches in (same, feed.epoch(0).take(1)):  # traced, and not timed
             seconds(network, batches)

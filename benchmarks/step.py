@@ -35,9 +35,7 @@ Step = Callable[[], object]
 
 
 def compiled(name: str, parts: models.Parts, precision: devices.Precision) -> keras.Model:
-    keras.config.set_dtype_policy(devices.policy(precision))
-    network = models.to_logits(models.build(name, 96, parts))
-    keras.config.set_dtype_policy("float32")
+    network = models.to_logits(models.build(name, 96, parts, devices.policy(precision)))
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     network.compile(keras.optimizers.Adam(LEARNING_RATE), loss)
     return network

@@ -1,10 +1,12 @@
 """Tests of `metastasis.feeding`: an epoch is every patch once, and any step can be redone."""
 
+import threading
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from test_shards import write
 
 from metastasis import augmenting, feeding, shards
@@ -74,6 +76,20 @@ def test_an_epochs_dataset_is_its_batches_in_order(feed: feeding.Feed, epoch: in
         expected = feed.batch(step)
         assert np.array_equal(patches, expected[0])
         assert np.array_equal(labels, expected[1])
+
+
+def test_batches_are_made_side_by_side_also_in_deterministic_tensorflow(
+    feed: feeding.Feed,
+) -> None:
+    tf.config.experimental.enable_op_determinism()
+    both = threading.Barrier(2, timeout=30)
+
+    def meet(patches: shards.UInt8, _: np.random.Generator) -> shards.UInt8:
+        both.wait()  # raises if nobody else comes
+        return patches
+
+    meeting = feeding.Feed(**{**vars(feed), "augment": meet})
+    assert len(list(meeting.epoch(0))) == 4
 
 
 def test_the_order_and_the_augmentation_draw_from_streams_of_their_own() -> None:

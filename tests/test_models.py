@@ -82,11 +82,8 @@ def test_p4m_says_the_same_of_a_patch_flipped_or_turned(size: int) -> None:
 
 
 def test_p4m_in_bfloat16_has_a_float32_gradient_of_every_weight() -> None:
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        network = models.to_logits(models.build("p4m", 32, training.PARTS["p4m"]))
-    finally:
-        keras.config.set_dtype_policy("float32")
+    model = models.build("p4m", 32, training.PARTS["p4m"], "mixed_bfloat16")
+    network = models.to_logits(model)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(network(PATCHES[:, :32, :32], training=True) ** 2)
     variables = [weight.value for weight in network.trainable_weights]

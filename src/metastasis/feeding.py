@@ -47,13 +47,17 @@ class Feed:
         return self.augment(patches, random), self.labels[chosen, np.newaxis]
 
     def epoch(self, number: int) -> tf.data.Dataset:
-        """Return the batches of one epoch in order, made ahead while the network trains."""
+        """Return the batches of one epoch in order, made side by side while the network trains."""
         start = number * self.num_steps
         steps = tf.data.Dataset.range(start, start + self.num_steps)
-        return steps.map(self._shaped).prefetch(NUM_AHEAD)
+        batches = steps.map(self._shaped, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return batches.prefetch(NUM_AHEAD)
 
     def _shaped(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        patches, labels = tf.numpy_function(self.batch, [step], [tf.uint8, tf.float32])
+        # Of a function said to be stateful, deterministic TensorFlow makes one batch at a time.
+        patches, labels = tf.numpy_function(
+            self.batch, [step], [tf.uint8, tf.float32], stateful=False
+        )
         patches.set_shape((self.batch_size, self.patches.size, self.patches.size, 3))
         labels.set_shape((self.batch_size, 1))
         return patches, labels

@@ -4,7 +4,8 @@ A network takes RGB patches of 0..255, shape (n, size, size, 3), and gives float
 shape (n, 1) by a layer "probability" over a layer "logit". How it is trained, `training` knows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -41,17 +42,30 @@ class Parts:
 PLAIN = Parts()
 
 
-def build(name: str, size: int, parts: Parts = PLAIN) -> keras.Model:
+def build(name: str, size: int, parts: Parts = PLAIN, policy: str = "float32") -> keras.Model:
     """Return the network `name` for patches of `size` pixels, with fresh weights.
+
+    `policy` is Keras's, of all layers but the last two.
 
     Raises:
         InputError: the network can't take patches of this size.
     """
-    inputs = keras.Input((size, size, 3), name="patch")
-    features = BUILDERS[name](layers.Rescaling(1 / 255, name="rescale")(inputs), parts)
-    logit = layers.Dense(1, dtype="float32", name="logit")(features)
-    outputs = layers.Activation("sigmoid", dtype="float32", name="probability")(logit)
-    return keras.Model(inputs, outputs, name=name)
+    with _dtype_policy(policy):
+        inputs = keras.Input((size, size, 3), name="patch")
+        features = BUILDERS[name](layers.Rescaling(1 / 255, name="rescale")(inputs), parts)
+        logit = layers.Dense(1, dtype="float32", name="logit")(features)
+        outputs = layers.Activation("sigmoid", dtype="float32", name="probability")(logit)
+        return keras.Model(inputs, outputs, name=name)
+
+
+@contextmanager
+def _dtype_policy(policy: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def to_logits(model: keras.Model) -> keras.Model:

@@ -93,7 +93,7 @@ def train(
     """
     table = tables.read_patches(split_path)
     patches = shards.read(crops_folder)
-    feed = _feed(params, patches, table[table["split"] == "train"])
+    feed = make_feed(params, patches, table[table["split"] == "train"])
     monitor = monitoring.watch(patches, table[table["split"] == "validation"])
     policy, strategy = devices.policy(params.precision), devices.strategy()
     num_devices = strategy.num_replicas_in_sync
@@ -105,7 +105,7 @@ def train(
     keras.utils.set_random_seed(params.seed)
     tf.config.experimental.enable_op_determinism()
     with resuming.alone(STATE_FOLDER), strategy.scope(), Live(log_folder, **LIVE) as live:
-        network = _compiled(params, patches.size, feed.num_steps, policy)
+        network = compiled_network(params, patches.size, feed.num_steps, policy)
         print(
             f"train: {params.model}, {network.count_params():,} parameters, {policy}, "
             f"{len(feed.labels):,} patches" + (f", {num_devices} GPUs" if num_devices > 1 else "")
@@ -155,7 +155,8 @@ def _check_batch(params: TrainParams, feed: feeding.Feed, num_devices: int) -> N
         )
 
 
-def _feed(params: TrainParams, patches: shards.Patches, table: pd.DataFrame) -> feeding.Feed:
+def make_feed(params: TrainParams, patches: shards.Patches, table: pd.DataFrame) -> feeding.Feed:
+    """Return the batches of the patches in `table`, shuffled and changed as `params` say."""
     places = patches.locate(table["id"], "labelled")
     return feeding.Feed(
         patches=patches,
@@ -181,13 +182,9 @@ def _class_weights(params: TrainParams, feed: feeding.Feed) -> dict[int, float] 
     return dict(enumerate(weights.tolist()))
 
 
-def _compiled(params: TrainParams, size: int, num_steps: int, policy: str) -> keras.Model:
-    keras.config.set_dtype_policy(policy)
-    try:
-        model = models.build(params.model, size, PARTS[params.model])
-    finally:
-        keras.config.set_dtype_policy("float32")
-    network = models.to_logits(model)
+def compiled_network(params: TrainParams, size: int, num_steps: int, policy: str) -> keras.Model:
+    """Return the network for patches of `size` pixels with fresh weights, ready to be trained."""
+    network = models.to_logits(models.build(params.model, size, PARTS[params.model], policy))
     network.compile(
         optimizer=optimizing.optimizer(
             params.optimizer,
