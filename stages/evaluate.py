@@ -9,12 +9,20 @@ with stage.tensorflow_starting():
 
 
 def main(
-    model: Path, split: Path, crops: Path, scores: Path, decision: Path, metrics: Path, plots: Path
+    model: Path,
+    split: Path,
+    inventory: Path,
+    crops: Path,
+    scores: Path,
+    decision: Path,
+    metrics: Path,
+    plots: Path,
 ) -> None:
     evaluating.evaluate(
         params.read("evaluate", evaluating.EvaluateParams),
         model_path=model,
         split_path=split,
+        inventory_path=inventory,
         crops_folder=crops,
         scores_path=scores,
         decision_path=decision,

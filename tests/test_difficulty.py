@@ -2,13 +2,24 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from metastasis import demo, ingesting, params, scoring, shards, splitting, training, validating
+from metastasis import (
+    attention,
+    demo,
+    ingesting,
+    params,
+    scoring,
+    shards,
+    splitting,
+    training,
+    validating,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -84,10 +95,32 @@ def test_the_default_network_needs_the_centre_and_finds_tumour_on_unseen_slides(
 ) -> None:
     monkeypatch.chdir(data)
     blank_centre(data / "patches", data / "ring")
-    whole, ring = (
-        auc_on_unseen_slides(data, data / "patches"),
-        auc_on_unseen_slides(data, data / "ring"),
-    )
+    ring = auc_on_unseen_slides(data, data / "ring")
+    whole = auc_on_unseen_slides(data, data / "patches")
     print(f"AUC on unseen slides: whole patch {whole:.4f}, without the centre {ring:.4f}")
     assert 0.90 <= whole <= 0.985
     assert ring <= whole - 0.05
+
+    trained = keras.saving.load_model(data / "model.keras")
+    keras.utils.set_random_seed(1)
+    untrained = keras.models.clone_model(trained)
+    found, random = (times_the_area(data, trained, model) for model in (trained, untrained))
+    print(f"heat in the tumour, beside its area: {found:.2f}, of random weights {random:.2f}")
+    assert found >= 1.5
+    assert found >= 1.5 * random
+
+
+def times_the_area(data: Path, called_by: keras.Model, looked_by: keras.Model) -> float:
+    """How much more heat than area lies in the true tumour, where that takes a fourth at most."""
+    patches = shards.read(data / "patches")
+    tested = pd.read_csv(data / "split.csv").query("split == 'test' and label == 1")
+    pixels = patches.take(patches.locate(tested["id"], "labelled"))
+    is_found = called_by.predict(pixels, verbose=0)[:, 0] >= 0.5
+    rows = pd.read_csv(data / "truth" / "masks.csv").reset_index().set_index("id")["index"]
+    packed = np.load(data / "truth" / "masks.npy")[rows.loc[tested["id"]]]
+    masks = np.unpackbits(packed, axis=2).astype(bool)
+    chosen = is_found & (masks.mean(axis=(1, 2)) <= 0.25)
+    assert chosen.sum() >= 50
+    heat = attention.grad_cam(looked_by, pixels[chosen])
+    shares = attention.share_inside(heat, masks[chosen])
+    return float(np.nanmean(shares) / masks[chosen].mean())

@@ -13,7 +13,8 @@ from scipy.special import expit
 from sklearn import metrics
 from test_shards import write
 
-from metastasis import evaluating, models, saving, scoring, shards
+from metastasis import evaluating, evaluation_plots, models, saving, scoring, shards
+from metastasis.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     split = ["train"] * 10 + ["validation"] * 30 + ["test"] * 40
     table = pd.DataFrame({"id": [f"p{number}" for number in range(80)], "split": split})
     table["label"] = np.random.default_rng(0).integers(0, 2, 80)
-    table["slide"] = table["split"] + "-slide"
+    table["slide"] = table["split"] + [f"-{number % 10}" for number in range(80)]
     table.to_csv(folder / "split.csv", index=False)
+    colours = np.random.default_rng(1).uniform(100, 200, (80, 3))
+    inventory = pd.DataFrame(colours, columns=evaluating.COLOURS).assign(id=table["id"])
+    inventory.assign(pool="labelled").to_parquet(folder / "inventory.parquet")
     keras.utils.set_random_seed(1)
     saving.save(models.build("compact", 32), folder / "model.keras")
     return folder
@@ -42,6 +46,7 @@ def evaluate(
         evaluating.EvaluateParams(sensitivity=sensitivity, tta=tta),
         model_path=data / "model.keras",
         split_path=data / "split.csv",
+        inventory_path=data / "inventory.parquet",
         crops_folder=data / "crops",
         scores_path=out / "scores.csv",
         decision_path=out / "decision.json",
@@ -65,7 +70,7 @@ def test_scores_are_the_saved_networks_and_the_numbers_are_the_scores(
     for name, part in scores.groupby("split"):
         area = metrics.roc_auc_score(part["label"], part["logit"])
         assert numbers[name]["roc_auc"] == pytest.approx(area, abs=1e-6)
-        called = expit(part["logit"].to_numpy()) >= numbers["threshold"]
+        called = expit(part["logit"].to_numpy() / numbers["temperature"]) >= numbers["threshold"]
         assert numbers[name]["accuracy"] == pytest.approx((called == part["label"]).mean())
     assert numbers["slide_disjoint"] is True
 
@@ -95,7 +100,7 @@ def test_the_threshold_does_not_know_the_test_labels(data: Path, tmp_path: Path)
     flipped = split.assign(label=split["label"].where(~is_test, 1 - split["label"]))
     changed = tmp_path / "changed"
     changed.mkdir()
-    for name in ("crops", "model.keras"):
+    for name in ("crops", "model.keras", "inventory.parquet"):
         (changed / name).symlink_to(data / name)
     flipped.to_csv(changed / "split.csv", index=False)
     after = evaluate(changed, tmp_path / "after")
@@ -111,7 +116,7 @@ def test_the_asked_sensitivity_is_reached_on_validation(data: Path, tmp_path: Pa
 def test_the_same_scores_give_the_same_bytes(data: Path, tmp_path: Path) -> None:
     evaluate(data, tmp_path / "a")
     evaluate(data, tmp_path / "b")
-    assert_same_bytes(tmp_path / "a", tmp_path / "b", 11)
+    assert_same_bytes(tmp_path / "a", tmp_path / "b", 14)
 
 
 def test_a_shared_slide_is_said(
@@ -119,7 +124,7 @@ def test_a_shared_slide_is_said(
 ) -> None:
     leaking = tmp_path / "leaking"
     leaking.mkdir()
-    for name in ("crops", "model.keras"):
+    for name in ("crops", "model.keras", "inventory.parquet"):
         (leaking / name).symlink_to(data / name)
     pd.read_csv(data / "split.csv").assign(slide="one").to_csv(leaking / "split.csv", index=False)
     assert evaluate(leaking, tmp_path / "out")["slide_disjoint"] is False
@@ -132,8 +137,8 @@ def test_a_thinned_curve_keeps_its_ends_and_its_area() -> None:
     scores = labels + random.normal(0, 1, len(labels))
     fpr, tpr, _ = metrics.roc_curve(labels, scores)
     assert len(fpr) > 10_000
-    x, y = evaluating._thinned(fpr, tpr)  # noqa: SLF001
-    assert len(x) <= evaluating.MAX_CURVE_POINTS + 1
+    x, y = evaluation_plots._thinned(fpr, tpr)  # noqa: SLF001
+    assert len(x) <= evaluation_plots.MAX_CURVE_POINTS + 1
     assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
     assert np.trapezoid(y, x) == pytest.approx(metrics.roc_auc_score(labels, scores), abs=1e-3)
 
@@ -142,10 +147,99 @@ def test_without_a_test_part_validation_alone_is_reported(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     split = pd.read_csv(data / "split.csv")
-    for name in ("model.keras", "crops"):
+    for name in ("model.keras", "crops", "inventory.parquet"):
         (tmp_path / name).symlink_to(data / name)
     split.replace({"split": {"test": "train"}}).to_csv(tmp_path / "split.csv", index=False)
     numbers = evaluate(tmp_path, tmp_path / "out")
-    assert set(numbers) == {"validation", "threshold", "slide_disjoint"}
+    assert set(numbers) == {"validation", "threshold", "temperature", "slide_disjoint"}
     assert numbers["validation"]["num_patches"] == 30
     assert "there is no test part" in capsys.readouterr().out
+
+
+def with_split(data: Path, folder: Path, split: pd.DataFrame) -> Path:
+    """The same network and patches with another split."""
+    folder.mkdir()
+    for name in ("crops", "model.keras", "inventory.parquet"):
+        (folder / name).symlink_to(data / name)
+    split.to_csv(folder / "split.csv", index=False)
+    return folder
+
+
+def test_every_metric_lies_in_its_interval_over_slides(data: Path, tmp_path: Path) -> None:
+    numbers = evaluate(data, tmp_path)
+    for name in ("validation", "test"):
+        found = numbers[name]
+        ends = found["interval"]
+        assert ends.pop("over") == "slides"
+        assert found["num_slides"] == 10
+        assert set(ends) == set(found) - {"num_patches", "num_slides", "interval", "uncalibrated"}
+        for metric, interval in ends.items():
+            if interval["low"] is not None:
+                assert interval["low"] <= found[metric] <= interval["high"], metric
+        assert ends["roc_auc"]["high"] - ends["roc_auc"]["low"] > 0.05
+
+
+def test_one_unknown_slide_makes_intervals_over_patches(data: Path, tmp_path: Path) -> None:
+    split = pd.read_csv(data / "split.csv")
+    split.loc[split["split"] == "test", "slide"] = [None, *["a"] * 39]
+    numbers = evaluate(with_split(data, tmp_path / "data", split), tmp_path / "out")
+    assert numbers["test"]["interval"]["over"] == "patches"
+    assert numbers["test"]["num_slides"] is None
+    assert numbers["test"]["interval"]["accuracy"]["low"] is not None
+    assert numbers["validation"]["interval"]["over"] == "slides"
+
+
+def test_a_test_part_of_one_class_has_no_auc_and_keeps_its_accuracy(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = pd.read_csv(data / "split.csv")
+    split.loc[split["split"] == "test", "label"] = 0
+    numbers = evaluate(with_split(data, tmp_path / "data", split), tmp_path / "out")
+    assert numbers["test"]["roc_auc"] is None
+    assert numbers["test"]["accuracy"] == numbers["test"]["specificity"]
+    assert "test AUC not defined" in capsys.readouterr().out
+    assert not (tmp_path / "out" / "plots" / "roc-test.csv").exists()
+
+
+@pytest.mark.parametrize("num_patches", [1, 7])
+def test_one_slide_has_numbers_and_no_interval(
+    data: Path, tmp_path: Path, num_patches: int
+) -> None:
+    split = pd.read_csv(data / "split.csv")
+    is_test = split["split"] == "test"
+    split = split[~is_test | (is_test.cumsum() <= num_patches)].copy()
+    split.loc[split["split"] == "test", "slide"] = "only"
+    numbers = evaluate(with_split(data, tmp_path / "data", split), tmp_path / "out")
+    assert numbers["test"]["num_patches"] == num_patches
+    assert numbers["test"]["accuracy"] is not None
+    assert numbers["test"]["interval"]["accuracy"] == {"low": None, "high": None}
+
+
+def test_a_network_that_gives_no_numbers_is_refused(data: Path, tmp_path: Path) -> None:
+    broken = with_split(data, tmp_path / "data", pd.read_csv(data / "split.csv"))
+    network = keras.saving.load_model(data / "model.keras")
+    logit = network.get_layer("logit")
+    logit.set_weights([np.full_like(weights, np.nan) for weights in logit.get_weights()])
+    (broken / "model.keras").unlink()
+    saving.save(network, broken / "model.keras")
+    with pytest.raises(InputError, match="no number for 70 patches"):
+        evaluate(broken, tmp_path / "out")
+
+
+def test_slides_and_stains_have_their_own_auc_the_lowest_first(data: Path, tmp_path: Path) -> None:
+    evaluate(data, tmp_path)
+    scores = pd.read_csv(tmp_path / "scores.csv").query("split == 'test'")
+    slides = pd.read_csv(tmp_path / "plots" / "slides.csv").query("split == 'test'")
+    assert slides["roc_auc"].dropna().is_monotonic_increasing
+    for row in slides.itertuples():
+        part = scores[scores["slide"] == row.slide]
+        assert (row.num_patches, row.num_positive) == (len(part), part["label"].sum())
+        if 0 < row.num_positive < row.num_patches:
+            assert row.roc_auc == pytest.approx(metrics.roc_auc_score(part["label"], part["logit"]))
+    stains = pd.read_csv(tmp_path / "plots" / "stains.csv").query("split == 'test'")
+    assert stains["num_patches"].sum() == 40
+
+
+def test_calibration_on_validation_lowers_its_loss(data: Path, tmp_path: Path) -> None:
+    validation = evaluate(data, tmp_path)["validation"]
+    assert validation["nll"] <= validation["uncalibrated"]["nll"]

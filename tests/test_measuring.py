@@ -1,4 +1,4 @@
-"""Tests of `metastasis.measuring` against cases counted by hand."""
+"""Tests of `metastasis.measuring` against cases counted by hand, and against scikit-learn."""
 
 import math
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import metrics
 
 from metastasis import measuring
 
@@ -17,7 +18,6 @@ def test_the_metrics_of_five_patches_are_those_counted_by_hand() -> None:
     summary = measuring.summarize(LABELS, PROBABILITIES, threshold=0.5)
     # At 0.5: two positives found, one negative called positive, two negatives kept.
     assert summary == {
-        "num_patches": 5,
         "roc_auc": pytest.approx(5 / 6),  # of 6 pairs, (0.6, 0.5) is in the wrong order
         "average_precision": pytest.approx((1 + 2 / 3) / 2),
         "accuracy": pytest.approx(4 / 5),
@@ -28,6 +28,9 @@ def test_the_metrics_of_five_patches_are_those_counted_by_hand() -> None:
         "f1": pytest.approx(4 / 5),
         "nll": pytest.approx(-sum(map(math.log, (0.9, 0.6, 0.4, 0.5, 0.9))) / 5),
         "brier": pytest.approx((0.01 + 0.16 + 0.36 + 0.25 + 0.01) / 5),
+        "calibration_error": pytest.approx((0.1 + 0.4 + 0.6 + 0.5 + 0.1) / 5),  # bins of one
+        "sensitivity_at_95_specificity": pytest.approx(1 / 2),  # above all negatives
+        "specificity_at_95_sensitivity": pytest.approx(2 / 3),  # at 0.5
     }
 
 
@@ -35,8 +38,10 @@ def test_a_probability_at_the_threshold_is_positive() -> None:
     assert measuring.summarize(LABELS, PROBABILITIES, threshold=0.9)["sensitivity"] == 0.5
 
 
-def test_nothing_called_positive_has_precision_zero() -> None:
-    assert measuring.summarize(LABELS, PROBABILITIES, threshold=1.0)["precision"] == 0.0
+def test_the_precision_of_no_call_is_not_defined() -> None:
+    summary = measuring.summarize(LABELS, PROBABILITIES, threshold=1.0)
+    assert math.isnan(summary["precision"])
+    assert (summary["sensitivity"], summary["specificity"], summary["f1"]) == (0, 1, 0)
 
 
 def test_certain_and_wrong_stays_a_finite_number() -> None:
@@ -44,45 +49,73 @@ def test_certain_and_wrong_stays_a_finite_number() -> None:
     assert math.isfinite(summary["nll"])
 
 
-def test_one_class_is_refused() -> None:
-    with pytest.raises(ValueError, match="2 labels of one class"):
-        measuring.summarize(np.array([1, 1]), np.array([0.2, 0.3]), threshold=0.5)
+@pytest.mark.parametrize("label", [0, 1])
+def test_what_takes_two_classes_is_not_defined_for_one(label: int) -> None:
+    summary = measuring.summarize(np.full(3, label), np.array([0.2, 0.6, 0.7]), threshold=0.5)
+    defined = {name for name, number in summary.items() if not math.isnan(number)}
+    rates = {"sensitivity", "f1"} if label else {"specificity", "f1"}
+    always = {"accuracy", "precision", "nll", "brier", "calibration_error"}
+    # Of a class alone the average precision is 1, whatever the scores: so scikit-learn.
+    assert defined == always | rates | ({"average_precision"} if label else set())
+    assert summary["accuracy"] == pytest.approx(2 / 3 if label else 1 / 3)
 
 
-def test_youden_picks_the_threshold_that_separates() -> None:
-    labels = np.array([0, 0, 1, 1])
-    assert measuring.choose_threshold(labels, np.array([0.1, 0.2, 0.7, 0.8]), None) == 0.7
-
-
-@given(
-    data=st.lists(st.tuples(st.booleans(), st.integers(0, 50)), min_size=2).filter(
-        lambda rows: len({label for label, _ in rows}) == 2
-    ),
-    asked=st.floats(0.01, 1),
-)
-def test_the_asked_sensitivity_is_reached_by_the_highest_such_threshold(
-    data: list[tuple[bool, int]], asked: float
-) -> None:
-    labels = np.array([label for label, _ in data]).astype(int)
-    probabilities = np.array([value for _, value in data]) / 50
-    threshold = measuring.choose_threshold(labels, probabilities, asked)
-    positives = probabilities[labels == 1]
-    assert (positives >= threshold).mean() >= asked
-    higher = probabilities[probabilities > threshold * (1 + 1e-5)]
-    assert not len(higher) or (positives >= higher.min()).mean() < asked
-
-
-@pytest.mark.parametrize("sensitivity", [None, 1.0])
-def test_a_tiny_threshold_stays_above_what_it_parts_from(sensitivity: float | None) -> None:
-    probabilities = np.array([1e-9, 1e-8, 5.123456789e-7, 0.9])
-    threshold = measuring.choose_threshold(np.array([0, 0, 1, 1]), probabilities, sensitivity)
-    assert threshold == 5.12345e-7
-    assert (probabilities >= threshold).tolist() == [False, False, True, True]
+def test_equal_probabilities_say_nothing() -> None:
+    summary = measuring.summarize(LABELS, np.full(5, 0.4), threshold=0.4)
+    assert summary["roc_auc"] == 0.5
+    assert summary["average_precision"] == pytest.approx(2 / 5)
+    assert (summary["sensitivity"], summary["specificity"]) == (1, 0)
+    assert summary["sensitivity_at_95_specificity"] == 0
+    assert summary["specificity_at_95_sensitivity"] == 0
 
 
 def test_calibration_bins_hold_equal_numbers() -> None:
-    labels = np.array([0, 0, 1, 1, 0, 1])
-    probabilities = np.array([0.1, 0.2, 0.3, 0.5, 0.8, 0.9])
-    mean, share = measuring.calibration(labels, probabilities, num_bins=3)
-    assert mean == pytest.approx([0.15, 0.4, 0.85])
-    assert share == pytest.approx([0.0, 1.0, 0.5])
+    labels, probabilities = np.arange(20) % 2, np.linspace(0, 0.95, 20)
+    mean, share, num_patches = measuring.calibration(labels, probabilities)
+    assert num_patches.tolist() == [2] * 10
+    assert mean == pytest.approx(np.linspace(0.025, 0.925, 10))
+    assert share == pytest.approx([0.5] * 10)
+
+
+def test_the_calibration_error_is_the_mean_gap_of_the_bins() -> None:
+    # Bins of one patch each: gaps .2, .4 and .1.
+    labels, probabilities = np.array([0, 1, 1]), np.array([0.2, 0.6, 0.9])
+    assert measuring.calibration_error(labels, probabilities) == pytest.approx(0.7 / 3)
+
+
+@given(
+    rows=st.lists(st.tuples(st.booleans(), st.integers(0, 20)), min_size=2, max_size=60).filter(
+        lambda rows: len({label for label, _ in rows}) == 2
+    ),
+    threshold=st.floats(0, 1),
+)
+def test_the_numbers_are_scikit_learns(rows: list[tuple[bool, int]], threshold: float) -> None:
+    labels = np.array([label for label, _ in rows]).astype(int)
+    probabilities = np.array([value for _, value in rows]) / 20
+    called = probabilities >= threshold
+    summary = measuring.summarize(labels, probabilities, threshold)
+    expected = {
+        "roc_auc": metrics.roc_auc_score(labels, probabilities),
+        "average_precision": metrics.average_precision_score(labels, probabilities),
+        "accuracy": metrics.accuracy_score(labels, called),
+        "balanced_accuracy": metrics.balanced_accuracy_score(labels, called),
+        "sensitivity": metrics.recall_score(labels, called),
+        "specificity": metrics.recall_score(labels, called, pos_label=0),
+        "precision": metrics.precision_score(labels, called, zero_division=np.nan),
+        "f1": metrics.f1_score(labels, called),
+        "nll": metrics.log_loss(labels, probabilities),
+        "brier": metrics.brier_score_loss(labels, probabilities),
+    }
+    fpr, tpr, _ = metrics.roc_curve(labels, probabilities, drop_intermediate=False)
+    expected["sensitivity_at_95_specificity"] = tpr[1 - fpr >= 0.95].max()
+    expected["specificity_at_95_sensitivity"] = (1 - fpr)[tpr >= 0.95].max()
+    del summary["calibration_error"]
+    assert summary == pytest.approx(expected, abs=1e-12, rel=0, nan_ok=True)
+
+
+def test_curves_are_read_between_their_points() -> None:
+    labels, probabilities = np.array([0, 1, 0, 1]), np.array([0.1, 0.4, 0.4, 0.9])
+    # Called positive in turn: tumour; tumour and none; none. ROC: (0, .5), (.5, 1), (1, 1).
+    sensitivity, precision = measuring.curves(labels, probabilities, np.array([0.25, 0.5, 0.75]))
+    assert sensitivity == pytest.approx([0.75, 1, 1])
+    assert precision == pytest.approx([1, 1, 2 / 3])

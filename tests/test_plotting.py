@@ -15,10 +15,6 @@ PATCHES = np.random.default_rng(0).integers(0, 256, (5, 96, 96, 3), np.uint8)
 FIGURES = {
     "balance": lambda: plotting.class_balance(60, 40),
     "samples": lambda: plotting.samples({"a": PATCHES, "b": PATCHES[:2]}),
-    "confusion": lambda: plotting.confusion(np.array([[50, 10], [4, 36]]), "Confusion"),
-    "curves": lambda: plotting.curves({"test": LINE}, title="ROC", xlabel="x", ylabel="y"),
-    "reliability": lambda: plotting.reliability({"test": LINE, "validation": LINE}),
-    "scores": lambda: plotting.score_histogram(np.array([0, 1]), np.array([0.2, 0.8]), 0.5),
     "history": lambda: plotting.history({"loss": {"train": LINE, "validation": LINE}}),
     "split": lambda: plotting.split_balance({"train": (60, 40), "test": (6, 4)}),
     "densities": lambda: plotting.class_densities(
@@ -69,11 +65,6 @@ def test_leaks_say_counts_and_what_is_unknown() -> None:
     assert figure.axes[0].images[0].get_array().tolist() == [[0, 0], [1, 1], [0, 1]]
 
 
-def test_confusion_says_counts_and_the_shares_of_each_row() -> None:
-    shown = ["50\n83.3%", "10\n16.7%", "4\n10.0%", "36\n90.0%"]
-    assert texts(FIGURES["confusion"]()) == shown
-
-
 def test_samples_show_every_patch_with_the_central_32_pixels_boxed() -> None:
     figure = plotting.samples({"a": PATCHES, "b": PATCHES[:2]}, num_columns=3)
     shown = []
@@ -84,11 +75,6 @@ def test_samples_show_every_patch_with_the_central_32_pixels_boxed() -> None:
             x, y = (int(start - 31.5) for start in (box.get_x(), box.get_y()))
             shown.append(np.asarray(sheet.get_array())[y : y + 96, x : x + 96])
     assert np.array_equal(shown, np.concatenate([PATCHES, PATCHES[:2]]))
-
-
-def test_reliability_has_the_diagonal_to_compare_with() -> None:
-    lines = FIGURES["reliability"]().axes[0].lines
-    assert [line.get_xydata().tolist() for line in lines][-1] == [[0, 0], [1, 1]]
 
 
 def test_densities_have_the_area_1_each_within_the_limits() -> None:

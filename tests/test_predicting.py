@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 from test_shards import write
 
 from metastasis import models, predicting, saving, scoring, shards, sources
@@ -37,8 +37,10 @@ def ask(data: Path, ids: list[str]) -> None:
     sample.to_csv(data / "tables" / sources.SUBMISSION_NAME, index=False)
 
 
-def decide(data: Path, tta: scoring.TestTime) -> None:
-    (data / "decision.json").write_text(json.dumps({"threshold": 0.5, "tta": tta}))
+def decide(data: Path, tta: scoring.TestTime, temperature: float = 1.0) -> None:
+    (data / "decision.json").write_text(
+        json.dumps({"temperature": temperature, "threshold": 0.5, "tta": tta})
+    )
 
 
 def quarantine(data: Path, ids: list[str]) -> None:
@@ -62,6 +64,13 @@ def predict(
         metrics_path=data / "predict.json",
     )
     return pd.read_csv(data / "submission.csv")
+
+
+def test_probabilities_are_calibrated_by_the_decision(data: Path) -> None:
+    ask(data, ["p7", "p3", "p20"])
+    plain = predict(data)["label"].to_numpy()
+    decide(data, "none", temperature=2.0)
+    assert predict(data)["label"].to_numpy() == pytest.approx(expit(logit(plain) / 2), abs=1e-6)
 
 
 def test_a_submission_keeps_ids_order_and_probabilities(data: Path) -> None:

@@ -1,6 +1,6 @@
-"""Scores validation and test: the threshold from validation alone, every number from both.
+"""Scores validation and test: what is decided, from validation alone; every number from both.
 
-The numbers themselves are `measuring`'s, the figures `plotting`'s.
+The numbers themselves are `measuring`'s, how sure they are `intervals`', the figures `plotting`'s.
 """
 
 from pathlib import Path
@@ -8,14 +8,32 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import expit
-from sklearn import metrics
 
-from metastasis import files, measuring, plotting, scoring, shards, tables
+from metastasis import (
+    deciding,
+    evaluation_plots,
+    files,
+    intervals,
+    measuring,
+    scoring,
+    shards,
+    stains,
+    tables,
+)
+from metastasis.errors import InputError
 from metastasis.params import Section
 
-MAX_CURVE_POINTS = 200  # more make a curve's file large and its picture no better
+NUM_STAINS = 8  # clusters of stain that are measured by themselves
+STAIN_SEED = 0
+COLOURS = ["mean_red", "mean_green", "mean_blue"]  # the inventory's
+SCALES: dict[str, intervals.Scale] = {"nll": "log", "calibration_error": "plain"}  # others: logit
+MEASURED_BY = ("roc_auc", "accuracy")  # slide and stain
+MIN_TOLD = 20  # patches of a slide or stain; of fewer an AUC says little
+NUM_NAMED = 3
+UNCALIBRATED = ("nll", "brier", "calibration_error")  # what the temperature changes
 
 
 class EvaluateParams(Section):
@@ -30,6 +48,7 @@ def evaluate(
     *,
     model_path: Path,
     split_path: Path,
+    inventory_path: Path,
     crops_folder: Path,
     scores_path: Path,
     decision_path: Path,
@@ -39,68 +58,152 @@ def evaluate(
     """Write the scores, the decision, the metrics and the plots of validation and test.
 
     An official split may have no test part: then validation alone is reported.
+
+    Raises:
+        InputError: the network gives no number for a patch, or validation is of one class.
     """
     table = tables.read_patches(split_path)
     watched = table[table["split"].isin(["validation", "test"])].reset_index(drop=True)
     patches = shards.read(crops_folder)
     places = patches.locate(watched["id"], "labelled")
-    scores = watched.assign(logit=scoring.score(model_path, patches, places, params.tta))
+    logits = scoring.score(model_path, patches, places, params.tta)
+    _check(logits, watched["id"])
+    scores = watched.assign(logit=logits)
     files.write_csv(scores_path, scores[["id", "split", "label", "slide", "logit"]])
 
-    probabilities = expit(scores["logit"].to_numpy(np.float64))
-    parts: dict[str, measuring.Scored] = {
-        str(name): (part["label"].to_numpy(), probabilities[part.index])
-        for name, part in scores.groupby("split")
+    validation = scores[scores["split"] == "validation"]
+    decision = deciding.decide(
+        validation["label"].to_numpy(),
+        validation["logit"].to_numpy(),
+        sensitivity=params.sensitivity,
+        tta=params.tta,
+    )
+    deciding.write(decision_path, decision)
+    scores["probability"] = decision.probabilities(logits)
+    scores["stain"] = _stains(inventory_path, watched["id"])
+    # Sorted, each of many measurements finds its curve at once.
+    scores = scores.sort_values(["split", "logit", "id"], ignore_index=True)
+    parts = {str(name): part for name, part in scores.groupby("split")}
+    numbers = {name: _numbers(part, decision) for name, part in parts.items()}
+    slide_disjoint = tables.is_slide_disjoint(table)
+    facts = {
+        "threshold": decision.threshold,
+        "temperature": decision.temperature,
+        "slide_disjoint": slide_disjoint,
     }
-    threshold = measuring.choose_threshold(*parts["validation"], params.sensitivity)
-    files.write_json(decision_path, {"threshold": threshold, "tta": params.tta})
-    numbers: dict[str, Any] = {
-        name: measuring.summarize(*part, threshold) for name, part in parts.items()
-    }
-    facts = {"threshold": threshold, "slide_disjoint": tables.is_slide_disjoint(table)}
     files.write_json(metrics_path, numbers | facts)
-    _plot(parts, threshold, plots_folder)
-    for name in sorted(parts, reverse=True):  # validation first
-        print(
-            f"evaluate: {name} AUC {numbers[name]['roc_auc']:.4f}, accuracy "
-            f"{numbers[name]['accuracy']:.4f} on {numbers[name]['num_patches']:,} patches"
+    by = {name: _by(scores, name, decision) for name in ("slide", "stain")}
+    for name, rows in by.items():
+        files.write_csv(plots_folder / f"{name}s.csv", rows)
+    evaluation_plots.write(parts, by["slide"], decision, plots_folder)
+    _tell(numbers, by, slide_disjoint=slide_disjoint)
+
+
+def _check(logits: measuring.Floats, ids: pd.Series) -> None:
+    is_number = np.isfinite(logits)
+    if not is_number.all():
+        raise InputError(
+            f"evaluate: the network gives no number for {(~is_number).sum():,} patches "
+            f"({', '.join(ids[~is_number][:NUM_NAMED])}); its weights are broken. Train it again."
         )
-    if "test" not in parts:
+
+
+def _stains(inventory_path: Path, ids: pd.Series) -> pd.Series:
+    """Return a name for the stain of each patch, the same for patches stained alike."""
+    inventory = pd.read_parquet(inventory_path, columns=["id", "pool", *COLOURS])
+    labelled = inventory[inventory["pool"] == "labelled"].drop_duplicates("id").set_index("id")
+    colours = labelled.loc[ids, COLOURS].to_numpy(np.float64)
+    return pd.Series([f"stain {n}" for n in stains.clusters(colours, NUM_STAINS, STAIN_SEED)])
+
+
+def _numbers(part: pd.DataFrame, decision: deciding.Decision) -> dict[str, Any]:
+    """Return the metrics of a part, with their intervals, and some without calibration."""
+    labels, probabilities = part["label"].to_numpy(), part["probability"].to_numpy()
+    groups, unit = intervals.groups(part["slide"])
+    measured = measuring.summarize(labels, probabilities, decision.threshold)
+    ends = _intervals(measured, labels, probabilities, groups, decision.threshold)
+    plain = measuring.summarize(labels, expit(part["logit"].to_numpy(np.float64)), 0.5)
+    return {
+        "num_patches": len(part),
+        "num_slides": part["slide"].nunique() if unit == "slides" else None,
+        **{name: _defined(number) for name, number in measured.items()},
+        "interval": ends | {"over": unit},
+        "uncalibrated": {name: plain[name] for name in UNCALIBRATED},
+    }
+
+
+def _intervals(
+    measured: dict[str, float],
+    labels: measuring.Ints,
+    probabilities: measuring.Floats,
+    groups: intervals.Groups,
+    threshold: float,
+) -> dict[str, Any]:
+    if groups.max() == 0:  # nothing is left without the only group
+        return {name: {"low": None, "high": None} for name in measured}
+
+    def measure(kept: NDArray[np.bool_]) -> list[float]:
+        return list(measuring.summarize(labels[kept], probabilities[kept], threshold).values())
+
+    without = intervals.without_each(measure, groups)
+    max_freedom = intervals.num_informed(labels, groups) - 1
+    ends = {}
+    for (name, number), values in zip(measured.items(), without.T, strict=True):
+        scale = SCALES.get(name, "logit")
+        low, high = intervals.interval(number, values, scale, max_freedom)
+        ends[name] = {"low": _defined(low), "high": _defined(high)}
+    return ends
+
+
+def _defined(number: float) -> float | None:
+    """Return the number, or what JSON has for one that isn't defined."""
+    return None if np.isnan(number) else number
+
+
+def _by(scores: pd.DataFrame, column: str, decision: deciding.Decision) -> pd.DataFrame:
+    """Return each slide or stain of each part with its AUC and accuracy, the worst AUC first."""
+    rows = []
+    for (split, name), part in scores.groupby(["split", column]):
+        labels, probabilities = part["label"].to_numpy(), part["probability"].to_numpy()
+        measured = measuring.summarize(labels, probabilities, decision.threshold)
+        counts = {"num_patches": len(part), "num_positive": int(labels.sum())}
+        rows.append({"split": split, column: name} | counts | {k: measured[k] for k in MEASURED_BY})
+    columns = ["split", column, "num_patches", "num_positive", *MEASURED_BY]
+    return pd.DataFrame(rows, columns=columns).sort_values(["split", "roc_auc", column])
+
+
+def _tell(
+    numbers: dict[str, dict[str, Any]], by: dict[str, pd.DataFrame], *, slide_disjoint: bool
+) -> None:
+    for name in sorted(numbers, reverse=True):  # validation first
+        found = numbers[name]
+        ends, unit = found["interval"]["roc_auc"], found["interval"]["over"]
+        interval = "" if ends["low"] is None else f" ({ends['low']:.4f} to {ends['high']:.4f})"
+        print(
+            f"evaluate: {name} AUC {_shown(found['roc_auc'])}{interval}, accuracy "
+            f"{_shown(found['accuracy'])} on {found['num_patches']:,} patches"
+            + (f" of {found['num_slides']:,} slides" if unit == "slides" else "")
+        )
+    reported = "test" if "test" in numbers else "validation"
+    for column, rows in by.items():
+        is_told = rows["roc_auc"].notna() & (rows["num_patches"] >= MIN_TOLD)
+        worst = rows[(rows["split"] == reported) & is_told][:1]
+        for row in worst.itertuples():
+            print(
+                f"evaluate: lowest AUC of a {column} in {reported}: {row.roc_auc:.4f}, "
+                f"{getattr(row, column)}, {row.num_patches:,} patches"
+            )
+    num_slides = numbers[reported]["num_slides"]
+    if num_slides is not None and num_slides < intervals.FEW_SLIDES:
+        print(
+            f"warning: {reported} has {num_slides} slides; below {intervals.FEW_SLIDES} the "
+            "intervals are rough"
+        )
+    if "test" not in numbers:
         print("evaluate: there is no test part; the threshold was chosen on these patches too")
-    if not facts["slide_disjoint"]:
+    if not slide_disjoint:
         print("evaluate: slides are unknown or shared between splits: these numbers flatter")
 
 
-def _plot(parts: dict[str, measuring.Scored], threshold: float, folder: Path) -> None:
-    roc, precision_recall, reliability = {}, {}, {}
-    for name, (labels, probabilities) in sorted(parts.items()):
-        fpr, tpr, _ = metrics.roc_curve(labels, probabilities)
-        precision, recall, _ = metrics.precision_recall_curve(labels, probabilities)
-        area = metrics.roc_auc_score(labels, probabilities)
-        average = metrics.average_precision_score(labels, probabilities)
-        roc[f"{name} (AUC {area:.4f})"] = _thinned(fpr, tpr)
-        precision_recall[f"{name} (AP {average:.4f})"] = _thinned(recall, precision)
-        reliability[name] = measuring.calibration(labels, probabilities)
-        confusion = metrics.confusion_matrix(labels, probabilities >= threshold)
-        title = f"Confusion, {name}, threshold {threshold:.3f}"
-        plotting.save(plotting.confusion(confusion, title), folder / f"confusion-{name}.png")
-        points = pd.DataFrame(dict(zip(("fpr", "tpr"), _thinned(fpr, tpr), strict=True)))
-        files.write_csv(folder / f"roc-{name}.csv", points)
-    figures = {
-        "roc": plotting.curves(roc, title="ROC", xlabel="1 - specificity", ylabel="sensitivity"),
-        "precision-recall": plotting.curves(
-            precision_recall, title="Precision and recall", xlabel="recall", ylabel="precision"
-        ),
-        "reliability": plotting.reliability(reliability),
-        "scores": plotting.score_histogram(*parts.get("test", parts["validation"]), threshold),
-    }
-    for name, figure in figures.items():
-        plotting.save(figure, folder / f"{name}.png")
-
-
-def _thinned(x: measuring.Floats, y: measuring.Floats) -> tuple[measuring.Floats, measuring.Floats]:
-    """Keep points evenly along the curve's length, both ends among them."""
-    length = np.cumsum(np.hypot(np.diff(x, prepend=x[0]), np.diff(y, prepend=y[0])))
-    kept = np.searchsorted(length, np.linspace(0, length[-1], MAX_CURVE_POINTS))
-    kept = np.unique(np.append(kept, len(x) - 1))
-    return x[kept], y[kept]
+def _shown(number: float | None) -> str:
+    return "not defined" if number is None else f"{number:.4f}"

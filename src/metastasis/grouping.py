@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.cluster import KMeans
 
 from metastasis import neighbours, stains
 from metastasis.neighbours import Pairs
@@ -52,15 +51,11 @@ def by_slide(patches: pd.DataFrame) -> pd.Series:
 def by_stain(patches: pd.DataFrame, seed: int) -> pd.Series:
     """Return a cluster of stain for each patch, a pessimistic stand-in for unknown slides.
 
-    What is clustered is the direction of the mean colour's optical density, which is that of the
-    stain, whatever its amount (Ruifrok & Johnston 2001). Slides of one laboratory share a cluster,
-    and a slide with several stains is in several: it holds out stains, not slides.
+    Slides of one laboratory share a cluster, and a slide with several stains is in several: it
+    holds out stains, not slides.
     """
     colours = patches[["mean_red", "mean_green", "mean_blue"]].to_numpy(np.float64)
-    density = stains.optical_density(colours)
-    direction = density / np.maximum(np.linalg.norm(density, axis=1, keepdims=True), 1e-9)
-    num_clusters = min(NUM_STAINS, len(np.unique(direction, axis=0)))
-    clusters = KMeans(num_clusters, n_init=1, random_state=seed).fit_predict(direction)
+    clusters = stains.clusters(colours, NUM_STAINS, seed)
     return pd.Series([f"stain:{number:02d}" for number in clusters], patches.index, dtype="str")
 
 

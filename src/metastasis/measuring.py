@@ -1,63 +1,80 @@
-"""Numbers and thresholds from labels and probabilities: pure functions over arrays."""
-
-from decimal import ROUND_FLOOR, Context
+"""Numbers from labels and probabilities: pure functions over arrays."""
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from metastasis import files
-
 Ints = NDArray[np.integer]
 Floats = NDArray[np.floating]
 Scored = tuple[Ints, Floats]  # labels and probabilities of the same patches
 
+NUM_BINS = 10  # of the calibration
+ASKED = 0.95  # sensitivity or specificity at which the other is told
 
-def summarize(labels: Ints, probabilities: Floats, threshold: float) -> dict[str, float | int]:
+
+def summarize(labels: Ints, probabilities: Floats, threshold: float) -> dict[str, float]:
     """Return the metrics of (n,) labels 0/1 and probabilities 0..1; positive is >= threshold.
 
-    Raises:
-        ValueError: only one class is there, so that most metrics are not defined.
+    What is not defined is NaN: so is the area under a curve of one class, or the precision where
+    nothing is called positive. The calibration error is the expected one (Naeini et al. 2015) over
+    bins of equal numbers of patches.
     """
-    if len(np.unique(labels)) < 2:  # noqa: PLR2004  # classes
-        raise ValueError(f"{len(labels)} labels of one class; expected both 0 and 1")
-    predictions = probabilities >= threshold
-    sensitivity = metrics.recall_score(labels, predictions)
-    specificity = metrics.recall_score(labels, predictions, pos_label=0)
-    return {
-        "num_patches": len(labels),
-        "roc_auc": metrics.roc_auc_score(labels, probabilities),
-        "average_precision": metrics.average_precision_score(labels, probabilities),
-        "accuracy": metrics.accuracy_score(labels, predictions),
-        "balanced_accuracy": (sensitivity + specificity) / 2,
-        "sensitivity": sensitivity,
-        "specificity": specificity,
-        "precision": metrics.precision_score(labels, predictions, zero_division=0.0),
-        "f1": metrics.f1_score(labels, predictions, zero_division=0.0),
-        "nll": metrics.log_loss(labels, probabilities.astype(np.float64)),
-        "brier": metrics.brier_score_loss(labels, probabilities),
+    probabilities = probabilities.astype(np.float64)
+    counts = metrics.confusion_matrix_at_thresholds(labels, probabilities)
+    # The curves begin where nothing is called positive.
+    false, true = (np.append(0.0, counts[place]) for place in (1, 3))
+    num_negative, num_positive, num_called = false[-1], true[-1], false + true
+    with np.errstate(invalid="ignore"):  # 0 / 0 is what isn't defined
+        sensitivity, specificity = true / num_positive, 1 - false / num_negative
+        precision, f1 = true / num_called, 2 * true / (num_called + num_positive)
+    here = np.count_nonzero(counts[-1] >= threshold)
+    truth = np.where(labels == 1, probabilities, 1 - probabilities)  # what the label was given
+    numbers = {
+        "roc_auc": np.trapezoid(sensitivity, 1 - specificity),
+        "average_precision": np.sum(np.diff(sensitivity) * precision[1:]),
+        "accuracy": (true[here] + num_negative - false[here]) / len(labels),
+        "balanced_accuracy": (sensitivity[here] + specificity[here]) / 2,
+        "sensitivity": sensitivity[here],
+        "specificity": specificity[here],
+        "precision": precision[here],
+        "f1": f1[here],
+        "nll": -np.mean(np.log(np.maximum(truth, np.finfo(np.float64).eps))),
+        "brier": np.mean((1 - truth) ** 2),
+        "calibration_error": calibration_error(labels, probabilities),
+        "sensitivity_at_95_specificity": np.max(
+            np.where(specificity >= ASKED, sensitivity, 0 * specificity)
+        ),
+        "specificity_at_95_sensitivity": np.max(
+            np.where(sensitivity >= ASKED, specificity, 0 * sensitivity)
+        ),
     }
+    return {name: float(number) for name, number in numbers.items()}
 
 
-def choose_threshold(labels: Ints, probabilities: Floats, sensitivity: float | None) -> float:
-    """Return the probability from which on a patch is called positive.
+def curves(labels: Ints, probabilities: Floats, at: Floats) -> tuple[Floats, Floats]:
+    """Return the sensitivity at the false positive rates `at`, and the precision at these recalls.
 
-    Without `sensitivity` it maximises Youden's J (sensitivity + specificity - 1; Youden 1950); with
-    it, it is the highest threshold that reaches this sensitivity. It is rounded down to the digits
-    of a file, so that what is read back calls the same patches positive.
+    The first is read between its points along straight lines, the second at the next point.
     """
-    fpr, tpr, thresholds = metrics.roc_curve(labels, probabilities, drop_intermediate=False)
-    # The first point calls nothing positive, at an infinite threshold.
-    fpr, tpr, thresholds = fpr[1:], tpr[1:], thresholds[1:]
-    chosen = np.argmax(tpr - fpr) if sensitivity is None else np.argmax(tpr >= sensitivity)
-    written = Context(prec=files.NUM_METRIC_DIGITS, rounding=ROUND_FLOOR)
-    return float(written.create_decimal(str(float(thresholds[chosen]))))
+    fpr, sensitivity, _ = metrics.roc_curve(labels, probabilities)
+    precision, recall, _ = metrics.precision_recall_curve(labels, probabilities)
+    following = np.searchsorted(recall[::-1], at)
+    return np.interp(at, fpr, sensitivity), precision[::-1][following]
 
 
-def calibration(labels: Ints, probabilities: Floats, num_bins: int = 10) -> tuple[Floats, Floats]:
-    """Return mean probability and share of positives of bins of equal numbers of patches."""
+def calibration(labels: Ints, probabilities: Floats) -> tuple[Floats, Floats, Ints]:
+    """Return mean probability, share of positives and number of patches of bins of equal mass."""
     order = np.argsort(probabilities, kind="stable")
-    bins = [part for part in np.array_split(order, num_bins) if len(part)]
-    mean = np.array([probabilities[part].mean() for part in bins])
-    share = np.array([labels[part].mean() for part in bins])
-    return mean, share
+    num_patches = np.array([len(part) for part in np.array_split(order, NUM_BINS) if len(part)])
+    starts = np.cumsum(num_patches) - num_patches
+    mean, share = (
+        np.add.reduceat(values[order].astype(np.float64), starts) / num_patches
+        for values in (probabilities, labels)
+    )
+    return mean, share, num_patches
+
+
+def calibration_error(labels: Ints, probabilities: Floats) -> float:
+    """Return the mean difference of a bin's mean probability from its share of positives."""
+    mean, share, num_patches = calibration(labels, probabilities)
+    return float(np.average(np.abs(mean - share), weights=num_patches))

@@ -60,7 +60,7 @@ def svg(draw: Callable[[], Figure], ink: str) -> str:
 
 def class_balance(num_negative: int, num_positive: int) -> Figure:
     """Bars of the two classes with count and share."""
-    figure, axes = _axes("Class balance", 4.5, 3.5)
+    figure, axes = new_axes("Class balance", 4.5, 3.5)
     total = num_negative + num_positive
     bars = axes.bar(["no tumour", "tumour"], [num_negative, num_positive], color=[BLUE, ORANGE])
     axes.bar_label(
@@ -85,7 +85,7 @@ def samples(patches: Mapping[str, UInt8], num_columns: int = 8) -> Figure:
         size = group.shape[1] + SHEET_GAP
         for number in range(len(group)):
             row, column = divmod(number, num_columns)
-            axes.add_patch(_centre_box(group.shape[1], (column * size, row * size)))
+            axes.add_patch(centre_box(group.shape[1], (column * size, row * size)))
     return figure
 
 
@@ -98,66 +98,6 @@ def _contact_sheet(patches: UInt8, num_columns: int) -> UInt8:
         row, column = divmod(number, num_columns)
         sheet[row * size :, column * size :][: patch.shape[0], : patch.shape[1]] = patch
     return sheet[:-SHEET_GAP, :-SHEET_GAP]
-
-
-def confusion(matrix: NDArray[np.integer], title: str) -> Figure:
-    """Counts (2, 2), rows true and columns predicted, with each row's shares."""
-    figure, axes = _axes(title, 4.2, 3.8)
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), count in np.ndenumerate(matrix):
-        shade = "white" if shares[row, column] > 0.5 else "black"  # noqa: PLR2004  # mid-scale
-        text = f"{count:,}\n{shares[row, column]:.1%}"
-        axes.text(column, row, text, ha="center", va="center", color=shade)
-    names = ["no tumour", "tumour"]
-    axes.set(xticks=[0, 1], yticks=[0, 1], xticklabels=names, yticklabels=names)
-    axes.set(xlabel="predicted", ylabel="true")
-    axes.spines[:].set_visible(False)
-    return figure
-
-
-def curves(
-    lines: Mapping[str, tuple[Floats, Floats]],
-    *,
-    title: str,
-    xlabel: str,
-    ylabel: str,
-    marker: str = "",
-) -> Figure:
-    """Curves in the unit square, one a label."""
-    figure, axes = _axes(title, 4.8, 4.5)
-    for (label, (x, y)), colour in zip(lines.items(), (ORANGE, BLUE), strict=False):
-        axes.plot(x, y, color=colour, label=label, linewidth=1.8, marker=marker)
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=xlabel, ylabel=ylabel, aspect="equal")
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower center", frameon=False)
-    return figure
-
-
-def reliability(lines: Mapping[str, tuple[Floats, Floats]]) -> Figure:
-    """Mean predicted probability against the share of positives, one line a label."""
-    figure = curves(
-        lines,
-        title="Reliability",
-        xlabel="mean predicted probability",
-        ylabel="share with tumour",
-        marker="o",
-    )
-    figure.axes[0].plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1)
-    return figure
-
-
-def score_histogram(labels: NDArray[np.integer], probabilities: Floats, threshold: float) -> Figure:
-    """Predicted probabilities of each class, on a logarithmic count axis."""
-    figure, axes = _axes("Predicted probabilities by true class", 6.0, 3.6)
-    bins = np.linspace(0, 1, 41).tolist()
-    for value, name, colour in ((0, "no tumour", BLUE), (1, "tumour", ORANGE)):
-        chosen = probabilities[labels == value]
-        axes.hist(chosen, bins, label=name, color=colour, alpha=0.6)
-    axes.axvline(threshold, color="black", linestyle=":", label=f"threshold {threshold:.3f}")
-    axes.set(xlabel="predicted probability of tumour", ylabel="patches", yscale="log")
-    axes.legend(frameon=False)
-    return figure
 
 
 def history(metrics: Mapping[str, Mapping[str, tuple[Floats, Floats]]]) -> Figure:
@@ -178,7 +118,7 @@ def history(metrics: Mapping[str, Mapping[str, tuple[Floats, Floats]]]) -> Figur
 
 def split_balance(table: Mapping[str, tuple[int, int]]) -> Figure:
     """Stacked bars (negative, positive) of each split, with its size and share of positives."""
-    figure, axes = _axes("Splits", 5.0, 3.6)
+    figure, axes = new_axes("Splits", 5.0, 3.6)
     names = list(table)
     negative, positive = np.array([table[name] for name in names]).T
     axes.bar(names, negative, color=BLUE, label="no tumour")
@@ -202,7 +142,7 @@ def class_densities(
     marks: Mapping[str, float] | None = None,
 ) -> Figure:
     """Overlaid histograms of each class (no tumour, tumour), of the same area; marks are dotted."""
-    figure, axes = _axes("", 3.6, 2.7)
+    figure, axes = new_axes("", 3.6, 2.7)
     bins = np.linspace(*limits, NUM_BINS + 1)
     for (name, group), colour in zip(values.items(), (BLUE, ORANGE), strict=True):
         counts, _ = np.histogram(group, bins)
@@ -276,7 +216,7 @@ def slide_sizes(sizes: Mapping[str, NDArray[np.integer]]) -> Figure:
 
 def leaks(counts: Mapping[tuple[str, str], Mapping[str, int]]) -> Figure:
     """A table of what stands in both splits of each pair; cells that aren't 0 are coloured."""
-    figure, axes = _axes("What stands in two splits", 1.5 * len(counts) + 1.8, 2.6)
+    figure, axes = new_axes("What stands in two splits", 1.5 * len(counts) + 1.8, 2.6)
     rows = {
         "num_slides": "slides",
         "num_exact_copies": "exact copies,\npairs",
@@ -299,7 +239,8 @@ def leaks(counts: Mapping[tuple[str, str], Mapping[str, int]]) -> Figure:
     return figure
 
 
-def _axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
+def new_axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
+    """Return a figure of this size in inches, and its only axes, open at the top and right."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     axes.set_title(title)
@@ -307,6 +248,7 @@ def _axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _centre_box(size: int, origin: tuple[int, int]) -> Rectangle:
+def centre_box(size: int, origin: tuple[int, int]) -> Rectangle:
+    """Return the outline of the central 32x32 of a patch whose first pixel is at `origin`."""
     x, y = ((size - CENTRE_SIZE) / 2 - 0.5 + start for start in origin)
     return Rectangle((x, y), CENTRE_SIZE, CENTRE_SIZE, fill=False, edgecolor="#FFE14D", linewidth=1)

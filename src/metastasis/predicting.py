@@ -1,14 +1,12 @@
 """Scores the test patches and writes the submission in the ids and order it is asked for."""
 
-import json
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
-from metastasis import files, scoring, shards, sources, tables
+from metastasis import deciding, files, scoring, shards, sources, tables
 from metastasis.errors import InputError
 from metastasis.params import Section
 
@@ -55,9 +53,9 @@ def predict(
     probabilities = np.full(len(ids), share)
     if not is_bad.all():
         places = patches.locate(ids[~is_bad], "test")
-        tta = json.loads(decision_path.read_text())["tta"]  # scored as validation was
-        logits = scoring.score(model_path, patches, places, tta)
-        probabilities[~is_bad] = expit(logits.astype(np.float64))
+        decision = deciding.read(decision_path)  # scored as validation was
+        logits = scoring.score(model_path, patches, places, decision.tta)
+        probabilities[~is_bad] = decision.probabilities(logits)
     is_positive = probabilities >= ROUND_THRESHOLD
     numbers = {
         "num_patches": len(ids),

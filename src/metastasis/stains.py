@@ -7,6 +7,7 @@ that stains are told apart by solving for their amounts: colour deconvolution, R
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
 
 # Optical density of red, green and blue a unit of stain, as Ruifrok & Johnston measured them.
 HAEMATOXYLIN = (0.650, 0.704, 0.286)
@@ -31,3 +32,16 @@ def unmix(densities: Floats) -> Floats:
     )
     stains = np.stack([haematoxylin, eosin, np.cross(haematoxylin, eosin)])
     return np.asarray((densities @ np.linalg.inv(stains))[:, :2])
+
+
+def clusters(colours: NDArray[np.floating], num_clusters: int, seed: int) -> NDArray[np.integer]:
+    """Return a cluster of stain for each of (n, 3) mean colours, RGB of 0..255.
+
+    What is clustered, by k-means, is the direction of the optical density: the stain, whatever its
+    amount (Ruifrok & Johnston 2001).
+    """
+    density = optical_density(colours)
+    direction = density / np.maximum(np.linalg.norm(density, axis=1, keepdims=True), 1e-9)
+    num_clusters = min(num_clusters, len(np.unique(direction, axis=0)))
+    found = KMeans(num_clusters, n_init=1, random_state=seed).fit_predict(direction)
+    return np.asarray(found)

@@ -1,0 +1,103 @@
+"""Decides on validation how logits are read: the temperature and the threshold.
+
+What is written down here is all that scoring other patches takes beside the model.
+"""
+
+from decimal import ROUND_FLOOR, Context
+from pathlib import Path
+
+import numpy as np
+import pydantic
+from numpy.typing import NDArray
+from scipy import optimize, special
+from sklearn import metrics
+
+from metastasis import files, scoring
+from metastasis.errors import InputError
+
+TEMPERATURES = (0.05, 20.0)  # bounds: patches that are told apart entirely would have it fall to 0
+
+Ints = NDArray[np.integer]
+Floats = NDArray[np.floating]
+
+
+class Decision(pydantic.BaseModel, frozen=True, extra="forbid"):
+    """How patches are scored, and what follows from a score."""
+
+    tta: scoring.TestTime
+    temperature: pydantic.PositiveFloat
+    threshold: pydantic.FiniteFloat  # the probability from which on a patch is called positive
+
+    def probabilities(self, logits: Floats) -> NDArray[np.float64]:
+        """Return the calibrated probabilities of tumour, (n,), of logits (n,)."""
+        return np.asarray(special.expit(logits.astype(np.float64) / self.temperature))
+
+
+def decide(
+    labels: Ints, logits: Floats, *, sensitivity: float | None, tta: scoring.TestTime
+) -> Decision:
+    """Return the decision by the labels and logits (n,) of validation.
+
+    Raises:
+        InputError: validation holds one class alone.
+    """
+    if len(np.unique(labels)) < 2:  # noqa: PLR2004  # classes
+        raise InputError(
+            f"evaluate: the {len(labels):,} validation patches are of one class; a threshold can "
+            "only be chosen between two. Choose another split.seed, or a larger split.validation."
+        )
+    temperature = float(f"{fit_temperature(labels, logits):.{files.NUM_METRIC_DIGITS}g}")
+    decision = Decision(tta=tta, temperature=temperature, threshold=0.5)
+    threshold = choose_threshold(labels, decision.probabilities(logits), sensitivity)
+    return decision.model_copy(update={"threshold": threshold})
+
+
+def write(path: Path, decision: Decision) -> None:
+    """Write a decision so that `read` gives it back."""
+    files.write_json(path, decision.model_dump())
+
+
+def read(path: Path) -> Decision:
+    """Return the decision that `evaluate` wrote.
+
+    Raises:
+        InputError: the file holds something else.
+    """
+    try:
+        return Decision.model_validate_json(path.read_text(encoding="utf-8"))
+    except pydantic.ValidationError as error:
+        raise InputError(
+            f"{path} is no decision that evaluate wrote: {error.errors()[0]['msg']} "
+            f"({'.'.join(map(str, error.errors()[0]['loc']))}). Run evaluate again."
+        ) from error
+
+
+def fit_temperature(labels: Ints, logits: Floats) -> float:
+    """Return the temperature by which dividing the (n,) logits gives the likeliest probabilities.
+
+    Temperature scaling (Guo et al. 2017), by the mean negative log-likelihood: it changes how sure
+    a network is, and never the order of patches.
+    """
+    signed = np.where(labels == 1, -1, 1) * logits.astype(np.float64)
+
+    def loss(log_temperature: float) -> float:
+        return float(np.mean(np.logaddexp(0, signed * np.exp(-log_temperature))))
+
+    low, high = np.log(TEMPERATURES)
+    found = optimize.minimize_scalar(loss, bounds=(low, high), method="bounded")
+    return float(np.exp(found.x))
+
+
+def choose_threshold(labels: Ints, probabilities: Floats, sensitivity: float | None) -> float:
+    """Return the probability from which on a patch is called positive.
+
+    Without `sensitivity` it maximises Youden's J (sensitivity + specificity - 1; Youden 1950); with
+    it, it is the highest threshold that reaches this sensitivity. It is rounded down to the digits
+    of a file, so that what is read back calls the same patches positive.
+    """
+    fpr, tpr, thresholds = metrics.roc_curve(labels, probabilities, drop_intermediate=False)
+    # The first point calls nothing positive, at an infinite threshold.
+    fpr, tpr, thresholds = fpr[1:], tpr[1:], thresholds[1:]
+    chosen = np.argmax(tpr - fpr) if sensitivity is None else np.argmax(tpr >= sensitivity)
+    written = Context(prec=files.NUM_METRIC_DIGITS, rounding=ROUND_FLOOR)
+    return float(written.create_decimal(str(float(thresholds[chosen]))))

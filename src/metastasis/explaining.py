@@ -1,0 +1,171 @@
+"""Shows what the network gets wrong, where it looks, and which labels it contradicts most.
+
+How a network's attention is found, `attention` knows; how it is drawn, `explanation_figures`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from metastasis import (
+    attention,
+    deciding,
+    explanation_figures,
+    files,
+    plotting,
+    shards,
+    tables,
+)
+from metastasis.shards import CENTRE_SIZE, Patches, UInt8
+
+NUM_SHOWN = 12  # patches of a gallery
+NUM_SUSPICIOUS = 100  # rows of the table
+NUM_ATTENDED = 32  # patches whose attention is measured
+NUM_DRAWN = 3  # patches of each outcome whose attention is drawn
+CAPTION = ["id", "slide", "label", "probability"]
+SEED = 0  # of the patches measured, and of the weights of the network that learnt nothing
+
+# True label and call of each outcome, in the order they are drawn.
+OUTCOMES = {
+    "tumour, found": (1, True),
+    "tumour, missed": (1, False),
+    "no tumour, called tumour": (0, True),
+    "no tumour, left alone": (0, False),
+}
+
+
+def explain(
+    *,
+    model_path: Path,
+    decision_path: Path,
+    scores_path: Path,
+    crops_folder: Path,
+    suspicious_path: Path,
+    metrics_path: Path,
+    plots_folder: Path,
+) -> None:
+    """Write galleries of errors, of doubts and of suspicious labels, and maps of attention.
+
+    They are of the test part, or of validation where there is no test part; labels are held
+    suspicious in both. Nothing is deleted: the table is there to be looked at.
+    """
+    decision = deciding.read(decision_path)
+    scores = tables.read_patches(scores_path)
+    scores["probability"] = decision.probabilities(scores["logit"].to_numpy())
+    scores["is_called"] = scores["probability"] >= decision.threshold
+    patches = shards.read(crops_folder)
+    has_test = bool((scores["split"] == "test").any())
+    part = scores[scores["split"] == ("test" if has_test else "validation")]
+
+    suspicious = most_suspicious(scores)
+    columns = ["id", "split", "slide", "label", "probability"]
+    files.write_csv(suspicious_path, suspicious[columns])
+    for name, (title, chosen) in galleries(part, decision.threshold).items():
+        _write_gallery(title, chosen[:NUM_SHOWN], patches, plots_folder / f"{name}.png")
+    title = "The labels contradicted most, of validation and test"
+    _write_gallery(title, suspicious[:NUM_SHOWN], patches, plots_folder / "suspicious.png")
+
+    model = keras.saving.load_model(model_path)
+    measured = measure_attention(model, _pixels(patches, _positives(part)))
+    files.write_json(metrics_path, measured | {"num_suspicious": len(suspicious)})
+    figure = _attention_figure(model, part, patches)
+    plotting.save(figure, plots_folder / "attention.png")
+    print(
+        f"explain: {_shown(measured['grad_cam_in_centre'])} of the attention lies in the centre, "
+        f"{measured['centre_area']:.0%} of the area; pictures in {plots_folder}"
+    )
+
+
+def most_suspicious(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the patches whose label is least likely by the model, the least likely first."""
+    likelihood = scores["probability"].where(scores["label"] == 1, 1 - scores["probability"])
+    is_contradicted = scores["is_called"] != (scores["label"] == 1)
+    ordered = scores.assign(likelihood=likelihood)[is_contradicted]
+    return ordered.sort_values(["likelihood", "id"])[:NUM_SUSPICIOUS]
+
+
+def galleries(part: pd.DataFrame, threshold: float) -> dict[str, tuple[str, pd.DataFrame]]:
+    """Return the title and the patches, in order, of each gallery, by the name of its file."""
+    is_positive = part["label"] == 1
+    doubt = (part["probability"] - threshold).abs()
+    wrong = part[part["is_called"] != is_positive].sort_values(["probability", "id"])
+    return {
+        "false-positives": (
+            "Called tumour, most surely, without",
+            wrong[wrong["label"] == 0][::-1],
+        ),
+        "false-negatives": ("Tumour, most surely missed", wrong[wrong["label"] == 1]),
+        "uncertain": (
+            f"Nearest to the threshold, {threshold:.3f}",
+            part.assign(doubt=doubt).sort_values(["doubt", "id"]),
+        ),
+    }
+
+
+def measure_attention(model: keras.Model, positives: UInt8) -> dict[str, Any]:
+    """Return how much of the attention lies in the centre, and whether two ways of looking agree.
+
+    `positives` are patches (n, size, size, 3) called tumour. Of the same network with random
+    weights Grad-CAM should agree less with what covering the patches shows of the trained one.
+    """
+    size = model.input_shape[1]
+    centre = np.zeros((size, size), bool)
+    margin = (size - CENTRE_SIZE) // 2
+    centre[margin : margin + CENTRE_SIZE, margin : margin + CENTRE_SIZE] = True
+    numbers = {"centre_area": float(centre.mean()), "num_patches": len(positives)}
+    names = ("grad_cam_in_centre", "occlusion_in_centre", "agreement", "agreement_untrained")
+    if not len(positives):
+        return numbers | dict.fromkeys(names)
+    keras.utils.set_random_seed(SEED)
+    untrained = attention.grad_cam(keras.models.clone_model(model), positives)
+    looked, covered = (way(model, positives) for way in (attention.grad_cam, attention.occlusion))
+    found = (
+        attention.share_inside(looked, centre[np.newaxis]),
+        attention.share_inside(covered, centre[np.newaxis]),
+        attention.agreement(looked, covered),
+        attention.agreement(untrained, covered),
+    )
+    return numbers | {name: _mean(values) for name, values in zip(names, found, strict=True)}
+
+
+def _mean(values: Any) -> float | None:  # noqa: ANN401  # NumPy's floats
+    """Return the mean of what is defined, or None of nothing."""
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else None
+
+
+def _shown(share: float | None) -> str:
+    return "nothing measured" if share is None else f"{share:.0%}"
+
+
+def _positives(part: pd.DataFrame) -> pd.DataFrame:
+    found = part[part["is_called"] & (part["label"] == 1)]
+    return found.sample(min(NUM_ATTENDED, len(found)), random_state=SEED)
+
+
+def _pixels(patches: Patches, chosen: pd.DataFrame) -> UInt8:
+    return patches.take(patches.locate(chosen["id"], "labelled"))
+
+
+def _write_gallery(title: str, chosen: pd.DataFrame, patches: Patches, path: Path) -> None:
+    named = chosen.assign(slide=chosen["slide"].fillna("slide unknown"))
+    captions = [
+        f"{id_[:8]}\n{slide}\nlabel {label}, p {probability:.3f}"
+        for id_, slide, label, probability in named[CAPTION].itertuples(index=False)
+    ]
+    figure = explanation_figures.gallery(title, _pixels(patches, chosen), captions)
+    plotting.save(figure, path)
+
+
+def _attention_figure(model: keras.Model, part: pd.DataFrame, patches: Patches) -> Any:  # noqa: ANN401
+    rows = {}
+    for name, (label, is_called) in OUTCOMES.items():
+        found = part[(part["label"] == label) & (part["is_called"] == is_called)]
+        chosen = found.sample(min(NUM_DRAWN, len(found)), random_state=SEED)
+        pixels = _pixels(patches, chosen)
+        looked, covered = (way(model, pixels) for way in (attention.grad_cam, attention.occlusion))
+        rows[name] = (pixels, looked, covered)
+    return explanation_figures.attention(rows)

@@ -1,0 +1,32 @@
+"""Show what the network gets wrong, where it looks, and which labels it contradicts most."""
+
+from pathlib import Path
+
+from metastasis import stage
+
+with stage.tensorflow_starting():
+    from metastasis import explaining
+
+
+def main(
+    model: Path,
+    decision: Path,
+    scores: Path,
+    crops: Path,
+    suspicious: Path,
+    metrics: Path,
+    plots: Path,
+) -> None:
+    explaining.explain(
+        model_path=model,
+        decision_path=decision,
+        scores_path=scores,
+        crops_folder=crops,
+        suspicious_path=suspicious,
+        metrics_path=metrics,
+        plots_folder=plots,
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)
