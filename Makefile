@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone: what it needs is installed first.
 .DEFAULT_GOAL := help
-.PHONY: help setup kaggle pcam check repro test test-quick test-slow lint format bench clean
+.PHONY: help setup kaggle pcam check repro compare test test-quick test-slow lint format bench clean
 
 # A uv on PATH is used; without one the project makes itself a private one.
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
@@ -37,6 +37,9 @@ check: setup ## check every section of params.yaml
 repro: check ## run what changed of the pipeline, from the source to the submission
 	dvc repro
 
+compare: setup ## does this model, or HEAD's, beat BASE's? make compare BASE=main [HEAD=branch]
+	@python -m metastasis compare "$(BASE)" $(if $(HEAD),"$(HEAD)")
+
 test: setup ## the quick tests and the whole pipeline once on a tiny demo
 	pytest -n auto --dist loadfile -m "not slow"
 
@@ -46,10 +49,11 @@ test-quick: setup ## the quick tests alone
 test-slow: setup ## real DVC in temporary clones, long training
 	pytest -n auto --dist loadfile -m slow
 
-lint: setup ## formatting, lint and types
+lint: setup ## formatting, lint, types and the schema of workflows
 	ruff format --check
 	ruff check
 	mypy
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 format: setup ## format the code and mend what ruff can mend
 	ruff check --fix

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 LEVEL = 0.95
-FEW_SLIDES = 15  # below, an interval covers less than it claims: benchmarks/coverage.py
+FEW_SLIDES = 15  # below, some metrics have none, and few differences show: docs/evaluation.md
 NUM_DEALT = 100  # groups that patches are dealt into where slides are unknown
 DEAL_SEED = 0
 
@@ -80,7 +80,8 @@ def student(centre: float, *parts: Variance) -> tuple[float, float]:
     total = sum(part.value for part in parts)
     if not total > 0:  # NaN too
         return np.nan, np.nan
-    freedom = total**2 / sum(part.value**2 / part.freedom for part in parts)
+    unknown = sum(part.value**2 / part.freedom for part in parts)
+    freedom = total**2 / unknown if unknown > 0 else np.inf
     half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * np.sqrt(total)
     return centre - half, centre + half
 

@@ -1,0 +1,106 @@
+"""How often a 95 % interval holds the truth, and how often `compare` is wrong, in simulation.
+
+Run it as `PYTHONPATH=tests python benchmarks/coverage.py`.
+"""
+
+import argparse
+import math
+import multiprocessing
+import time
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import simulating
+
+from metastasis import comparing
+from metastasis.errors import InputError
+
+NUM_DRAWS = 200  # of the bootstrap
+LOSS = 0.3  # planted: how much less far apart the classes' scores are
+NAIVE = "roc_auc, bootstrap over patches"
+SIDES = {"equal": simulating.APART, "worse": simulating.APART - LOSS}  # the head's models
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("slides", type=int, nargs="*", default=[6, 12, 20, 40, 100])
+    parser.add_argument("--repeats", type=int, default=1000)
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = parser.parse_args()
+    truth = simulating.truth()
+    covered, undefined, judged = {}, {}, {}
+    with multiprocessing.Pool(arguments.processes) as pool:
+        for num_slides in arguments.slides:
+            start, repeats = time.perf_counter(), range(arguments.repeats)
+            held = pd.DataFrame(pool.map(partial(holds, truth, num_slides), repeats))
+            covered[num_slides], undefined[num_slides] = held.mean(), held.isna().mean()
+            verdicts = pd.DataFrame(pool.map(partial(judge, num_slides), repeats))
+            judged[num_slides] = pd.concat(
+                [
+                    verdicts[name].value_counts(normalize=True).add_prefix(f"{name}: ")
+                    for name in SIDES
+                ]
+            )
+            print(f"{num_slides} slides: {time.perf_counter() - start:.0f} s", flush=True)
+    print(f"\nTrue: {', '.join(f'{name} {value:.3f}' for name, value in truth.items())}")
+    for title, shares in (
+        ("Intervals that hold the truth, of those that are defined", covered),
+        ("Test sets without an interval", undefined),
+        ("Comparisons", judged),
+    ):
+        print(f"\n{title}, by number of slides, {arguments.repeats:,} repeats\n")
+        print(markdown(pd.DataFrame(shares).fillna(0)))
+
+
+def holds(truth: dict[str, float], num_slides: int, repeat: int) -> dict[str, float]:
+    """Whether each interval of a test set holds the truth, 0 or 1; NaN where there is none."""
+    random = np.random.default_rng([1, num_slides, repeat])
+    labels, probabilities, of = simulating.scored(random, num_slides)
+    found = simulating.intervals_of(labels, probabilities, of) | {NAIVE: bootstrap(random, labels)}
+    return {
+        name: math.nan
+        if math.isnan(low)
+        else float(low <= truth.get(name, truth["roc_auc"]) <= high)
+        for name, (low, high) in found.items()
+    }
+
+
+def bootstrap(random: np.random.Generator, labels: simulating.Ints) -> tuple[float, float]:
+    """Return the percentiles of the AUC of patches (n,), by score, drawn as if independent."""
+    num = len(labels)
+    drawn = random.multinomial(num, np.full(num, 1 / num), NUM_DRAWS)
+    positive, negative = drawn * labels, drawn * (1 - labels)
+    pairs = positive.sum(axis=1) * negative.sum(axis=1)
+    if not pairs.all():
+        return math.nan, math.nan
+    areas = (positive * negative.cumsum(axis=1)).sum(axis=1) / pairs
+    low, high = np.percentile(areas, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def judge(num_slides: int, repeat: int) -> dict[str, str]:
+    """Return the verdict on a model as good as the base's, and on one that is worse."""
+    verdicts = {}
+    for name, apart in SIDES.items():
+        random = np.random.default_rng([2, num_slides, repeat])
+        base, head = simulating.models(random, num_slides, simulating.APART, apart)
+        try:
+            verdicts[name] = comparing.compare([base], [head]).verdict
+        except InputError:  # one class
+            verdicts[name] = "not comparable"
+    return verdicts
+
+
+def markdown(shares: pd.DataFrame) -> str:
+    """Return a table whose columns are numbers of slides."""
+    rows = [["", *map(str, shares)], ["---"] * (len(shares.columns) + 1)]
+    rows += [
+        [str(name), *(f"{share:.3f}" for share in row)]
+        for name, row in zip(shares.index, shares.to_numpy(), strict=True)
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""The command line beside the stages: `python -m metastasis compare BASE [HEAD]`."""
+
+import argparse
+import sys
+
+from metastasis import comparing, comparison_report, revisions
+from metastasis.errors import InputError
+
+REGRESSED, NOT_COMPARED = 1, 2  # exit codes; argparse's own errors end with 2 as well
+NAMES = "a revision or a file of scores, or several (models) separated by commas"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print what a comparison of two sides' models finds, as Markdown; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m metastasis")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    compare = commands.add_parser(
+        "compare",
+        help="say whether HEAD's models beat BASE's on the same test patches",
+        epilog="Exit code: 0 improved or no evidence, 1 regressed, 2 can't be compared.",
+    )
+    compare.add_argument("base", metavar="BASE", help=NAMES)
+    compare.add_argument(
+        "head",
+        metavar="HEAD",
+        nargs="?",
+        default=revisions.SCORES,
+        help=f"likewise; left out: {revisions.SCORES} as it is here",
+    )
+    sides = parser.parse_args(arguments)
+    try:
+        comparison = comparing.compare(revisions.read(sides.base), revisions.read(sides.head))
+    except InputError as error:
+        print(f"compare: {error}", file=sys.stderr)
+        return NOT_COMPARED
+    print(comparison_report.markdown(comparison), end="")
+    return REGRESSED if comparison.verdict == "regressed" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Puts a comparison into words and a table, as Markdown.
+
+What is better than what, `comparing` has judged.
+"""
+
+import numpy as np
+
+from metastasis import comparing, intervals
+
+
+def markdown(comparison: comparing.Comparison) -> str:
+    """Return the verdict, each side's AUC, the difference with its interval, and what it is of."""
+    base, head = np.mean(comparison.base), np.mean(comparison.head)
+    paragraphs = [
+        f"**{comparison.verdict}**: test AUC {base:.4f} -> {head:.4f}",
+        _table(comparison),
+        _difference(comparison),
+        *_notes(comparison),
+    ]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _table(comparison: comparing.Comparison) -> str:
+    rows = ["| side | models | mean AUC | AUC of each |", "|---|---|---|---|"]
+    for name, areas in (("base", comparison.base), ("head", comparison.head)):
+        each = ", ".join(f"{area:.4f}" for area in areas)
+        rows.append(f"| {name} | {len(areas)} | {np.mean(areas):.4f} | {each} |")
+    return "\n".join(rows)
+
+
+def _difference(comparison: comparing.Comparison) -> str:
+    patches = f"{comparison.num_patches:,} test patches"
+    if comparison.unit == "slides":
+        over = f"{patches} of {comparison.num_slides:,} slides, by leaving out one slide at a time"
+    else:
+        over = f"{patches} of unknown slides, by DeLong's method"
+    found = f"The difference, head - base, is {comparison.difference:+.4f}"
+    if np.isnan(comparison.low):
+        return f"{found}; it has no interval. Over {over}."
+    return f"{found} (95 % interval {comparison.low:+.4f} to {comparison.high:+.4f}), over {over}."
+
+
+def _notes(comparison: comparing.Comparison) -> list[str]:
+    notes = []
+    if comparison.are_identical:
+        notes.append("The predictions are identical.")
+    elif np.isnan(comparison.low):
+        notes.append(
+            "Without an interval there is no evidence either way: the difference doesn't move, or "
+            "isn't defined, when a slide is left out. Both classes must stand on two slides or "
+            "more."
+        )
+    num_slides = comparison.num_slides
+    if num_slides is None:
+        notes.append(
+            "Warning: patches of one slide aren't independent, so that this interval is too "
+            "narrow. A slide map (`data.slides`) mends that."
+        )
+    elif num_slides < intervals.FEW_SLIDES:
+        notes.append(
+            f"Warning: {num_slides} slides are few; below {intervals.FEW_SLIDES} intervals are "
+            "rough and wide, and a real difference is seldom shown."
+        )
+    if not comparison.is_about_recipes:
+        notes.append(
+            "The verdict is about these models. A claim about a recipe takes "
+            f"{comparing.ENOUGH_MODELS} models or more a side, trained from different seeds."
+        )
+    return notes

@@ -1,0 +1,84 @@
+"""Made-up test sets whose slides differ, with a known truth: for tests and benchmarks/coverage.py.
+
+60 % of the slides hold tumour; sizes are lognormal; each slide shifts the scores of both classes.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from metastasis import intervals, measuring
+
+THRESHOLD = 0.5
+# Those of evaluate; the others' is the logit.
+SCALES: dict[str, intervals.Scale] = {"nll": "log", "calibration_error": "plain"}
+APART = 2.6  # how far the classes' scores are apart: an AUC of about 0.94
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Random = np.random.Generator
+
+
+def slides(random: Random, num_slides: int) -> tuple[Ints, Ints]:
+    """Return labels and slides (n,) of about 95 patches a slide."""
+    sizes = np.maximum(random.lognormal(np.log(80), 0.6, num_slides).astype(int), 5)
+    numbers = np.repeat(np.arange(num_slides), sizes)
+    has_tumour = random.random(num_slides) < 0.6
+    share = np.where(has_tumour, random.beta(2, 1.2, num_slides), 0.0)
+    return (random.random(len(numbers)) < share[numbers]).astype(np.int64), numbers
+
+
+def scored(random: Random, num_slides: int) -> tuple[Ints, Floats, Ints]:
+    """Return labels, probabilities and slides (n,) of a test set, in order of probability."""
+    labels, of = slides(random, num_slides)
+    shift = random.normal(0, 0.6, num_slides)
+    apart = random.normal(APART, 0.5, num_slides)
+    scores = shift[of] + apart[of] * labels + random.normal(0, 1, len(of))
+    probabilities = special.expit(1.8 * (scores - 1.5))
+    order = np.argsort(probabilities)
+    return labels[order], probabilities[order], of[order]
+
+
+def truth() -> dict[str, float]:
+    """Return the metrics of 40,000 slides."""
+    parts = [scored(np.random.default_rng([9, part]), 4000) for part in range(10)]
+    labels, probabilities = (
+        np.concatenate(arrays) for arrays in list(zip(*parts, strict=True))[:2]
+    )
+    return measuring.summarize(labels, probabilities, THRESHOLD)
+
+
+def intervals_of(labels: Ints, probabilities: Floats, of: Ints) -> dict[str, tuple[float, float]]:
+    """Return the interval of each metric over the slides `of`."""
+
+    def measure(kept: NDArray[np.bool_]) -> list[float]:
+        return list(measuring.summarize(labels[kept], probabilities[kept], THRESHOLD).values())
+
+    measured = measuring.summarize(labels, probabilities, THRESHOLD)
+    without = intervals.without_each(measure, of)
+    max_freedom = intervals.num_informed(labels, of) - 1
+    return {
+        name: intervals.interval(number, values, SCALES.get(name, "logit"), max_freedom)
+        for (name, number), values in zip(measured.items(), without.T, strict=True)
+    }
+
+
+def models(random: Random, num_slides: int, *apart: float) -> list[pd.DataFrame]:
+    """Return the scores of a model for each of `apart`, on the same slides.
+
+    Models share most of what makes a patch hard, and have something of their own with each slide.
+    """
+    labels, of = slides(random, num_slides)
+    shift, stretch = random.normal(0, 0.6, num_slides), random.normal(0, 0.5, num_slides)
+    noise = random.normal(0, 1, len(of))
+    tables = []
+    for distance in apart:
+        own_shift = shift + random.normal(0, 0.25, num_slides)
+        own_stretch = distance + stretch + random.normal(0, 0.2, num_slides)
+        own_noise = noise + random.normal(0, 0.45, len(of))
+        table = pd.DataFrame({"id": np.arange(len(of)).astype(str), "split": "test"})
+        table["label"], table["slide"] = labels, of.astype(str)
+        table["logit"] = own_shift[of] + own_stretch[of] * labels + own_noise
+        tables.append(table)
+    return tables

@@ -1,0 +1,136 @@
+"""Tests of `metastasis.intervals` against cases computed by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from metastasis import intervals
+
+VALUES = np.array([0.1, 0.3, 0.3, 0.4, 0.6, 0.7])  # of six patches, each a slide
+SLIDES = np.arange(6)
+MANY = 10**6
+
+
+def means_without(values: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+    return intervals.without_each(lambda kept: [values[kept].mean()], groups)[:, 0]
+
+
+def test_the_standard_error_of_a_mean_is_the_deviation_over_the_root_of_n() -> None:
+    variance = intervals.jackknife(means_without(VALUES, SLIDES), MANY)
+    assert variance.value == pytest.approx(np.var(VALUES, ddof=1) / 6)
+
+
+def test_patches_of_a_slide_count_as_one() -> None:
+    """Ten copies of each patch tell no more than one, if they are of one slide."""
+    copied, slides = np.repeat(VALUES, 10), np.repeat(SLIDES, 10)
+    once = intervals.jackknife(means_without(VALUES, SLIDES), MANY)
+    by_slide = intervals.jackknife(means_without(copied, slides), MANY)
+    assert by_slide.value == pytest.approx(once.value)
+    assert by_slide.freedom == pytest.approx(once.freedom)
+    by_patch = intervals.jackknife(means_without(copied, np.arange(60)), MANY)
+    assert by_patch.value < once.value / 9
+
+
+def test_the_degrees_of_freedom_are_those_of_the_groups_that_bear_the_variance() -> None:
+    # Deviations 1, -1 and else nothing: 3 * 2 ** 2 / 2 - 1.
+    assert intervals.jackknife(np.array([1.0, -1.0, 0, 0, 0]), MANY).freedom == 5
+    # All equally far: 3 * 6 ** 2 / 6 - 1.
+    assert intervals.jackknife(np.array([1.0, -1, 1, -1, 1, -1]), MANY).freedom == 17
+
+
+def test_the_degrees_of_freedom_are_at_most_those_allowed_and_at_least_one() -> None:
+    without = np.array([1.0, -1, 1, -1, 1, -1])
+    assert intervals.jackknife(without, 3).freedom == 3
+    assert intervals.jackknife(without, 0).freedom == 1
+
+
+def test_an_interval_of_a_mean_is_that_of_students_t() -> None:
+    spread = math.sqrt(np.var(VALUES, ddof=1) / 6)
+    low, high = intervals.interval(0.4, means_without(VALUES, SLIDES), "plain", max_freedom=5)
+    assert high - 0.4 == pytest.approx(stats.t.ppf(0.975, 5) * spread)
+    assert low + high == pytest.approx(0.8)
+
+
+def test_the_variances_of_parts_add_up_with_satterthwaites_freedom() -> None:
+    low, high = intervals.student(0, intervals.Variance(1, 4), intervals.Variance(3, 6))
+    assert high == pytest.approx(2 * stats.t.ppf(0.975, 16 / (1 / 4 + 9 / 6)))
+    assert low == -high
+
+
+def test_a_variance_that_is_known_for_sure_has_the_interval_of_a_normal() -> None:
+    parts = intervals.Variance(4, np.inf), intervals.Variance(0, 1)
+    low, high = intervals.student(0, *parts)
+    assert (low, high) == pytest.approx((-2 * 1.959964, 2 * 1.959964))
+
+
+@pytest.mark.parametrize("scale", ["logit", "log"])
+@given(centre=st.floats(0.01, 0.99), seed=st.integers(0, 1000))
+def test_a_share_stays_between_its_bounds(scale: intervals.Scale, centre: float, seed: int) -> None:
+    spread = min(centre, 1 - centre) * 0.9
+    without = centre + spread * np.random.default_rng(seed).uniform(-1, 1, 8)
+    low, high = intervals.interval(centre, without, scale, max_freedom=7)
+    assert 0 <= low < centre < high
+    assert scale == "log" or high <= 1
+
+
+def test_a_plain_interval_ends_at_zero() -> None:
+    low, high = intervals.interval(0.01, np.array([0.0, 0.02, 0.03, 0.0]), "plain", max_freedom=3)
+    assert low == 0
+    assert high > 0.03
+
+
+@pytest.mark.parametrize(
+    ("estimate", "without", "scale", "max_freedom"),
+    [
+        (0.5, [0.4, np.nan, 0.6], "plain", 2),  # undefined without the second group
+        (np.nan, [0.4, 0.5, 0.6], "plain", 2),
+        (1.0, [1.0, 1.0, 0.9], "logit", 2),
+        (0.0, [0.0, 0.1, 0.1], "logit", 2),
+        (0.9, [0.8, 1.0, 0.9], "logit", 2),
+        (0.0, [0.0, 0.1, 0.1], "log", 2),
+        (0.5, [0.5, 0.5, 0.5], "logit", 2),  # doesn't move
+        (0.5, [0.4, 0.5, 0.6], "logit", 0),  # a class stands in one group
+        (0.5, [0.5], "logit", 1),  # a single group
+    ],
+)
+def test_what_cant_be_told_has_no_interval(
+    estimate: float, without: list[float], scale: intervals.Scale, max_freedom: int
+) -> None:
+    found = intervals.interval(estimate, np.array(without), scale, max_freedom)
+    assert np.isnan(found).all()
+
+
+def test_slides_are_left_out_whole_and_the_order_of_patches_is_kept() -> None:
+    groups, unit = intervals.groups(pd.Series(["b", "a", "b", "NA"], dtype="str"))
+    assert unit == "slides"
+    assert groups.tolist() == [0, 1, 0, 2]
+    kept = intervals.without_each(lambda kept: kept.astype(float), groups)
+    assert kept.tolist() == [[0, 1, 0, 1], [1, 0, 1, 1], [1, 1, 1, 0]]
+
+
+def test_one_unknown_slide_is_enough_for_patches_to_be_dealt_evenly_into_groups() -> None:
+    slides = pd.Series([None, *["a"] * 249], dtype="str")
+    groups, unit = intervals.groups(slides)
+    assert unit == "patches"
+    assert sorted(set(np.bincount(groups))) == [2, 3]
+    assert len(set(groups)) == intervals.NUM_DEALT
+    assert groups.tolist() != sorted(groups)
+    assert groups.tolist() == intervals.groups(slides)[0].tolist()
+
+
+def test_fewer_patches_than_groups_are_a_group_each() -> None:
+    groups, _ = intervals.groups(pd.Series([None] * 7, dtype="str"))
+    assert sorted(groups) == list(range(7))
+
+
+def test_the_groups_that_tell_are_those_of_the_rarer_class() -> None:
+    groups = np.array([0, 0, 1, 1, 2, 2])
+    assert intervals.num_informed(np.array([1, 0, 1, 0, 0, 0]), groups) == 2
+    assert intervals.num_informed(np.array([1, 1, 1, 1, 1, 0]), groups) == 1
+    assert intervals.num_informed(np.zeros(6, np.int64), groups) == 0

@@ -1,0 +1,160 @@
+"""Tests of `metastasis.revisions` and of the command line, in a small repository with real DVC."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simulating
+
+from metastasis import __main__, files, revisions
+from metastasis.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+
+
+def write(path: Path, apart: float) -> None:
+    """Scores of a model on slides that are the same each time."""
+    _, scores = simulating.models(np.random.default_rng(0), 30, 2.6, apart)
+    columns = ["id", "split", "label", "slide", "logit"]
+    files.write_csv(path, scores[columns])
+
+
+@pytest.fixture
+def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with three models' scores: good.csv, bad.csv and, in data/, a good one."""
+    monkeypatch.chdir(tmp_path)
+    for name, apart in (("good.csv", 2.6), ("bad.csv", 1.8), ("data/scores.csv", 2.6)):
+        write(tmp_path / name, apart)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("scores")
+def test_a_worse_head_ends_with_one_and_anything_else_with_zero(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert __main__.main(["compare", "good.csv", "bad.csv"]) == 1
+    assert capsys.readouterr().out.startswith("**regressed**: test AUC 0.9")
+    assert __main__.main(["compare", "bad.csv", "good.csv"]) == 0
+    assert capsys.readouterr().out.startswith("**improved**")
+    assert __main__.main(["compare", "good.csv", "good.csv"]) == 0
+    assert capsys.readouterr().out.startswith("**no evidence**")
+
+
+@pytest.mark.usefixtures("scores")
+def test_without_a_head_the_scores_here_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    __main__.main(["compare", "bad.csv", "data/scores.csv"])
+    named = capsys.readouterr().out
+    assert __main__.main(["compare", "bad.csv"]) == 0
+    assert capsys.readouterr().out == named
+
+
+@pytest.mark.usefixtures("scores")
+def test_several_models_a_side_are_separated_by_commas(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["compare", "good.csv,good.csv", "bad.csv,good.csv,bad.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "| base | 2 |" in out
+    assert "| head | 3 |" in out
+
+
+def test_ids_and_slides_are_text_and_an_empty_slide_is_unknown(scores: Path) -> None:
+    (scores / "text.csv").write_text(
+        "id,split,label,slide,logit\n007,test,1,NA,0.5\n1e5,test,0,,1\nnan,test,0,01,\n"
+    )
+    (table,) = revisions.read("text.csv")
+    assert table["id"].tolist() == ["007", "1e5", "nan"]
+    assert table["slide"].tolist()[::2] == ["NA", "01"]
+    assert table["slide"].isna().tolist() == [False, True, False]
+    assert table["logit"].isna().tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("id,split,label,logit\na,test,1,0\n", "have the columns id, split, label, logit; expect"),
+        ("", "are no CSV: No columns to parse"),
+        ("id,split,label,slide,logit\na,test,2,x,0\n", "hold something else than labels 0"),
+        ("id,split,label,slide,logit\na,test,1,x,high\n", "hold something else than labels 0"),
+    ],
+)
+def test_a_file_that_holds_no_scores_is_refused_with_what_to_do(
+    scores: Path, content: str, message: str
+) -> None:
+    (scores / "other.csv").write_text(content)
+    with pytest.raises(InputError, match=rf"the scores of other\.csv {message}.*dvc repro --force"):
+        revisions.read("other.csv")
+
+
+@pytest.mark.usefixtures("scores")
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("gone.csv", r"gone\.csv doesn't exist; expected scores.*Run `dvc repro`"),
+        ("good.csv,", "a name is empty"),
+        ("main", r"main is neither a file nor a revision \(.* is not a git repository\)"),
+    ],
+)
+def test_a_name_that_leads_nowhere_ends_with_two_and_one_line(
+    names: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(InputError, match=message):
+        revisions.read(names)
+    assert __main__.main(["compare", names]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("compare: ")
+    assert captured.err.count("\n") == 1
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    for role in ("AUTHOR", "COMMITTER"):
+        environment |= {f"GIT_{role}_NAME": "tester", f"GIT_{role}_EMAIL": "tester@example.org"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def compare(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    return run(folder, sys.executable, "-m", "metastasis", "compare", *names)
+
+
+@pytest.mark.slow
+def test_two_revisions_are_compared_by_what_dvc_has_of_them(tmp_path: Path) -> None:
+    run(tmp_path, "git", "init", "--quiet")
+    run(tmp_path, "git", "commit", "--quiet", "--allow-empty", "--message", "empty")
+    run(tmp_path, "git", "tag", "empty")
+    run(tmp_path, "dvc", "init", "--quiet")
+    for name, apart in (("good", 2.6), ("bad", 1.8)):
+        write(tmp_path / "data/scores.csv", apart)
+        assert run(tmp_path, "dvc", "add", "--quiet", "data/scores.csv").returncode == 0
+        run(tmp_path, "git", "add", "--all")
+        run(tmp_path, "git", "commit", "--quiet", "--message", name)
+        run(tmp_path, "git", "tag", name)
+    assert "data/scores.csv" not in run(tmp_path, "git", "ls-files").stdout.splitlines()
+
+    lost = compare(tmp_path, "good", "bad")
+    assert lost.returncode == 1, lost.stderr
+    assert lost.stdout.startswith("**regressed**")
+    assert "of 30 slides" in lost.stdout
+    here = compare(tmp_path, "HEAD~1")
+    assert (here.returncode, here.stdout) == (1, lost.stdout)
+    won = compare(tmp_path, "bad", "good")
+    assert (won.returncode, won.stderr) == (0, "")
+    assert won.stdout.startswith("**improved**")
+
+    for names, message in (
+        ("goood", "goood is neither a file nor a revision (unknown Git revision 'goood')"),
+        ("empty", "empty has no data/scores.csv; expected what evaluate writes"),
+    ):
+        missing = compare(tmp_path, names)
+        assert missing.returncode == 2
+        assert message in missing.stderr
+        assert "Traceback" not in missing.stderr
+    run(tmp_path, "git", "clone", "--quiet", ".", "clone")
+    lost = compare(tmp_path / "clone", "good", "bad")
+    assert lost.returncode == 2
+    assert "data/scores.csv of good isn't in DVC's cache. Check good out" in lost.stderr
+    assert "Traceback" not in lost.stderr
