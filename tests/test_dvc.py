@@ -18,7 +18,18 @@ TINY = {
     "demo": {"num_slides": 15, "num_patches": 150, "num_test_slides": 3, "num_test_patches": 12},
     "train": {"epochs": 2, "batch_size": 16},
 }
-ALL = ["demo", "ingest", "validate", "split", "crop", "train", "evaluate", "predict"]
+ALL = [
+    "demo",
+    "ingest",
+    "validate",
+    "split",
+    "crop",
+    "train",
+    "evaluate",
+    "explain",
+    "predict",
+    "report",
+]
 
 
 def run(folder: Path, *command: str, is_ok: bool = True) -> subprocess.CompletedProcess[str]:
@@ -131,11 +142,11 @@ def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "key", "value", "expected"),
     [
-        ("evaluate", "tta", "d4", ["evaluate", "predict"]),  # by one decision
-        ("predict", "round", True, ["predict"]),
-        ("split", "seed", 7, ["split", "train", "evaluate", "predict"]),
-        ("crop", "size", 64, ["crop", "train", "evaluate", "predict"]),
-        ("validate", "max_positive_share", 0.7, ["validate"]),  # the manifest stays as it was
+        ("evaluate", "tta", "d4", ["evaluate", "explain", "predict", "report"]),  # by one decision
+        ("predict", "round", True, ["predict", "report"]),  # which shows all parameters
+        ("split", "seed", 7, ["split", "train", "evaluate", "explain", "predict", "report"]),
+        ("crop", "size", 64, ["crop", "train", "evaluate", "explain", "predict", "report"]),
+        ("validate", "max_positive_share", 0.7, ["validate", "report"]),  # the manifest stays
         ("demo", "seed", 2, ALL),
     ],
 )
@@ -164,7 +175,7 @@ def test_an_experiment_with_a_small_learning_rate_runs_and_shows_its_difference(
     project: Path,
 ) -> None:
     result = run(project, "dvc", "exp", "run", "-n", "small", "-S", "train.learning_rate=0.00001")
-    assert ran(result) == ["train", "evaluate", "predict"]
+    assert ran(result) == ["train", "evaluate", "explain", "predict", "report"]
     shown = run(project, "dvc", "exp", "show", "--csv", "--no-pager").stdout
     assert "small" in shown
     assert "1e-05" in shown

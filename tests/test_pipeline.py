@@ -65,8 +65,8 @@ def closure(script: Path) -> set[str]:
     while todo:
         path = todo.pop()
         seen.add(path)
-        if path.suffix == ".py":
-            todo |= (imported(path) | templates(path)) - seen
+        found = imported(path) if path.suffix == ".py" else set()
+        todo |= (found | templates(path)) - seen
     return {str(path.relative_to(ROOT)) for path in seen}
 
 

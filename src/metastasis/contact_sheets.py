@@ -3,13 +3,13 @@
 Which rules are broken, and what followed, others say.
 """
 
-import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
 
+from metastasis import pages
 from metastasis.shards import Patches, Pool, UInt8
 from metastasis.suites import Rule, Verdict
 
@@ -80,11 +80,6 @@ def brief(text: str) -> str:
     return text if len(text) <= MAX_CAPTION else f"{text[: MAX_CAPTION - 1]}…"
 
 
-def data_uri(kind: str, content: bytes) -> str:
-    """Return `content` of the given media type as a URI that holds it."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
 def _meaning(rule: Rule, value: str) -> str:
     """What was found, with the name of the value where that doesn't say it."""
     expectation = rule.expectation
@@ -96,4 +91,4 @@ def _lossless(patch: UInt8) -> str:
     """The patch as WebP, which keeps every pixel in two thirds of what PNG takes."""
     image = cv2.cvtColor(patch, cv2.COLOR_RGB2BGR)
     _, content = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, LOSSLESS])
-    return data_uri("image/webp", content.tobytes())
+    return pages.data_uri("image/webp", content.tobytes())

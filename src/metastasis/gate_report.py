@@ -11,13 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from metastasis import contact_sheets, perceptual, plotting, rules, stains
+from metastasis import contact_sheets, pages, perceptual, plotting, rules, stains
 from metastasis.shards import Patches, Pool
 from metastasis.suites import Verdict
 
@@ -75,13 +74,7 @@ def write(path: Path, findings: Findings) -> None:
 
 def render(findings: Findings) -> str:
     """Return the report as HTML."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("metastasis"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = pages.environment()
     environment.filters["brief"] = contact_sheets.brief
     patches = _known(findings)
     shown = patches if findings.manifest is None else _passing(patches, findings.manifest)
@@ -307,6 +300,6 @@ def _figure(draw: Callable[..., Figure]) -> Picture:
     """The figure for a light page and, in another ink, for a dark one."""
     light = plotting.svg(draw, INKS["light"])
     return {
-        scheme: contact_sheets.data_uri("image/svg+xml", light.replace(INKS["light"], ink).encode())
+        scheme: pages.data_uri("image/svg+xml", light.replace(INKS["light"], ink).encode())
         for scheme, ink in INKS.items()
     }

@@ -36,7 +36,7 @@ def read(name: str, model: type[SectionType], path: Path = PARAMS_PATH) -> Secti
         InputError: the file can't be read, the section is missing, or a key or value is wrong; the
             message names each key, what was found and what is accepted.
     """
-    sections = _load(path)
+    sections = load(path)
     if name not in sections:
         raise InputError(f"{path}: section '{name}' is missing; found: {_listed(sections)}.")
     section = sections[name]
@@ -51,7 +51,7 @@ def read(name: str, model: type[SectionType], path: Path = PARAMS_PATH) -> Secti
 
 def check_names(names: list[str], path: Path = PARAMS_PATH) -> None:
     """Raise InputError if the params file has a section that no stage in `names` reads."""
-    for section in _load(path):
+    for section in load(path):
         if section not in names:
             raise InputError(
                 f"{path}: section '{section}' is unknown.{_nearest(section, names)} "
@@ -59,18 +59,12 @@ def check_names(names: list[str], path: Path = PARAMS_PATH) -> None:
             )
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML reads YAML 1.1, in which 1e-3 and 1e-05 are text; DVC reads and writes YAML 1.2."""
+def load(path: Path = PARAMS_PATH) -> dict[str, Any]:
+    """Return every section of the params file, by name and unchecked.
 
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
-    list("-+.0123456789"),
-)
-
-
-def _load(path: Path) -> dict[str, Any]:
+    Raises:
+        InputError: the file can't be read.
+    """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  # it is a SafeLoader
     except FileNotFoundError:
@@ -83,6 +77,17 @@ def _load(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no sections; restore it with `git checkout {path}`.")
     return {str(name): section for name, section in content.items()}
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML reads YAML 1.1, in which 1e-3 and 1e-05 are text; DVC reads and writes YAML 1.2."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
 
 
 def _explain(name: str, detail: ErrorDetails, model: type[Section]) -> str:

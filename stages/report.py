@@ -1,0 +1,53 @@
+"""Gather what every stage found on one page, and in a model card."""
+
+from pathlib import Path
+
+from metastasis import reporting, stage
+
+
+def main(  # noqa: PLR0913, PLR0917  # one for each file that is told of
+    params: Path,
+    inventory: Path,
+    split: Path,
+    suspicious: Path,
+    decision: Path,
+    validate_metrics: Path,
+    split_metrics: Path,
+    train_metrics: Path,
+    evaluate_metrics: Path,
+    explain_metrics: Path,
+    split_plots: Path,
+    train_plots: Path,
+    evaluate_plots: Path,
+    explain_plots: Path,
+    page: Path,
+    card: Path,
+) -> None:
+    reporting.report(
+        reporting.Inputs(
+            params_path=params,
+            inventory_path=inventory,
+            split_path=split,
+            suspicious_path=suspicious,
+            decision_path=decision,
+            metrics_paths={
+                "validate": validate_metrics,
+                "split": split_metrics,
+                "train": train_metrics,
+                "evaluate": evaluate_metrics,
+                "explain": explain_metrics,
+            },
+            plots_folders={
+                "split": split_plots,
+                "train": train_plots,
+                "evaluate": evaluate_plots,
+                "explain": explain_plots,
+            },
+        ),
+        page_path=page,
+        card_path=card,
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,419 @@
+"""Tests of `metastasis.reporting`: the page and the card say all that was found, and show it."""
+
+import base64
+import html
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import sha1
+from test_gate_report import MARKUP, Page
+
+from metastasis import reporting
+from metastasis.reporting import FIGURES, METRICS, Inputs
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PHONE = 390  # pixels
+UNCALIBRATED = ("nll", "brier", "calibration_error")
+# Looks at a page, as it is, in a frame as wide as a phone (a window can't be), and tells.
+PROBE = """<!DOCTYPE html>
+<iframe src="page.html" style="width: %dpx; height: 800px; border: 0"></iframe>
+<script>
+addEventListener("load", () => {
+  const {contentWindow: frame, contentDocument: page} = document.querySelector("iframe");
+  const images = [...page.images];
+  document.documentElement.textContent = "told" + JSON.stringify({
+    verdict: page.querySelector("#verdict").textContent,
+    images: images.length,
+    broken: images.filter(image => !image.naturalWidth).length,
+    loaded: frame.performance.getEntriesByType("resource").map(entry => entry.name),
+    width: frame.innerWidth,
+    needed: page.scrollingElement.scrollWidth,
+  }) + "told";
+});
+</script>
+"""
+
+
+def numbers(start: int) -> Iterator[float]:
+    """Numbers that no other place of the page has."""
+    return (count / 10_000 for count in range(start, 10_000))
+
+
+def part(start: int, num_slides: int | None) -> dict[str, Any]:
+    """What `evaluate` writes of a part."""
+    number = numbers(start)
+    return {
+        "num_patches": start + 7,
+        "num_slides": num_slides,
+        **{name: next(number) for name in METRICS},
+        "interval": {name: {"low": next(number), "high": next(number)} for name in METRICS}
+        | {"over": "patches" if num_slides is None else "slides"},
+        "uncalibrated": {name: next(number) for name in UNCALIBRATED},
+    }
+
+
+def found() -> dict[str, dict[str, Any]]:
+    """The metrics of every stage, each number another."""
+    counted = ("num_patches", "num_slides", "num_groups")
+    return {
+        "validate": {
+            "num_labelled_images": 40_001,
+            "num_test_images": 40_002,
+            "num_patches": 40_003,
+            "num_left_out": 40_004,
+            "num_bad_test_patches": 40_005,
+            "num_slides": 40_006,
+            "num_without_slide": 40_007,
+            "positive_share": 0.4567,
+            "rules": {
+                "a-met-rule": {"severity": "error", "verdict": "met", "num_unexpected": 0},
+                "a-loose-rule": {"severity": "warning", "verdict": "broken", "num_unexpected": 871},
+                "the-strict-rule": {"severity": "error", "verdict": "broken", "num_unexpected": 9},
+            },
+        },
+        "split": {
+            name: {key: 50_000 + 10 * row + n for n, key in enumerate(counted)}
+            | {"share": 0.51 + row / 100, "positive_share": 0.55 + row / 100}
+            for row, name in enumerate(("train", "validation", "test"))
+        }
+        | {
+            "groups": "slide",
+            "official": False,
+            "slide_disjoint": True,
+            "leaks": {"num_slides": 61, "num_exact_copies": 62, "num_near_copies": 63},
+            "num_exact_copies": 64,
+            "num_near_copies": 65,
+            "num_flat": 66,
+            "largest_group_share": 0.6789,
+        },
+        "train": {
+            "train": {"accuracy": 0.9101, "auc": 0.9102, "loss": 0.9103, "learning_rate": 2e-05},
+            "eval": {"accuracy": 0.9105, "auc": 0.9106, "loss": 0.9107},
+            "step": 17,
+            "best_epoch": 16,
+            "best_auc": 0.9108,
+            "slide_disjoint": True,
+        },
+        "evaluate": {
+            "test": part(1000, 21),
+            "validation": part(2000, 22),
+            "slide_disjoint": True,
+            "temperature": 0.9251,
+            "threshold": 0.4963,
+        },
+        "explain": {
+            "agreement": 0.7701,
+            "agreement_untrained": 0.3402,
+            "centre_area": 0.1111,
+            "grad_cam_in_centre": 0.8603,
+            "occlusion_in_centre": 0.5704,
+            "num_patches": 32,
+            "num_suspicious": 101,
+        },
+    }
+
+
+def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
+    """Write all that the report reads, and return where."""
+    folder.mkdir(parents=True)
+    for name, content in metrics.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    decision = {"temperature": 0.9251, "threshold": 0.4963, "tta": "none"}
+    (folder / "decision.json").write_text(json.dumps(decision))
+    params = {
+        "data": {"source": "/somewhere/else/patches.zip"},
+        "crop": {"size": 64},
+        "train": {"model": "compact", "learning_rate": 0.0031},
+        "evaluate": {"tta": "none", "sensitivity": None},
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    ids = [sha1(np.full((2, 2, 3), value, np.uint8)) for value in range(30)]
+    pd.DataFrame({"sha1": [*ids, None]}).to_parquet(folder / "inventory.parquet")
+    rows = pd.DataFrame({"id": ids, "label": 1, "slide": "NA"})
+    rows.assign(split="test").to_csv(folder / "split.csv", index=False)
+    rows.assign(split="test", probability=np.linspace(0.01, 0.3, 30)).to_csv(
+        folder / "suspicious.csv", index=False
+    )
+    for stage, names in FIGURES.items():
+        (folder / stage).mkdir(exist_ok=True)
+        for row, name in enumerate(names):
+            assert cv2.imwrite(
+                str(folder / stage / f"{name}.png"),
+                np.full((30, 400 + 200 * row, 3), 200, np.uint8),
+            )
+    for column in ("slide", "stain"):
+        table = pd.DataFrame(
+            {
+                "split": ["test"] * 8 + ["validation"],
+                column: [*(f"{column} {n}" for n in range(7)), "NA", MARKUP],
+                "num_patches": range(200, 209),
+                "num_positive": range(300, 309),
+                "roc_auc": [0.97, 0.96, 0.95, 0.94, 0.93, 0.92, None, 0.91, 0.5],
+                "accuracy": 0.9,
+            }
+        )
+        table.to_csv(folder / "evaluate" / f"{column}s.csv", index=False)
+    return Inputs(
+        params_path=folder / "params.yaml",
+        inventory_path=folder / "inventory.parquet",
+        split_path=folder / "split.csv",
+        suspicious_path=folder / "suspicious.csv",
+        decision_path=folder / "decision.json",
+        metrics_paths={name: folder / f"{name}.json" for name in metrics},
+        plots_folders={name: folder / name for name in FIGURES},
+    )
+
+
+def made(folder: Path, inputs: Inputs) -> tuple[str, str]:
+    """The page and the card."""
+    paths = {
+        "page_path": folder / "reports" / "index.html",
+        "card_path": folder / "reports/card.md",
+    }
+    reporting.report(inputs, **paths)
+    page, card = (path.read_text(encoding="utf-8") for path in paths.values())
+    return page, card
+
+
+def words(folder: Path, metrics: dict[str, dict[str, Any]]) -> tuple[str, str]:
+    """What the page and the card say."""
+    page, card = made(folder, write(folder / "inputs", metrics))
+    return Page(page).text, card
+
+
+def leaves(value: object) -> Iterator[float]:
+    """Every number of JSON, but for counts of met rules, which are 0."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, int | float) and not isinstance(value, bool) and value:
+        yield value
+
+
+def test_the_same_inputs_give_the_same_bytes_wherever_they_lie(tmp_path: Path) -> None:
+    first, second = (
+        made(tmp_path / name, write(tmp_path / name / "inputs", found())) for name in ("one", "two")
+    )
+    assert first == second
+    assert str(tmp_path) not in "".join(first)
+    assert "somewhere" not in "".join(first)  # the folder of the source
+    assert "patches.zip" in first[0]
+
+
+def test_every_number_that_the_stages_wrote_is_shown(tmp_path: Path) -> None:
+    page, _ = words(tmp_path, found())
+    expected = [reporting.shown(number) for number in leaves(found())]
+    assert len(expected) > 130
+    assert len(set(expected)) > 120
+    assert [number for number in expected if number not in page] == []
+
+
+def test_the_card_has_the_metrics_with_intervals_and_the_recipe(tmp_path: Path) -> None:
+    _, card = words(tmp_path, found())
+    assert "| ROC AUC | 0.1000 (0.1013 to 0.1014) | 0.2000 (0.2013 to 0.2014) |" in card
+    assert "| log loss | 0.1039 | 0.1010 | 0.2039 | 0.2010 |" in card
+    assert "| `learning_rate` | `0.0031` |" in card
+    assert "central 64x64" in card
+    assert "\n\n\n" not in card
+    for heading in ("Intended use", "Factors", "Metrics", "Data", "Ethical", "Limits", "reproduce"):
+        assert heading in card
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["page", "card"])
+def test_the_verdict_is_the_test_auc_and_its_interval(tmp_path: Path, place: int) -> None:
+    text = words(tmp_path, found())[place]
+    assert "Test AUC 0.1000, 95 % interval 0.1013 to 0.1014 over 21 slides." in text
+    assert "flatter" not in text
+    assert "are rough" not in text
+    assert "not a medical device" in text or "no medical\ndevice" in text
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["page", "card"])
+def test_unknown_slides_are_warned_of(tmp_path: Path, place: int) -> None:
+    metrics = found()
+    metrics["evaluate"] |= {"test": part(1000, None), "slide_disjoint": False}
+    text = words(tmp_path, metrics)[place]
+    assert "over 1,007 patches." in text
+    assert "Slides are unknown or shared between the parts: these numbers flatter." in text
+    assert "too narrow" in text
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["page", "card"])
+def test_few_slides_are_warned_of(tmp_path: Path, place: int) -> None:
+    metrics = found()
+    metrics["evaluate"]["test"]["num_slides"] = 14
+    assert (
+        "Test has 14 slides; below 15 the intervals are rough." in words(tmp_path, metrics)[place]
+    )
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["page", "card"])
+def test_without_a_test_part_validation_is_told_with_a_warning(tmp_path: Path, place: int) -> None:
+    metrics = found()
+    for name in ("evaluate", "split"):
+        del metrics[name]["test"]
+    text = words(tmp_path, metrics)[place]
+    assert "Validation AUC 0.2000" in text
+    assert "There is no test part" in text
+
+
+def test_what_is_not_defined_is_said(tmp_path: Path) -> None:
+    metrics = found()
+    test = metrics["evaluate"]["test"]
+    test |= dict.fromkeys(METRICS)
+    test["interval"] |= {name: {"low": None, "high": None} for name in METRICS}
+    for name in ("agreement", "agreement_untrained", "grad_cam_in_centre", "occlusion_in_centre"):
+        metrics["explain"][name] = None
+    page, card = words(tmp_path, metrics)
+    assert "Test AUC not defined, no interval defined (21 slides)." in page
+    assert page.count("not defined") == 2 * len(METRICS) + len(UNCALIBRATED) + 4 + 1
+    assert card.count("not defined") == 2 * len(METRICS) + len(UNCALIBRATED) + 1 + 1
+    assert "None" not in page + card
+
+
+def test_broken_rules_stand_first_to_last_by_severity(tmp_path: Path) -> None:
+    page, _ = words(tmp_path, found())
+    assert "3 rules were held against the data: 1 met, 1 error and 1 warning broken." in page
+    assert "the-strict-rule ✕ error 9 a-loose-rule ! warning 871 1 rule that is met a-met" in page
+
+
+@pytest.mark.parametrize("column", ["slide", "stain"])
+def test_the_five_worst_of_the_test_part_are_named(tmp_path: Path, column: str) -> None:
+    page, _ = words(tmp_path, found())
+    section = page.partition(f"{column.capitalize()}s with the lowest AUC, of test")[2]
+    rows = section.partition("With tumour ")[2]
+    expected = [("NA", 0.91, 7), *((f"{column} {n}", 0.97 - n / 100, n) for n in (5, 4, 3, 2))]
+    assert rows.startswith(
+        " ".join(f"{name} {auc:.4f} 0.9000 {200 + n} {300 + n}" for name, auc, n in expected)
+    )
+    assert MARKUP not in page
+
+
+def test_twenty_suspicious_labels_are_shown_of_all(tmp_path: Path) -> None:
+    inputs = write(tmp_path / "inputs", found())
+    ids = pd.read_csv(inputs.suspicious_path)["id"]
+    page, _ = made(tmp_path, inputs)
+    assert [id_ in page for id_ in ids] == [True] * 20 + [False] * 10
+    assert "The first 20 of 101" in Page(page).text
+
+
+def test_hashes_change_with_pixels_and_split(tmp_path: Path) -> None:
+    inputs = write(tmp_path / "inputs", found())
+    page, card = made(tmp_path, inputs)
+    for path, change in (
+        (inputs.inventory_path, lambda path: pd.DataFrame({"sha1": ["a"] * 31}).to_parquet(path)),
+        (inputs.split_path, lambda path: path.write_text("id,label,slide,split\n")),
+    ):
+        before = path.read_bytes()
+        change(path)
+        changed = made(tmp_path, inputs)
+        assert changed[0] != page
+        assert changed[1] != card
+        path.write_bytes(before)
+    assert made(tmp_path, inputs) == (page, card)
+
+
+def test_every_figure_is_on_the_page_byte_for_byte(tmp_path: Path) -> None:
+    inputs = write(tmp_path / "inputs", found())
+    new = inputs.plots_folders["evaluate"] / "a-new-one.png"
+    shutil.copyfile(inputs.plots_folders["explain"] / "attention.png", new)
+    page = Page(made(tmp_path, inputs)[0])
+    shown = sorted(base64.b64decode(uri.partition("base64,")[2]) for uri in page.values("src"))
+    pngs = [path for folder in inputs.plots_folders.values() for path in folder.glob("*.png")]
+    assert shown == sorted(path.read_bytes() for path in pngs)
+    assert len(shown) == sum(map(len, FIGURES.values())) + 1
+    assert all(tag["alt"] for name, tag in page.tags if name == "img")
+
+
+def test_a_missing_figure_is_no_error(tmp_path: Path) -> None:
+    inputs = write(tmp_path / "inputs", found())
+    for folder in inputs.plots_folders.values():
+        for path in folder.glob("*.png"):
+            path.unlink()
+    assert not Page(made(tmp_path, inputs)[0]).values("src")
+
+
+def test_the_page_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    page = Page(made(tmp_path, write(tmp_path / "inputs", found()))[0])
+    assert all(uri.startswith("data:image/png;base64,") for uri in page.values("src"))
+    targets = [uri for uri in page.values("href") if uri.startswith("#")]
+    assert set(page.values("href")) == {*targets, "data:,", "validate.html"}
+    assert len(targets) == 12
+    assert {target.removeprefix("#") for target in targets} <= set(page.values("id"))
+    assert "url(" not in page.style
+    assert "@import" not in page.style
+    loading = {"script", "iframe", "object", "embed", "form", "base"}
+    assert not loading & {tag for tag, _ in page.tags}
+    policy = next(tag["content"] for _, tag in page.tags if tag.get("http-equiv"))
+    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def test_what_is_data_stays_text(tmp_path: Path) -> None:
+    inputs = write(tmp_path / "inputs", found())
+    for path in (inputs.suspicious_path, inputs.plots_folders["evaluate"] / "slides.csv"):
+        table = pd.read_csv(path, keep_default_na=False)
+        table.assign(slide=MARKUP, split="test").to_csv(path, index=False)
+    page = Page(made(tmp_path, inputs)[0])
+    assert page.text.count(MARKUP) == 20 + 5
+    assert all(tag != "script" for tag, _ in page.tags)
+
+
+def browser() -> str:
+    """A browser of this machine; in CI one has to be there."""
+    for name in BROWSERS:
+        if path := shutil.which(name):
+            return path
+    message = f"none of {', '.join(BROWSERS)} is installed (Debian: apt-get install chromium)"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def browse(page: str, folder: Path) -> dict[str, Any]:
+    """What a browser finds on a page, and what its console was told."""
+    (folder / "page.html").write_text(page, encoding="utf-8")
+    (folder / "probe.html").write_text(PROBE % PHONE, encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    options += ["--hide-scrollbars", "--allow-file-access-from-files", "--enable-logging=stderr"]
+    profile, uri = f"--user-data-dir={folder / 'profile'}", (folder / "probe.html").as_uri()
+    result = subprocess.run(
+        [browser(), *options, "--dump-dom", profile, uri],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    told: dict[str, Any] = json.loads(html.unescape(result.stdout.split("told")[1]))
+    return told | {"console": [line for line in result.stderr.splitlines() if ":CONSOLE" in line]}
+
+
+@pytest.mark.slow
+def test_a_browser_shows_every_picture_on_a_phone_and_asks_for_nothing(tmp_path: Path) -> None:
+    page, _ = made(tmp_path, write(tmp_path / "inputs", found()))
+    told = browse(page, tmp_path)
+    assert "Test AUC 0.1000" in told["verdict"]
+    assert told["images"] == sum(map(len, FIGURES.values()))
+    assert told["broken"] == 0
+    assert [name for name in told["loaded"] if not name.startswith("data:")] == []
+    assert told["console"] == []
+    assert told["needed"] <= told["width"] == PHONE
+
+
+@pytest.mark.slow
+def test_the_browser_would_tell_of_a_page_that_is_too_wide_or_asks_for_more(tmp_path: Path) -> None:
+    bad = '<p style="width: 500px">wide</p><img src="https://example.org/a.png" alt="">'
+    page = made(tmp_path, write(tmp_path / "inputs", found()))[0].replace("<main>", f"<main>{bad}")
+    told = browse(page, tmp_path)
+    assert told["broken"] == 1
+    assert "Content Security Policy" in "".join(told["console"])
+    assert told["needed"] > told["width"] == PHONE
