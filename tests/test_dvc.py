@@ -121,15 +121,22 @@ def test_the_whole_pipeline_ends_in_a_submission_and_then_rests(project: Path) -
 @pytest.mark.medium
 def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
     metrics = json.loads((project / "metrics/evaluate.json").read_text())
-    assert set(metrics) == {"test", "validation", "threshold", "slide_disjoint"}
+    decision = json.loads((project / "models/decision.json").read_text())
+    assert decision == {name: metrics[name] for name in ("threshold", "temperature")} | {
+        "tta": "none"
+    }
+    assert set(metrics) == {"test", "validation", "threshold", "temperature", "slide_disjoint"}
     agreed = {
         "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "sensitivity",
-        "specificity", "precision", "f1", "nll", "brier", "num_patches",
+        "specificity", "precision", "f1", "nll", "brier", "calibration_error",
+        "sensitivity_at_95_specificity", "specificity_at_95_sensitivity",
     }  # fmt: skip
-    assert set(metrics["test"]) == set(metrics["validation"]) == agreed
+    for part in (metrics["test"], metrics["validation"]):
+        beside = {"num_patches", "num_slides", "interval", "uncalibrated"}
+        assert set(part) == agreed | beside
+        assert set(part["interval"]) == agreed | {"over"}
+        assert set(part["interval"]["roc_auc"]) == {"low", "high"}
     assert metrics["slide_disjoint"] is True
-    decision = json.loads((project / "models/decision.json").read_text())
-    assert decision["threshold"] == metrics["threshold"]
     split = (project / "data/split.csv").read_text().splitlines()[1:]
     num_test = sum(row.split(",")[4] == "test" for row in split)
     assert metrics["test"]["num_patches"] == num_test
