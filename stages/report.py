@@ -11,6 +11,7 @@ def main(  # noqa: PLR0913, PLR0917  # one for each file that is told of
     split: Path,
     suspicious: Path,
     decision: Path,
+    model: Path,
     validate_metrics: Path,
     split_metrics: Path,
     train_metrics: Path,
@@ -30,6 +31,7 @@ def main(  # noqa: PLR0913, PLR0917  # one for each file that is told of
             split_path=split,
             suspicious_path=suspicious,
             decision_path=decision,
+            model_path=model,
             metrics_paths={
                 "validate": validate_metrics,
                 "split": split_metrics,

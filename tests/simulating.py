@@ -11,8 +11,6 @@ from scipy import special
 from metastasis import intervals, measuring
 
 THRESHOLD = 0.5
-# Those of evaluate; the others' is the logit.
-SCALES: dict[str, intervals.Scale] = {"nll": "log", "calibration_error": "plain"}
 APART = 2.6  # how far the classes' scores are apart: an AUC of about 0.94
 
 Floats = NDArray[np.float64]
@@ -59,7 +57,7 @@ def intervals_of(labels: Ints, probabilities: Floats, of: Ints) -> dict[str, tup
     without = intervals.without_each(measure, of)
     max_freedom = intervals.num_informed(labels, of) - 1
     return {
-        name: intervals.interval(number, values, SCALES.get(name, "logit"), max_freedom)
+        name: intervals.interval(number, values, measuring.SCALES.get(name, "logit"), max_freedom)
         for (name, number), values in zip(measured.items(), without.T, strict=True)
     }
 

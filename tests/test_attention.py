@@ -91,3 +91,20 @@ def test_every_network_has_features_with_a_place(name: str) -> None:
     heat = attention.grad_cam(models.build(name, 64), patches)
     assert heat.shape == (2, 64, 64)
     assert np.isfinite(heat).all()
+
+
+@pytest.mark.parametrize("size", [32, 34, 50, 90, 96])
+def test_every_place_is_covered_whatever_the_size(size: int) -> None:
+    patches = np.random.default_rng(0).integers(0, 200, (2, size, size, 3), np.uint8)
+    network = models.build("baseline", size)
+    heat = attention.occlusion(network, patches)
+    assert np.isfinite(heat).all()
+    assert np.isfinite(attention.agreement(heat, heat)).all()
+
+
+def test_no_patch_has_no_heat() -> None:
+    none = np.empty((0, 32, 32, 3), np.uint8)
+    network = corner_network()
+    assert attention.grad_cam(network, none).shape == (0, 32, 32)
+    assert attention.occlusion(network, none).shape == (0, 32, 32)
+    assert attention.agreement(np.empty((0, 32, 32)), np.empty((0, 32, 32))).shape == (0,)

@@ -105,6 +105,11 @@ def test_several_models_a_side_speak_for_the_recipe_if_they_differ() -> None:
     assert not comparing.compare([six[0]] * 3, six[3:]).is_about_recipes
 
 
+def test_a_model_named_twice_counts_once() -> None:
+    six = models(*[2.6] * 6)
+    assert comparing.compare(six[:3] * 5, six[3:] * 5) == comparing.compare(six[:3], six[3:])
+
+
 def test_how_models_of_a_side_scatter_widens_the_interval() -> None:
     """A head whose models differ widely shows less than one of equal mean whose models agree."""
     base = models(2.6, 2.6, 2.6)

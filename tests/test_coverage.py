@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import simulating
 from scipy import stats
+from sklearn import metrics
 
 NUM_REPEATS = 100
 NUM_SLIDES = 40
@@ -27,7 +28,13 @@ def test_intervals_over_slides_hold_the_truth_as_often_as_claimed(truth: dict[st
 
 
 @pytest.mark.slow
-def test_the_scales_simulated_are_those_of_evaluate() -> None:
-    from metastasis import evaluating  # noqa: PLC0415  # imports TensorFlow
-
-    assert simulating.SCALES == evaluating.SCALES
+def test_a_bootstrap_over_patches_claims_far_more_than_it_holds(truth: dict[str, float]) -> None:
+    num_held = 0
+    for repeat in range(NUM_REPEATS):
+        random = np.random.default_rng([4, repeat])
+        labels, probabilities, _ = simulating.scored(random, NUM_SLIDES)
+        drawn = (random.integers(0, len(labels), len(labels)) for _ in range(100))
+        areas = [metrics.roc_auc_score(labels[rows], probabilities[rows]) for rows in drawn]
+        low, high = np.quantile(areas, [0.025, 0.975])
+        num_held += low <= truth["roc_auc"] <= high
+    assert num_held <= 0.6 * NUM_REPEATS

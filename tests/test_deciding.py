@@ -103,9 +103,7 @@ def test_another_file_is_no_decision(tmp_path: Path, text: str, found: str) -> N
 
 
 def test_a_temperature_changes_no_order() -> None:
-    logits = np.random.default_rng(0).normal(0, 5, 100)
-    cool, warm = (
-        Decision(tta="none", temperature=each, threshold=0.5).probabilities(logits)
-        for each in (0.5, 5)
-    )
-    assert np.array_equal(np.argsort(cool), np.argsort(warm))
+    logits = np.linspace(-9, 9, 1801)
+    for temperature in deciding.TEMPERATURES:
+        decision = Decision(tta="none", temperature=temperature, threshold=0.5)
+        assert (np.diff(decision.probabilities(logits)) > 0).all()

@@ -102,12 +102,13 @@ def test_the_default_network_needs_the_centre_and_finds_tumour_on_unseen_slides(
     assert ring <= whole - 0.05
 
     trained = keras.saving.load_model(data / "model.keras")
-    keras.utils.set_random_seed(1)
-    untrained = keras.models.clone_model(trained)
-    found, random = (times_the_area(data, trained, model) for model in (trained, untrained))
-    print(f"heat in the tumour, beside its area: {found:.2f}, of random weights {random:.2f}")
+    found, random = times_the_area(data, trained, trained), []
+    for seed in range(5):
+        keras.utils.set_random_seed(seed)
+        random.append(times_the_area(data, trained, keras.models.clone_model(trained)))
+    print(f"heat in the tumour, beside its area: {found:.2f}, of random weights {random}")
     assert found >= 1.5
-    assert found >= 1.5 * random
+    assert found >= 1.5 * np.mean(random)
 
 
 def times_the_area(data: Path, called_by: keras.Model, looked_by: keras.Model) -> float:

@@ -13,7 +13,7 @@ from scipy.special import expit
 from sklearn import metrics
 from test_shards import write
 
-from metastasis import evaluating, evaluation_plots, models, saving, scoring, shards
+from metastasis import deciding, evaluating, evaluation_plots, models, saving, shards
 from metastasis.errors import InputError
 
 
@@ -40,7 +40,7 @@ def evaluate(
     data: Path,
     out: Path,
     sensitivity: float | None = None,
-    tta: scoring.TestTime = "none",
+    tta: deciding.TestTime = "none",
 ) -> dict[str, Any]:
     evaluating.evaluate(
         evaluating.EvaluateParams(sensitivity=sensitivity, tta=tta),

@@ -55,8 +55,7 @@ def test_what_takes_two_classes_is_not_defined_for_one(label: int) -> None:
     defined = {name for name, number in summary.items() if not math.isnan(number)}
     rates = {"sensitivity", "f1"} if label else {"specificity", "f1"}
     always = {"accuracy", "precision", "nll", "brier", "calibration_error"}
-    # Of a class alone the average precision is 1, whatever the scores: so scikit-learn.
-    assert defined == always | rates | ({"average_precision"} if label else set())
+    assert defined == always | rates
     assert summary["accuracy"] == pytest.approx(2 / 3 if label else 1 / 3)
 
 
@@ -75,6 +74,38 @@ def test_calibration_bins_hold_equal_numbers() -> None:
     assert num_patches.tolist() == [2] * 10
     assert mean == pytest.approx(np.linspace(0.025, 0.925, 10))
     assert share == pytest.approx([0.5] * 10)
+
+
+@given(
+    values=st.lists(st.sampled_from([0.1, 0.5, 0.7]), min_size=1, max_size=60),
+    seed=st.integers(0, 99),
+)
+def test_the_order_of_equal_probabilities_changes_no_calibration(
+    values: list[float], seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    probabilities = np.array(values)
+    labels = random.integers(0, 2, len(values))
+    order = random.permutation(len(values))
+    error, other = (
+        measuring.calibration_error(labels[rows], probabilities[rows])
+        for rows in (np.arange(len(values)), order)
+    )
+    assert error == pytest.approx(other, abs=1e-12)
+
+
+def test_the_calibration_error_of_equal_probabilities_is_their_gap() -> None:
+    labels = np.repeat([0, 1], [60, 40])
+    assert measuring.calibration_error(labels, np.full(100, 0.5)) == pytest.approx(0.1)
+
+
+def test_scores_rank_where_probabilities_round_to_the_same() -> None:
+    labels, probabilities = np.array([0, 1, 0, 1]), np.array([0.0, 0.5, 1.0, 1.0])
+    scores = np.array([-50.0, 0, 60, 70])
+    summary = measuring.summarize(labels, probabilities, 0.5, scores)
+    assert summary["roc_auc"] == 3 / 4  # of the pairs, (0, 60) alone is in the wrong order
+    assert summary["sensitivity"] == 1
+    assert summary["specificity"] == 1 / 2
 
 
 def test_the_calibration_error_is_the_mean_gap_of_the_bins() -> None:

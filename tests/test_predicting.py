@@ -11,7 +11,7 @@ import pytest
 from scipy.special import expit, logit
 from test_shards import write
 
-from metastasis import models, predicting, saving, scoring, shards, sources
+from metastasis import deciding, models, predicting, saving, scoring, shards, sources
 from metastasis.errors import InputError
 
 
@@ -37,7 +37,7 @@ def ask(data: Path, ids: list[str]) -> None:
     sample.to_csv(data / "tables" / sources.SUBMISSION_NAME, index=False)
 
 
-def decide(data: Path, tta: scoring.TestTime, temperature: float = 1.0) -> None:
+def decide(data: Path, tta: deciding.TestTime, temperature: float = 1.0) -> None:
     (data / "decision.json").write_text(
         json.dumps({"temperature": temperature, "threshold": 0.5, "tta": tta})
     )
@@ -71,6 +71,23 @@ def test_probabilities_are_calibrated_by_the_decision(data: Path) -> None:
     plain = predict(data)["label"].to_numpy()
     decide(data, "none", temperature=2.0)
     assert predict(data)["label"].to_numpy() == pytest.approx(expit(logit(plain) / 2), abs=1e-6)
+
+
+def test_sure_patches_keep_their_rank_in_the_file(data: Path) -> None:
+    network = keras.saving.load_model(data / "model.keras")
+    kernel, _ = network.get_layer("logit").get_weights()
+    network.get_layer("logit").set_weights([kernel, np.array([22.0], np.float32)])
+    saving.save(network, data / "model.keras")
+    ask(data, ["p7", "p3", "p20"])
+    logits = models.to_logits(network).predict_on_batch(
+        (patches := shards.read(data / "crops")).take(
+            patches.locate(pd.Series(["p7", "p3", "p20"]), "test")
+        )
+    )[:, 0]
+    assert len(set(logits)) == 3
+    written = predict(data)["label"].to_numpy()
+    assert written.min() > 1 - 1e-8
+    assert np.array_equal(np.argsort(written), np.argsort(logits))
 
 
 def test_a_submission_keeps_ids_order_and_probabilities(data: Path) -> None:

@@ -24,6 +24,13 @@ from metastasis.reporting import FIGURES, METRICS, Inputs
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PHONE = 390  # pixels
 UNCALIBRATED = ("nll", "brier", "calibration_error")
+UNEXPLAINED = (
+    "agreement",
+    "agreement_untrained",
+    "grad_cam_in_centre",
+    "grad_cam_in_centre_untrained",
+    "occlusion_in_centre",
+)
 # Looks at a page, as it is, in a frame as wide as a phone (a window can't be), and tells.
 PROBE = """<!DOCTYPE html>
 <iframe src="page.html" style="width: %dpx; height: 800px; border: 0"></iframe>
@@ -116,6 +123,7 @@ def found() -> dict[str, dict[str, Any]]:
             "agreement_untrained": 0.3402,
             "centre_area": 0.1111,
             "grad_cam_in_centre": 0.8603,
+            "grad_cam_in_centre_untrained": 0.5502,
             "occlusion_in_centre": 0.5704,
             "num_patches": 32,
             "num_suspicious": 101,
@@ -163,12 +171,14 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
             }
         )
         table.to_csv(folder / "evaluate" / f"{column}s.csv", index=False)
+    (folder / "model.keras").write_bytes(b"a model")
     return Inputs(
         params_path=folder / "params.yaml",
         inventory_path=folder / "inventory.parquet",
         split_path=folder / "split.csv",
         suspicious_path=folder / "suspicious.csv",
         decision_path=folder / "decision.json",
+        model_path=folder / "model.keras",
         metrics_paths={name: folder / f"{name}.json" for name in metrics},
         plots_folders={name: folder / name for name in FIGURES},
     )
@@ -272,12 +282,11 @@ def test_what_is_not_defined_is_said(tmp_path: Path) -> None:
     test = metrics["evaluate"]["test"]
     test |= dict.fromkeys(METRICS)
     test["interval"] |= {name: {"low": None, "high": None} for name in METRICS}
-    for name in ("agreement", "agreement_untrained", "grad_cam_in_centre", "occlusion_in_centre"):
-        metrics["explain"][name] = None
+    metrics["explain"] |= dict.fromkeys(UNEXPLAINED)
     page, card = words(tmp_path, metrics)
     assert "Test AUC not defined, no interval defined (21 slides)." in page
-    assert page.count("not defined") == 2 * len(METRICS) + len(UNCALIBRATED) + 4 + 1
-    assert card.count("not defined") == 2 * len(METRICS) + len(UNCALIBRATED) + 1 + 1
+    assert page.count("not defined") == 2 * len(METRICS) + len(UNCALIBRATED) + len(UNEXPLAINED) + 1
+    assert card.count("not defined") == 2 * len(METRICS) + len(UNCALIBRATED) + 3 + 1
     assert "None" not in page + card
 
 
@@ -307,12 +316,13 @@ def test_twenty_suspicious_labels_are_shown_of_all(tmp_path: Path) -> None:
     assert "The first 20 of 101" in Page(page).text
 
 
-def test_hashes_change_with_pixels_and_split(tmp_path: Path) -> None:
+def test_hashes_change_with_pixels_split_and_model(tmp_path: Path) -> None:
     inputs = write(tmp_path / "inputs", found())
     page, card = made(tmp_path, inputs)
     for path, change in (
         (inputs.inventory_path, lambda path: pd.DataFrame({"sha1": ["a"] * 31}).to_parquet(path)),
         (inputs.split_path, lambda path: path.write_text("id,label,slide,split\n")),
+        (inputs.model_path, lambda path: path.write_bytes(b"another model")),
     ):
         before = path.read_bytes()
         change(path)

@@ -48,7 +48,7 @@ def occlusion(model: keras.Model, patches: UInt8) -> Heat:
         return np.empty(patches.shape[:3], np.float32)
     network = models.to_logits(model)
     size = patches.shape[1]
-    starts = range(0, size - WINDOW + 1, STRIDE)
+    starts = [*range(0, size - WINDOW, STRIDE), size - WINDOW]
     before = network.predict_on_batch(patches)[:, 0]
     total, num = np.zeros(patches.shape[:3], np.float32), np.zeros((size, size), np.float32)
     for top in starts:
@@ -87,7 +87,7 @@ def agreement(first: Heat, second: Heat) -> NDArray[np.float64]:
 def _cells(heat: Heat) -> NDArray[np.float64]:
     num_cells = heat.shape[1] // STRIDE
     means = [cv2.resize(each, (num_cells,) * 2, interpolation=cv2.INTER_AREA) for each in heat]
-    return np.array(means, np.float64).reshape(len(heat), -1)
+    return np.array(means, np.float64).reshape(len(heat), num_cells**2)
 
 
 def _with_places(model: keras.Model) -> keras.Model:

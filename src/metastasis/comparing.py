@@ -69,9 +69,12 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
             "Choose another split.seed, or a larger split.test, and reproduce both."
         )
     logits = np.array([part["logit"].to_numpy(np.float64) for part in (first, *others)])
+    base_logits, head_logits = (np.unique(of, axis=0) for of in np.split(logits, [len(base)]))
+    logits = np.concatenate([base_logits, head_logits])  # a model named twice counts once
+    num_base, num_head = len(base_logits), len(head_logits)
     areas, covariance = delong.areas(labels, logits)
-    sides = areas[: len(base)], areas[len(base) :]
-    share = np.repeat([-1 / len(base), 1 / len(head)], [len(base), len(head)])
+    sides = areas[:num_base], areas[num_base:]
+    share = np.repeat([-1 / num_base, 1 / num_head], [num_base, num_head])
     difference = _difference(areas, share)
     groups, unit = intervals.groups(first["slide"])
     if unit == "slides":
@@ -79,7 +82,6 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
     else:
         variance = intervals.Variance(float(share @ covariance @ share), np.inf)
     low, high = intervals.student(difference, variance, *map(_scatter, sides))
-    num_different = [len(np.unique(of, axis=0)) for of in np.split(logits, [len(base)])]
     return Comparison(
         base=tuple(sides[0].tolist()),
         head=tuple(sides[1].tolist()),
@@ -90,7 +92,7 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
         num_patches=len(labels),
         num_slides=len(np.unique(groups)) if unit == "slides" else None,
         are_identical=bool((logits == logits[0]).all()),
-        is_about_recipes=min(num_different) >= ENOUGH_MODELS,
+        is_about_recipes=min(num_base, num_head) >= ENOUGH_MODELS,
     )
 
 

@@ -5,6 +5,7 @@ What is written down here is all that scoring other patches takes beside the mod
 
 from decimal import ROUND_FLOOR, Context
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pydantic
@@ -12,10 +13,14 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 from sklearn import metrics
 
-from metastasis import files, scoring
+from metastasis import files
 from metastasis.errors import InputError
 
-TEMPERATURES = (0.05, 20.0)  # bounds: patches that are told apart entirely would have it fall to 0
+# Bounds. Patches that are told apart entirely would have it fall to 0, and every probability become
+# 0 or 1.
+TEMPERATURES = (0.3, 20.0)
+
+TestTime = Literal["none", "d4"]
 
 Ints = NDArray[np.integer]
 Floats = NDArray[np.floating]
@@ -24,7 +29,7 @@ Floats = NDArray[np.floating]
 class Decision(pydantic.BaseModel, frozen=True, extra="forbid"):
     """How patches are scored, and what follows from a score."""
 
-    tta: scoring.TestTime
+    tta: TestTime
     temperature: pydantic.PositiveFloat
     threshold: pydantic.FiniteFloat  # the probability from which on a patch is called positive
 
@@ -33,9 +38,7 @@ class Decision(pydantic.BaseModel, frozen=True, extra="forbid"):
         return np.asarray(special.expit(logits.astype(np.float64) / self.temperature))
 
 
-def decide(
-    labels: Ints, logits: Floats, *, sensitivity: float | None, tta: scoring.TestTime
-) -> Decision:
+def decide(labels: Ints, logits: Floats, *, sensitivity: float | None, tta: TestTime) -> Decision:
     """Return the decision by the labels and logits (n,) of validation.
 
     Raises:

@@ -29,9 +29,8 @@ from metastasis.params import Section
 NUM_STAINS = 8  # clusters of stain that are measured by themselves
 STAIN_SEED = 0
 COLOURS = ["mean_red", "mean_green", "mean_blue"]  # the inventory's
-SCALES: dict[str, intervals.Scale] = {"nll": "log", "calibration_error": "plain"}  # others: logit
+MEASURED = ("label", "probability", "logit")
 MEASURED_BY = ("roc_auc", "accuracy")  # slide and stain
-MIN_TOLD = 20  # patches of a slide or stain; of fewer an AUC says little
 NUM_NAMED = 3
 UNCALIBRATED = ("nll", "brier", "calibration_error")  # what the temperature changes
 
@@ -40,7 +39,7 @@ class EvaluateParams(Section):
     """How patches are scored, and the threshold chosen on validation."""
 
     sensitivity: Annotated[float, Field(gt=0, le=1)] | None
-    tta: scoring.TestTime
+    tta: deciding.TestTime
 
 
 def evaluate(
@@ -118,38 +117,43 @@ def _stains(inventory_path: Path, ids: pd.Series) -> pd.Series:
 
 def _numbers(part: pd.DataFrame, decision: deciding.Decision) -> dict[str, Any]:
     """Return the metrics of a part, with their intervals, and some without calibration."""
-    labels, probabilities = part["label"].to_numpy(), part["probability"].to_numpy()
     groups, unit = intervals.groups(part["slide"])
-    measured = measuring.summarize(labels, probabilities, decision.threshold)
-    ends = _intervals(measured, labels, probabilities, groups, decision.threshold)
-    plain = measuring.summarize(labels, expit(part["logit"].to_numpy(np.float64)), 0.5)
+    measured = _measured(part, decision)
+    raw = expit(part["logit"].to_numpy(np.float64))
+    uncalibrated = measuring.summarize(part["label"].to_numpy(), raw, decision.threshold)
     return {
         "num_patches": len(part),
         "num_slides": part["slide"].nunique() if unit == "slides" else None,
         **{name: _defined(number) for name, number in measured.items()},
-        "interval": ends | {"over": unit},
-        "uncalibrated": {name: plain[name] for name in UNCALIBRATED},
+        "interval": _intervals(measured, part, decision, groups) | {"over": unit},
+        "uncalibrated": {name: uncalibrated[name] for name in UNCALIBRATED},
     }
+
+
+def _measured(part: pd.DataFrame, decision: deciding.Decision) -> dict[str, float]:
+    labels, probabilities, logits = (part[name].to_numpy() for name in MEASURED)
+    return measuring.summarize(labels, probabilities, decision.threshold, logits)
 
 
 def _intervals(
     measured: dict[str, float],
-    labels: measuring.Ints,
-    probabilities: measuring.Floats,
+    part: pd.DataFrame,
+    decision: deciding.Decision,
     groups: intervals.Groups,
-    threshold: float,
 ) -> dict[str, Any]:
     if groups.max() == 0:  # nothing is left without the only group
         return {name: {"low": None, "high": None} for name in measured}
+    labels, probabilities, logits = (part[name].to_numpy() for name in MEASURED)
 
     def measure(kept: NDArray[np.bool_]) -> list[float]:
-        return list(measuring.summarize(labels[kept], probabilities[kept], threshold).values())
+        kept_only = labels[kept], probabilities[kept], decision.threshold, logits[kept]
+        return list(measuring.summarize(*kept_only).values())
 
     without = intervals.without_each(measure, groups)
     max_freedom = intervals.num_informed(labels, groups) - 1
     ends = {}
     for (name, number), values in zip(measured.items(), without.T, strict=True):
-        scale = SCALES.get(name, "logit")
+        scale = measuring.SCALES.get(name, "logit")
         low, high = intervals.interval(number, values, scale, max_freedom)
         ends[name] = {"low": _defined(low), "high": _defined(high)}
     return ends
@@ -164,9 +168,8 @@ def _by(scores: pd.DataFrame, column: str, decision: deciding.Decision) -> pd.Da
     """Return each slide or stain of each part with its AUC and accuracy, the worst AUC first."""
     rows = []
     for (split, name), part in scores.groupby(["split", column]):
-        labels, probabilities = part["label"].to_numpy(), part["probability"].to_numpy()
-        measured = measuring.summarize(labels, probabilities, decision.threshold)
-        counts = {"num_patches": len(part), "num_positive": int(labels.sum())}
+        measured = _measured(part, decision)
+        counts = {"num_patches": len(part), "num_positive": int(part["label"].sum())}
         rows.append({"split": split, column: name} | counts | {k: measured[k] for k in MEASURED_BY})
     columns = ["split", column, "num_patches", "num_positive", *MEASURED_BY]
     return pd.DataFrame(rows, columns=columns).sort_values(["split", "roc_auc", column])
@@ -182,23 +185,21 @@ def _tell(
         print(
             f"evaluate: {name} AUC {_shown(found['roc_auc'])}{interval}, accuracy "
             f"{_shown(found['accuracy'])} on {found['num_patches']:,} patches"
-            + (f" of {found['num_slides']:,} slides" if unit == "slides" else "")
+            + (f" of {_count(found['num_slides'], 'slide')}" if unit == "slides" else "")
         )
     reported = "test" if "test" in numbers else "validation"
     for column, rows in by.items():
-        is_told = rows["roc_auc"].notna() & (rows["num_patches"] >= MIN_TOLD)
+        is_told = rows["roc_auc"].notna() & (rows["num_patches"] >= intervals.MIN_TOLD)
         worst = rows[(rows["split"] == reported) & is_told][:1]
         for row in worst.itertuples():
             print(
                 f"evaluate: lowest AUC of a {column} in {reported}: {row.roc_auc:.4f}, "
                 f"{getattr(row, column)}, {row.num_patches:,} patches"
             )
-    num_slides = numbers[reported]["num_slides"]
-    if num_slides is not None and num_slides < intervals.FEW_SLIDES:
-        print(
-            f"warning: {reported} has {num_slides} slides; below {intervals.FEW_SLIDES} the "
-            "intervals are rough"
-        )
+    num_slides, few = numbers[reported]["num_slides"], intervals.FEW_SLIDES
+    if num_slides is not None and num_slides < few:
+        slides = _count(num_slides, "slide")
+        print(f"warning: {reported} has {slides}; below {few} the intervals are rough")
     if "test" not in numbers:
         print("evaluate: there is no test part; the threshold was chosen on these patches too")
     if not slide_disjoint:
@@ -207,3 +208,7 @@ def _tell(
 
 def _shown(number: float | None) -> str:
     return "not defined" if number is None else f"{number:.4f}"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}" + ("" if number == 1 else "s")

@@ -38,17 +38,18 @@ def write(
         )
         title = f"Confusion, {name}, threshold {decision.threshold:.3f}"
         plotting.save(figures.confusion(confusion, title), folder / f"confusion-{name}.png")
-        plain = expit(part["logit"].to_numpy(np.float64))
+        logits = part["logit"].to_numpy(np.float64)
+        plain = expit(logits)
         reliability[name] = {
             "calibrated": measuring.calibration(labels, probabilities)[:2],
             "as the network gave them": measuring.calibration(labels, plain)[:2],
         }
         if len(np.unique(labels)) < 2:  # noqa: PLR2004  # a curve takes two classes
             continue
-        area = metrics.roc_auc_score(labels, probabilities)
-        average = metrics.average_precision_score(labels, probabilities)
-        fpr, tpr, _ = metrics.roc_curve(labels, probabilities)
-        precision, recall, _ = metrics.precision_recall_curve(labels, probabilities)
+        area = metrics.roc_auc_score(labels, logits)
+        average = metrics.average_precision_score(labels, logits)
+        fpr, tpr, _ = metrics.roc_curve(labels, logits)
+        precision, recall, _ = metrics.precision_recall_curve(labels, logits)
         bands = _bands(part)
         roc[f"{name} (AUC {area:.4f})"] = figures.Curve(*_thinned(fpr, tpr), bands[0])
         precision_recall[f"{name} (AP {average:.4f})"] = figures.Curve(
@@ -88,7 +89,7 @@ def _bands(part: pd.DataFrame) -> tuple[Band, Band]:
 
     They are pointwise, from the same slides that the intervals of numbers are from.
     """
-    labels, probabilities = part["label"].to_numpy(), part["probability"].to_numpy()
+    labels, logits = part["label"].to_numpy(), part["logit"].to_numpy()
     groups, _ = intervals.groups(part["slide"])
     at = np.linspace(0, 1, NUM_BAND_POINTS)
     max_freedom = intervals.num_informed(labels, groups) - 1
@@ -96,7 +97,7 @@ def _bands(part: pd.DataFrame) -> tuple[Band, Band]:
         return None, None
 
     def measure(kept: NDArray[np.bool_]) -> Floats:
-        return np.concatenate(measuring.curves(labels[kept], probabilities[kept], at))
+        return np.concatenate(measuring.curves(labels[kept], logits[kept], at))
 
     without = intervals.without_each(measure, groups)
     estimates = measure(np.ones(len(labels), bool))

@@ -26,7 +26,8 @@ NUM_SUSPICIOUS = 100  # rows of the table
 NUM_ATTENDED = 32  # patches whose attention is measured
 NUM_DRAWN = 3  # patches of each outcome whose attention is drawn
 CAPTION = ["id", "slide", "label", "probability"]
-SEED = 0  # of the patches measured, and of the weights of the network that learnt nothing
+NUM_UNTRAINED = 5  # networks of random weights
+SEED = 0  # of the patches measured and drawn
 
 # True label and call of each outcome, in the order they are drawn.
 OUTCOMES = {
@@ -74,8 +75,10 @@ def explain(
     figure = _attention_figure(model, part, patches)
     plotting.save(figure, plots_folder / "attention.png")
     print(
-        f"explain: {_shown(measured['grad_cam_in_centre'])} of the attention lies in the centre, "
-        f"{measured['centre_area']:.0%} of the area; pictures in {plots_folder}"
+        f"explain: in the centre, {measured['centre_area']:.0%} of the area, lies "
+        f"{_shown(measured['occlusion_in_centre'])} of what a call rests on, by covering, and "
+        f"{_shown(measured['grad_cam_in_centre'])} by Grad-CAM, of untrained networks "
+        f"{_shown(measured['grad_cam_in_centre_untrained'])}"
     )
 
 
@@ -94,7 +97,7 @@ def galleries(part: pd.DataFrame, threshold: float) -> dict[str, tuple[str, pd.D
     wrong = part[part["is_called"] != is_positive].sort_values(["probability", "id"])
     return {
         "false-positives": (
-            "Called tumour, most surely, without",
+            "No tumour, called tumour most surely",
             wrong[wrong["label"] == 0][::-1],
         ),
         "false-negatives": ("Tumour, most surely missed", wrong[wrong["label"] == 1]),
@@ -108,27 +111,29 @@ def galleries(part: pd.DataFrame, threshold: float) -> dict[str, tuple[str, pd.D
 def measure_attention(model: keras.Model, positives: UInt8) -> dict[str, Any]:
     """Return how much of the attention lies in the centre, and whether two ways of looking agree.
 
-    `positives` are patches (n, size, size, 3) called tumour. Of the same network with random
-    weights Grad-CAM should agree less with what covering the patches shows of the trained one.
+    `positives` are patches (n, size, size, 3) called tumour. Beside it stands what Grad-CAM shows
+    of the same network with random weights, the mean of several: a network that pools the centre
+    by itself looks there before it has learnt anything.
     """
     size = model.input_shape[1]
     centre = np.zeros((size, size), bool)
     margin = (size - CENTRE_SIZE) // 2
     centre[margin : margin + CENTRE_SIZE, margin : margin + CENTRE_SIZE] = True
     numbers = {"centre_area": float(centre.mean()), "num_patches": len(positives)}
-    names = ("grad_cam_in_centre", "occlusion_in_centre", "agreement", "agreement_untrained")
-    if not len(positives):
-        return numbers | dict.fromkeys(names)
-    keras.utils.set_random_seed(SEED)
-    untrained = attention.grad_cam(keras.models.clone_model(model), positives)
     looked, covered = (way(model, positives) for way in (attention.grad_cam, attention.occlusion))
-    found = (
-        attention.share_inside(looked, centre[np.newaxis]),
-        attention.share_inside(covered, centre[np.newaxis]),
-        attention.agreement(looked, covered),
-        attention.agreement(untrained, covered),
-    )
-    return numbers | {name: _mean(values) for name, values in zip(names, found, strict=True)}
+    found = {
+        "occlusion_in_centre": [attention.share_inside(covered, centre)],
+        "grad_cam_in_centre": [attention.share_inside(looked, centre)],
+        "agreement": [attention.agreement(looked, covered)],
+        "grad_cam_in_centre_untrained": [],
+        "agreement_untrained": [],
+    }
+    for seed in range(NUM_UNTRAINED):
+        keras.utils.set_random_seed(seed)
+        untrained = attention.grad_cam(keras.models.clone_model(model), positives)
+        found["grad_cam_in_centre_untrained"].append(attention.share_inside(untrained, centre))
+        found["agreement_untrained"].append(attention.agreement(untrained, covered))
+    return numbers | {name: _mean(np.concatenate(values)) for name, values in found.items()}
 
 
 def _mean(values: Any) -> float | None:  # noqa: ANN401  # NumPy's floats
@@ -138,7 +143,7 @@ def _mean(values: Any) -> float | None:  # noqa: ANN401  # NumPy's floats
 
 
 def _shown(share: float | None) -> str:
-    return "nothing measured" if share is None else f"{share:.0%}"
+    return "nothing that was measured" if share is None else f"{share:.0%}"
 
 
 def _positives(part: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from scipy import special, stats
 
 LEVEL = 0.95
 FEW_SLIDES = 15  # below, some metrics have none, and few differences show: docs/evaluation.md
+MIN_TOLD = 20  # patches of a slide or stain that is named; of fewer an AUC says little
 NUM_DEALT = 100  # groups that patches are dealt into where slides are unknown
 DEAL_SEED = 0
 

@@ -65,7 +65,9 @@ def predict(
         "positive_share": float(is_positive.mean()) if len(ids) else None,
     }
     labels = is_positive.astype(np.int64) if params.round else probabilities
-    files.write_csv(submission_path, pd.DataFrame({"id": ids, "label": labels}))
+    # All digits: what rounds to 1 has lost its rank.
+    digits = [f"{label:.17g}" for label in labels]
+    files.write_csv(submission_path, pd.DataFrame({"id": ids, "label": digits}))
     files.write_json(metrics_path, numbers)
     print(f"predict: {len(ids):,} patches, written to {submission_path}")
     if not len(ids):

@@ -17,7 +17,15 @@ import pandas as pd
 from metastasis import intervals, pages, params, tables
 
 TEMPLATE_NAMES = ("report.html", "card.md")
-LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless", "dvc")
+LIBRARIES = (
+    "metastasis",
+    "tensorflow",
+    "keras",
+    "numpy",
+    "scikit-learn",
+    "opencv-python-headless",
+    "dvc",
+)
 NUM_WORST = 5  # slides and stains
 UNDEFINED = {"roc_auc": [""], "accuracy": [""]}  # alone: a slide may well be called NA
 NUM_SUSPICIOUS = 20  # labels in the table
@@ -50,9 +58,7 @@ FIGURES = {
         "leaks": "Table of the slides and copies that stand in two parts",
         "slides": "Number of patches of each slide, by part",
     },
-    "train": {
-        "history": "Loss and AUC of training and validation, and the learning rate, by epoch"
-    },
+    "train": {"history": "Loss, accuracy and AUC of training and validation, by epoch"},
     "evaluate": {
         "roc": "ROC curves of test and validation",
         "precision-recall": "Precision over recall of test and validation",
@@ -81,6 +87,7 @@ class Inputs:
     split_path: Path
     suspicious_path: Path
     decision_path: Path
+    model_path: Path
     metrics_paths: Mapping[str, Path]
     plots_folders: Mapping[str, Path]
 
@@ -187,6 +194,7 @@ def _gather(inputs: Inputs) -> dict[str, Any]:
         "suspicious": _suspicious(inputs.suspicious_path),
         "params": _parameters(inputs.params_path),
         "data": _data(inputs.inventory_path, inputs.split_path),
+        "model_hash": _hash(inputs.model_path),
         "versions": {name: version(name) for name in LIBRARIES},
     }
 
@@ -255,9 +263,10 @@ def _picture(path: Path, alt: str) -> Picture:
 
 
 def _worst(path: Path, column: str, part: str) -> list[dict[str, Any]]:
-    """The slides or stains of a part with the lowest AUC; those without one are left out."""
+    """The slides or stains of a part with the lowest AUC, those of too few patches left out."""
     table = pd.read_csv(path, dtype={column: "str"}, keep_default_na=False, na_values=UNDEFINED)
-    ranked = table[(table["split"] == part) & table["roc_auc"].notna()]
+    is_told = table["roc_auc"].notna() & (table["num_patches"] >= intervals.MIN_TOLD)
+    ranked = table[(table["split"] == part) & is_told]
     return _records(ranked.sort_values(["roc_auc", column])[:NUM_WORST])
 
 
@@ -286,10 +295,13 @@ def _data(inventory_path: Path, split_path: Path) -> dict[str, Any]:
     """How many images there are, and hashes that say whether others had the same."""
     inventory = pd.read_parquet(inventory_path, columns=["sha1"])
     sums = inventory["sha1"].dropna().sort_values()
-    with split_path.open("rb") as file:
-        split_hash = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "num_images": len(inventory),
         "pixels_hash": hashlib.sha256("\n".join(sums).encode()).hexdigest(),
-        "split_hash": split_hash,
+        "split_hash": _hash(split_path),
     }
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,6 @@
 """Loads a saved network and scores patches with it. What the scores mean, others decide."""
 
 from pathlib import Path
-from typing import Literal
 
 import keras
 import numpy as np
@@ -9,15 +8,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from metastasis import models, shards, symmetries
+from metastasis import deciding, models, shards, symmetries
 
 BATCH_SIZE = 256
 
-TestTime = Literal["none", "d4"]
-
 
 def score(
-    model_path: Path, patches: shards.Patches, places: pd.DataFrame, tta: TestTime = "none"
+    model_path: Path, patches: shards.Patches, places: pd.DataFrame, tta: deciding.TestTime = "none"
 ) -> NDArray[np.float32]:
     """Return the logit of tumour for each patch at `places` (shard, row): (n,) float32.
 
