@@ -162,11 +162,11 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
     for column in ("slide", "stain"):
         table = pd.DataFrame(
             {
-                "split": ["test"] * 8 + ["validation"],
-                column: [*(f"{column} {n}" for n in range(7)), "NA", MARKUP],
-                "num_patches": range(200, 209),
-                "num_positive": range(300, 309),
-                "roc_auc": [0.97, 0.96, 0.95, 0.94, 0.93, 0.92, None, 0.91, 0.5],
+                "split": ["test"] * 9 + ["validation"],
+                column: [*(f"{column} {n}" for n in range(7)), "NA", f"small {column}", MARKUP],
+                "num_patches": [*range(200, 208), 19, 208],
+                "num_positive": range(300, 310),
+                "roc_auc": [0.97, 0.96, 0.95, 0.94, 0.93, 0.92, None, 0.91, 0.1, 0.5],
                 "accuracy": 0.9,
             }
         )
