@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from metastasis import intervals, measuring
+from metastasis import measuring
 
 THRESHOLD = 0.5
 APART = 2.6  # how far the classes' scores are apart: an AUC of about 0.94
@@ -49,17 +49,7 @@ def truth() -> dict[str, float]:
 
 def intervals_of(labels: Ints, probabilities: Floats, of: Ints) -> dict[str, tuple[float, float]]:
     """Return the interval of each metric over the slides `of`."""
-
-    def measure(kept: NDArray[np.bool_]) -> list[float]:
-        return list(measuring.summarize(labels[kept], probabilities[kept], THRESHOLD).values())
-
-    measured = measuring.summarize(labels, probabilities, THRESHOLD)
-    without = intervals.without_each(measure, of)
-    max_freedom = intervals.num_informed(labels, of) - 1
-    return {
-        name: intervals.interval(number, values, measuring.SCALES.get(name, "logit"), max_freedom)
-        for (name, number), values in zip(measured.items(), without.T, strict=True)
-    }
+    return measuring.interval_ends(labels, probabilities, THRESHOLD, of)
 
 
 def models(random: Random, num_slides: int, *apart: float) -> list[pd.DataFrame]:

@@ -1,7 +1,5 @@
 """Knows where a network looks: Grad-CAM from its gradients, occlusion from its answers."""
 
-from typing import Any
-
 import cv2
 import keras
 import numpy as np
@@ -97,5 +95,5 @@ def _with_places(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, [first.input, model.get_layer("probability").input])
 
 
-def _resized(heat: Any, size: int) -> Heat:  # noqa: ANN401  # OpenCV's arrays
+def _resized(heat: Heat, size: int) -> Heat:
     return np.asarray(cv2.resize(heat, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)

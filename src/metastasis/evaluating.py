@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import expit
 
@@ -118,14 +117,13 @@ def _stains(inventory_path: Path, ids: pd.Series) -> pd.Series:
 def _numbers(part: pd.DataFrame, decision: deciding.Decision) -> dict[str, Any]:
     """Return the metrics of a part, with their intervals, and some without calibration."""
     groups, unit = intervals.groups(part["slide"])
-    measured = _measured(part, decision)
     raw = expit(part["logit"].to_numpy(np.float64))
     uncalibrated = measuring.summarize(part["label"].to_numpy(), raw, decision.threshold)
     return {
         "num_patches": len(part),
         "num_slides": part["slide"].nunique() if unit == "slides" else None,
-        **{name: _defined(number) for name, number in measured.items()},
-        "interval": _intervals(measured, part, decision, groups) | {"over": unit},
+        **{name: _defined(number) for name, number in _measured(part, decision).items()},
+        "interval": _intervals(part, decision, groups) | {"over": unit},
         "uncalibrated": {name: uncalibrated[name] for name in UNCALIBRATED},
     }
 
@@ -136,27 +134,13 @@ def _measured(part: pd.DataFrame, decision: deciding.Decision) -> dict[str, floa
 
 
 def _intervals(
-    measured: dict[str, float],
-    part: pd.DataFrame,
-    decision: deciding.Decision,
-    groups: intervals.Groups,
+    part: pd.DataFrame, decision: deciding.Decision, groups: intervals.Groups
 ) -> dict[str, Any]:
-    if groups.max() == 0:  # nothing is left without the only group
-        return {name: {"low": None, "high": None} for name in measured}
     labels, probabilities, logits = (part[name].to_numpy() for name in MEASURED)
-
-    def measure(kept: NDArray[np.bool_]) -> list[float]:
-        kept_only = labels[kept], probabilities[kept], decision.threshold, logits[kept]
-        return list(measuring.summarize(*kept_only).values())
-
-    without = intervals.without_each(measure, groups)
-    max_freedom = intervals.num_informed(labels, groups) - 1
-    ends = {}
-    for (name, number), values in zip(measured.items(), without.T, strict=True):
-        scale = measuring.SCALES.get(name, "logit")
-        low, high = intervals.interval(number, values, scale, max_freedom)
-        ends[name] = {"low": _defined(low), "high": _defined(high)}
-    return ends
+    ends = measuring.interval_ends(labels, probabilities, decision.threshold, groups, logits)
+    return {
+        name: {"low": _defined(low), "high": _defined(high)} for name, (low, high) in ends.items()
+    }
 
 
 def _defined(number: float) -> float | None:

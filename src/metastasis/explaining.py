@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from metastasis import (
     attention,
@@ -136,7 +138,7 @@ def measure_attention(model: keras.Model, positives: UInt8) -> dict[str, Any]:
     return numbers | {name: _mean(np.concatenate(values)) for name, values in found.items()}
 
 
-def _mean(values: Any) -> float | None:  # noqa: ANN401  # NumPy's floats
+def _mean(values: NDArray[np.float64]) -> float | None:
     """Return the mean of what is defined, or None of nothing."""
     defined = values[np.isfinite(values)]
     return float(defined.mean()) if len(defined) else None
@@ -165,7 +167,7 @@ def _write_gallery(title: str, chosen: pd.DataFrame, patches: Patches, path: Pat
     plotting.save(figure, path)
 
 
-def _attention_figure(model: keras.Model, part: pd.DataFrame, patches: Patches) -> Any:  # noqa: ANN401
+def _attention_figure(model: keras.Model, part: pd.DataFrame, patches: Patches) -> Figure:
     rows = {}
     for name, (label, is_called) in OUTCOMES.items():
         found = part[(part["label"] == label) & (part["is_called"] == is_called)]

@@ -62,6 +62,33 @@ def summarize(
     return {name: float(number) for name, number in numbers.items()}
 
 
+def interval_ends(
+    labels: Ints,
+    probabilities: Floats,
+    threshold: float,
+    groups: intervals.Groups,
+    scores: Floats | None = None,
+) -> dict[str, tuple[float, float]]:
+    """Return the ends of the interval of each metric of `summarize`, over `groups` (n,).
+
+    NaN where there is none: nothing is left without the only group, for one.
+    """
+    scores = probabilities if scores is None else scores
+    measured = summarize(labels, probabilities, threshold, scores)
+    if len(np.unique(groups)) == 1:
+        return dict.fromkeys(measured, (np.nan, np.nan))
+
+    def measure(kept: NDArray[np.bool_]) -> list[float]:
+        return list(summarize(labels[kept], probabilities[kept], threshold, scores[kept]).values())
+
+    without = intervals.without_each(measure, groups)
+    max_freedom = intervals.num_informed(labels, groups) - 1
+    return {
+        name: intervals.interval(number, values, SCALES.get(name, "logit"), max_freedom)
+        for (name, number), values in zip(measured.items(), without.T, strict=True)
+    }
+
+
 def curves(labels: Ints, scores: Floats, at: Floats) -> tuple[Floats, Floats]:
     """Return the sensitivity at the false positive rates `at`, and the precision at these recalls.
 
