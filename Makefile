@@ -32,9 +32,9 @@ pcam: setup ## download PatchCamelyon to data/raw/pcam, 8 GB; goes on where it b
 	@python scripts/fetch_pcam.py data/raw/pcam
 
 check: setup ## check every section of params.yaml
-	@python stages/check.py
+	dvc repro check
 
-repro: check ## run what changed of the pipeline, from the source to the submission
+repro: setup ## run what changed of the pipeline, from the source to the submission
 	dvc repro
 
 compare: setup ## does this model, or HEAD's, beat BASE's? make compare BASE=main [HEAD=branch]

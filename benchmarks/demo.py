@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from metastasis import demo
+from metastasis import demo, demo_params
 
 NUM_ROUNDS = 5
 NUM_PATCHES = 1000
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def rate(seed: int) -> float:
-    params = demo.DemoParams(
+    params = demo_params.DemoParams(
         seed=seed,
         num_slides=20,
         num_patches=NUM_PATCHES - 100,

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from metastasis import devices, params, shards, training
+from metastasis import devices, params, shards, train_params, training
 
 NUM_PATCHES = 220_025
 NUM_ROUNDS = 9
@@ -45,7 +45,7 @@ def memory(name: str) -> float:
 
 
 def main() -> None:
-    chosen = params.read("train", training.TrainParams)
+    chosen = params.read("train", train_params.TrainParams)
     keras.utils.set_random_seed(chosen.seed)
     tf.config.experimental.enable_op_determinism()  # as in training
     with tempfile.TemporaryDirectory() as name:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from metastasis import augmenting, feeding, shards
+from metastasis import augmenting, feeding, shards, train_params
 
 NUM_PATCHES = 4096
 NUM_ROUNDS = 7
@@ -34,7 +34,7 @@ FLIPS = {"horizontal_flip": True, "vertical_flip": True}
 
 def feed(
     patches: shards.Patches,
-    geometry: augmenting.Geometry,
+    geometry: train_params.Geometry,
     stain_jitter: float = 0,
     focus_jitter: float = 0,
 ) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from metastasis import devices, models, training
+from metastasis import devices, models, train_params, training
 
 NUM_ROUNDS = 9
 BATCH_SIZE = 64
@@ -34,7 +34,7 @@ WAYS = {
 Step = Callable[[], object]
 
 
-def compiled(name: str, parts: models.Parts, precision: devices.Precision) -> keras.Model:
+def compiled(name: str, parts: models.Parts, precision: train_params.Precision) -> keras.Model:
     network = models.to_logits(models.build(name, 96, parts, devices.policy(precision)))
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     network.compile(keras.optimizers.Adam(LEARNING_RATE), loss)

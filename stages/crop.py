@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from metastasis import cropping, params, stage
+import here  # this tree's code, under the project's own settings
+from metastasis import crop_params, cropping, params, stage
 
 
 def main(patches: Path, crops: Path) -> None:
-    cropping.crop(params.read("crop", cropping.CropParams), patches, crops)
+    cropping.crop(params.read("crop", crop_params.CropParams), patches, crops)
 
 
 if __name__ == "__main__":

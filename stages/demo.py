@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from metastasis import demo, params, stage
+import here  # this tree's code, under the project's own settings
+from metastasis import demo, demo_params, params, stage
 
 
 def main(source: Path, truth: Path) -> None:
     """Write the source's folder, and the folder of truths that no stage reads."""
-    demo.draw(params.read("demo", demo.DemoParams), source, truth)
+    demo.draw(params.read("demo", demo_params.DemoParams), source, truth)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from metastasis import params, stage
+import here  # this tree's code, under the project's own settings
+from metastasis import evaluate_params, params, stage
 
 with stage.tensorflow_starting():
     from metastasis import evaluating
@@ -19,7 +20,7 @@ def main(
     plots: Path,
 ) -> None:
     evaluating.evaluate(
-        params.read("evaluate", evaluating.EvaluateParams),
+        params.read("evaluate", evaluate_params.EvaluateParams),
         model_path=model,
         split_path=split,
         inventory_path=inventory,

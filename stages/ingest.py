@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import here  # this tree's code, under the project's own settings
 from metastasis import ingesting, stage
 
 

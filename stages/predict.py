@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from metastasis import params, stage
+import here  # this tree's code, under the project's own settings
+from metastasis import params, predict_params, stage
 
 with stage.tensorflow_starting():
     from metastasis import predicting
@@ -19,7 +20,7 @@ def main(
     metrics: Path,
 ) -> None:
     predicting.predict(
-        params.read("predict", predicting.PredictParams),
+        params.read("predict", predict_params.PredictParams),
         model_path=model,
         decision_path=decision,
         split_path=split,

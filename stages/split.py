@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from metastasis import params, splitting, stage
+import here  # this tree's code, under the project's own settings
+from metastasis import params, split_params, splitting, stage
 
 
 def main(
     manifest: Path, inventory: Path, patches: Path, split: Path, metrics: Path, plots: Path
 ) -> None:
     splitting.split(
-        params.read("split", splitting.SplitParams),
+        params.read("split", split_params.SplitParams),
         manifest,
         inventory,
         patches,

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from metastasis import params, stage
+import here  # this tree's code, under the project's own settings
+from metastasis import params, stage, train_params
 
 with stage.tensorflow_starting():
     from metastasis import training
@@ -10,7 +11,7 @@ with stage.tensorflow_starting():
 
 def main(split: Path, crops: Path, model: Path, logs: Path, plots: Path) -> None:
     training.train(
-        params.read("train", training.TrainParams),
+        params.read("train", train_params.TrainParams),
         split,
         crops,
         model_path=model,

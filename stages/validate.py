@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from metastasis import params, stage, validating
+import here  # this tree's code, under the project's own settings
+from metastasis import params, stage, validate_params, validating
 
 
 def main(
@@ -16,7 +17,7 @@ def main(
     plots: Path,
 ) -> None:
     validating.validate(
-        params.read("validate", validating.ValidateParams),
+        params.read("validate", validate_params.ValidateParams),
         tables_folder=tables,
         inventory_path=inventory,
         shards_folder=patches,

@@ -4,11 +4,16 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-import pandas as pd
 import pytest
-from numpy.typing import NDArray
+
+from metastasis import settings
+
+settings.apply()  # before the libraries are imported, as a stage does
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
 
 
 def sha1(patch: NDArray[np.uint8]) -> str:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from metastasis import augmenting, symmetries
+from metastasis import augmenting, symmetries, train_params
 
 NOISE = np.random.default_rng(0).integers(0, 256, (16, 96, 96, 3), np.uint8)
 
@@ -18,7 +18,7 @@ def test_each_patch_is_turned_by_its_own_element() -> None:
 
 
 @given(seed=st.integers(0, 1000), geometry=st.sampled_from(["none", "d4", "affine"]))
-def test_the_same_chance_gives_the_same_patches(seed: int, geometry: augmenting.Geometry) -> None:
+def test_the_same_chance_gives_the_same_patches(seed: int, geometry: train_params.Geometry) -> None:
     first, second = (
         augmenting.augment(NOISE, np.random.default_rng(seed), geometry, 0.15, 1.0)
         for _ in range(2)

@@ -15,13 +15,13 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from metastasis import demo, params
+from metastasis import demo, demo_params, params
 from metastasis.errors import InputError
 
-PARAMS = demo.DemoParams(
+PARAMS = demo_params.DemoParams(
     seed=4, num_slides=48, num_patches=720, num_test_slides=6, num_test_patches=61
 )
-TINY = demo.DemoParams(
+TINY = demo_params.DemoParams(
     seed=4, num_slides=12, num_patches=96, num_test_slides=3, num_test_patches=12
 )
 
@@ -173,7 +173,7 @@ def test_more_patches_dont_change_what_slides_look_like() -> None:
 @given(num_slides=st.integers(3, 300), extra=st.integers(0, 30_000), seed=st.integers(0, 2**32 - 1))
 def test_patches_are_shared_out_whole_at_every_size(num_slides: int, extra: int, seed: int) -> None:
     num_patches = num_slides + extra
-    shape = demo.DemoParams(
+    shape = demo_params.DemoParams(
         seed=seed,
         num_slides=num_slides,
         num_patches=num_patches,
@@ -219,5 +219,5 @@ def test_a_bad_size_names_the_key_and_what_is_accepted(
     path = tmp_path / "params.yaml"
     path.write_text("demo:\n" + "".join(f"  {line}\n" for line in lines))
     with pytest.raises(InputError) as caught:
-        params.read("demo", demo.DemoParams, path)
+        params.read("demo", demo_params.DemoParams, path)
     assert message in str(caught.value)

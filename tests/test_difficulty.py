@@ -12,12 +12,16 @@ from sklearn.metrics import roc_auc_score
 from metastasis import (
     attention,
     demo,
+    demo_params,
     ingesting,
     params,
     scoring,
     shards,
+    split_params,
     splitting,
+    train_params,
     training,
+    validate_params,
     validating,
 )
 
@@ -32,7 +36,7 @@ def section(name: str, model: type[params.SectionType]) -> params.SectionType:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default demo, packed and split as the pipeline does it."""
     folder = tmp_path_factory.mktemp("demo")
-    demo.draw(section("demo", demo.DemoParams), folder / "demo", folder / "truth")
+    demo.draw(section("demo", demo_params.DemoParams), folder / "demo", folder / "truth")
     ingesting.ingest(
         folder / "demo",
         ROOT / "data" / "slides.csv",
@@ -41,7 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tables_folder=folder / "tables",
     )
     validating.validate(
-        section("validate", validating.ValidateParams),
+        section("validate", validate_params.ValidateParams),
         tables_folder=folder / "tables",
         inventory_path=folder / "inventory.parquet",
         shards_folder=folder / "patches",
@@ -52,7 +56,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         plots_folder=folder / "plots",
     )
     splitting.split(
-        section("split", splitting.SplitParams),
+        section("split", split_params.SplitParams),
         folder / "manifest.csv",
         folder / "inventory.parquet",
         folder / "patches",
@@ -75,7 +79,7 @@ def blank_centre(source: Path, target: Path) -> None:
 
 def auc_on_unseen_slides(data: Path, patches_folder: Path) -> float:
     training.train(
-        section("train", training.TrainParams),
+        section("train", train_params.TrainParams),
         data / "split.csv",
         patches_folder,
         model_path=data / "model.keras",

@@ -13,7 +13,15 @@ from scipy.special import expit
 from sklearn import metrics
 from test_shards import write
 
-from metastasis import deciding, evaluating, evaluation_plots, models, saving, shards
+from metastasis import (
+    evaluate_params,
+    evaluating,
+    evaluation_plots,
+    models,
+    saving,
+    shards,
+    symmetries,
+)
 from metastasis.errors import InputError
 
 
@@ -40,10 +48,10 @@ def evaluate(
     data: Path,
     out: Path,
     sensitivity: float | None = None,
-    tta: deciding.TestTime = "none",
+    tta: symmetries.TestTime = "none",
 ) -> dict[str, Any]:
     evaluating.evaluate(
-        evaluating.EvaluateParams(sensitivity=sensitivity, tta=tta),
+        evaluate_params.EvaluateParams(sensitivity=sensitivity, tta=tta),
         model_path=data / "model.keras",
         split_path=data / "split.csv",
         inventory_path=data / "inventory.parquet",

@@ -85,25 +85,6 @@ def test_the_slide_map_beside_is_taken_where_the_source_has_none(
     assert (tmp_path / "out" / "tables" / "slides.csv").read_text() == "id,slide\nother,s\n"
 
 
-def test_a_missing_slide_map_is_told(source: Path, tmp_path: Path) -> None:
-    params = ingesting.DataParams(source=str(source), slides=str(tmp_path / "none.csv"))
-    with pytest.raises(InputError, match=r"data\.slides: .*none\.csv is no file; expected a CSV"):
-        ingesting.check(params, [])
-
-
-@pytest.mark.parametrize("place", [".", "data", "data/patches", "data/patches/mine", "link"])
-def test_a_source_that_is_or_holds_or_lies_in_an_output_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "data/patches/mine").mkdir(parents=True)
-    (tmp_path / "link").symlink_to("data/patches")
-    (tmp_path / "data/slides.csv").touch()
-    params = ingesting.DataParams(source=place, slides="data/slides.csv")
-    with pytest.raises(InputError, match=r"is, holds or lies in .*, an output"):
-        ingesting.check(params, [Path("metrics"), Path("data/patches")])
-
-
 def test_ingest_does_not_remove_its_source(source: Path, tmp_path: Path) -> None:
     (tmp_path / "slides.csv").write_text("id,slide\n")
     with pytest.raises(InputError, match="is, holds or lies in"):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from metastasis import optimizing
+from metastasis import optimizing, train_params
 
 pytestmark = pytest.mark.medium
 
@@ -29,7 +29,7 @@ def test_a_plateau_of_three_epochs_halves_the_rate(scores: list[float], rate: fl
 SHAPES = [(3, 3, 8, 16), (3, 3, 8, 2, 16), (16, 4), (16,)]
 
 
-def steps_of(name: optimizing.Optimizer, gradients: list[list[np.ndarray]]) -> list[np.ndarray]:
+def steps_of(name: train_params.Optimizer, gradients: list[list[np.ndarray]]) -> list[np.ndarray]:
     """Return by how much the gradients, a list for each step, change weights that start at 0."""
     weights = [keras.Variable(np.zeros(shape, np.float32), name="kernel") for shape in SHAPES]
     optimizer = optimizing.optimizer(
@@ -57,7 +57,7 @@ def test_muon_changes_each_direction_of_a_kernel_alike_and_the_rest_as_adamw_doe
 
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])
-def test_kernels_decay_by_the_rate_and_biases_do_not(name: optimizing.Optimizer) -> None:
+def test_kernels_decay_by_the_rate_and_biases_do_not(name: train_params.Optimizer) -> None:
     """Without a gradient, a weight of 1 keeps 1 - rate x decay."""
     kernel, dense = (
         keras.Variable(np.ones(shape, np.float32), name="kernel")

@@ -11,7 +11,16 @@ import pytest
 from scipy.special import expit, logit
 from test_shards import write
 
-from metastasis import deciding, models, predicting, saving, scoring, shards, sources
+from metastasis import (
+    models,
+    predict_params,
+    predicting,
+    saving,
+    scoring,
+    shards,
+    sources,
+    symmetries,
+)
 from metastasis.errors import InputError
 
 
@@ -37,7 +46,7 @@ def ask(data: Path, ids: list[str]) -> None:
     sample.to_csv(data / "tables" / sources.SUBMISSION_NAME, index=False)
 
 
-def decide(data: Path, tta: deciding.TestTime, temperature: float = 1.0) -> None:
+def decide(data: Path, tta: symmetries.TestTime, temperature: float = 1.0) -> None:
     (data / "decision.json").write_text(
         json.dumps({"temperature": temperature, "threshold": 0.5, "tta": tta})
     )
@@ -53,7 +62,7 @@ def predict(
     data: Path, *, is_rounded: bool = False, bad_patches: Literal["share", "fail"] = "share"
 ) -> pd.DataFrame:
     predicting.predict(
-        predicting.PredictParams(round=is_rounded, bad_patches=bad_patches),
+        predict_params.PredictParams(round=is_rounded, bad_patches=bad_patches),
         model_path=data / "model.keras",
         decision_path=data / "decision.json",
         split_path=data / "split.csv",

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from test_perceptual import symmetries, texture
 
-from metastasis import grouping, images, shards, splitting, tables
+from metastasis import grouping, images, shards, split_params, splitting, tables
 from metastasis.errors import InputError
 from metastasis.images import Frames
 
-PARAMS = splitting.SplitParams(
+PARAMS = split_params.SplitParams(
     seed=1, validation=0.2, test=0.2, groups="slide", official=False, folds=None, fold=0
 )
 

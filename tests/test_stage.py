@@ -1,24 +1,37 @@
 """Tests of `metastasis.stage`: how a script ends, seen from outside."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
+
 
 def run(tmp_path: Path, body: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     script = tmp_path / "stages" / "count.py"
     script.parent.mkdir()
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "stages" / "here.py", script.with_name("here.py"))
     script.write_text(
         "from pathlib import Path\n"
+        "import here\n"
         "from metastasis import stage\n"
         "from metastasis.errors import InputError\n"
         f"def main(words: Path, counts: Path) -> None:\n    {body}\n"
         "stage.run(main)\n"
     )
-    command = [sys.executable, str(script), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return again(tmp_path, *arguments)
+
+
+def again(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the script that is there, in an environment that says nothing about whose code."""
+    command = [sys.executable, str(tmp_path / "stages" / "count.py"), *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_arguments_reach_the_script_as_paths(tmp_path: Path) -> None:
@@ -62,3 +75,18 @@ def test_ctrl_c_ends_without_a_traceback(tmp_path: Path) -> None:
 def test_another_error_of_the_system_keeps_its_traceback(tmp_path: Path) -> None:
     result = run(tmp_path, "Path('missing').read_text()", "a", "b")
     assert "FileNotFoundError" in result.stderr
+
+
+def test_a_script_runs_the_code_of_its_own_tree(tmp_path: Path) -> None:
+    result = run(tmp_path, "print(stage.__file__)", "a", "b")
+    assert result.stdout == f"{tmp_path / 'src/metastasis/stage.py'}\n"
+
+
+def test_a_script_whose_tree_has_no_code_refuses_to_run_another_trees(tmp_path: Path) -> None:
+    result = run(tmp_path, "print('ran')", "a", "b")
+    assert result.stdout == "ran\n"
+    shutil.rmtree(tmp_path / "src")
+    result = again(tmp_path, "a", "b")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert f"expected {tmp_path / 'src'}. Run `make setup` in {tmp_path}" in result.stderr

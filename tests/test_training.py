@@ -18,12 +18,21 @@ from conftest import assert_same_bytes
 from numpy.typing import NDArray
 from test_shards import write
 
-from metastasis import feeding, fitting, resuming, scoring, shards, symmetries, training
+from metastasis import (
+    feeding,
+    fitting,
+    resuming,
+    scoring,
+    shards,
+    symmetries,
+    train_params,
+    training,
+)
 from metastasis.errors import InputError
 
 pytestmark = pytest.mark.medium
 
-PARAMS = training.TrainParams(
+PARAMS = train_params.TrainParams(
     seed=1,
     model="compact",
     epochs=2,

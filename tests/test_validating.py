@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from test_ingesting import ingest
 from test_pcam_files import write_pcam
 
-from metastasis import params, validating
+from metastasis import params, validate_params, validating
 from metastasis.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.medium  # each ingests, judges and draws a whole source
-PARAMS = params.read("validate", validating.ValidateParams, ROOT / "params.yaml")
+PARAMS = params.read("validate", validate_params.ValidateParams, ROOT / "params.yaml")
 
 
 def validate(source: Path, out: Path, **changes: object) -> pd.DataFrame:

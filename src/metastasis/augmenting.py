@@ -5,7 +5,6 @@ Arrays in, arrays out; chance is passed in.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -13,8 +12,7 @@ from numpy.typing import NDArray
 
 from metastasis import symmetries
 from metastasis.shards import UInt8
-
-Geometry = Literal["none", "d4", "affine"]
+from metastasis.train_params import Geometry
 
 # Network A's ranges, as Keras's ImageDataGenerator takes them: degrees, share of the side, degrees,
 # factor. Its shear of .1 is a tenth of a degree.

@@ -3,26 +3,12 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import AfterValidator, Field
 from tqdm import tqdm
 
 from metastasis import files, shards
-from metastasis.params import Section
-
-
-def _is_even(size: int) -> int:
-    if size % 2:
-        raise ValueError("should be even, so that the crop has the patch's centre")
-    return size
-
-
-class CropParams(Section):
-    """The side of what the network sees, in pixels: at least the centre the label is about."""
-
-    size: Annotated[int, Field(ge=32, le=96), AfterValidator(_is_even)]
+from metastasis.crop_params import CropParams
 
 
 def crop(params: CropParams, shards_folder: Path, crops_folder: Path) -> None:

@@ -5,7 +5,6 @@ What is written down here is all that scoring other patches takes beside the mod
 
 from decimal import ROUND_FLOOR, Context
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pydantic
@@ -15,12 +14,11 @@ from sklearn import metrics
 
 from metastasis import files
 from metastasis.errors import InputError
+from metastasis.symmetries import TestTime
 
 # Bounds. Patches that are told apart entirely would have it fall to 0, and every probability become
 # 0 or 1.
 TEMPERATURES = (0.3, 20.0)
-
-TestTime = Literal["none", "d4"]
 
 Ints = NDArray[np.integer]
 Floats = NDArray[np.floating]

@@ -11,49 +11,21 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
 
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 from tqdm import tqdm
 
 from metastasis import files, rendering, specimens, textures, tissue
+from metastasis.demo_params import DemoParams
 from metastasis.errors import InputError
-from metastasis.params import Section, Seed
 
 POSITIVE_SHARE = 0.405  # of all patches, as in Kaggle's training set
 TUMOUR_FREE_SHARE = 1 / 3  # of the slides
 NEAR_TUMOUR_SHARE = 0.75  # of a tumour slide's negatives: those with tumour outside the centre
 BATCH = 64  # patches a worker draws at a time
-
-AtLeastThree = Annotated[int, Field(ge=3)]  # one slide without tumour and two with
-
-
-class DemoParams(Section):
-    """Section `demo` of params.yaml."""
-
-    seed: Seed
-    num_slides: AtLeastThree
-    num_patches: AtLeastThree
-    num_test_slides: AtLeastThree
-    num_test_patches: AtLeastThree
-
-    @model_validator(mode="after")
-    def _every_slide_has_a_patch(self) -> Self:
-        for slides, patches in (
-            ("num_slides", "num_patches"),
-            ("num_test_slides", "num_test_patches"),
-        ):
-            num_slides, num_patches = getattr(self, slides), getattr(self, patches)
-            if num_patches < num_slides:
-                raise ValueError(
-                    f"{patches} = {num_patches} gives {slides} = {num_slides} slides less than a "
-                    f"patch each: raise {patches} or lower {slides}"
-                )
-        return self
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 """Knows what the machine computes with: its devices, and whether they compute in bfloat16."""
 
 from pathlib import Path
-from typing import Literal
 
 import tensorflow as tf
 
-AMPERE = (8, 0)  # the first of NVIDIA's compute capabilities with bfloat16
+from metastasis.train_params import Precision
 
-Precision = Literal["auto", "float32", "bfloat16"]
+AMPERE = (8, 0)  # the first of NVIDIA's compute capabilities with bfloat16
 
 
 def strategy() -> tf.distribute.Strategy:

@@ -4,11 +4,10 @@ The numbers themselves are `measuring`'s, how sure they are `intervals`', the fi
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 from scipy.special import expit
 
 from metastasis import (
@@ -23,7 +22,7 @@ from metastasis import (
     tables,
 )
 from metastasis.errors import InputError
-from metastasis.params import Section
+from metastasis.evaluate_params import EvaluateParams
 
 NUM_STAINS = 8  # clusters of stain that are measured by themselves
 STAIN_SEED = 0
@@ -32,13 +31,6 @@ MEASURED = ("label", "probability", "logit")
 MEASURED_BY = ("roc_auc", "accuracy")  # slide and stain
 NUM_NAMED = 3
 UNCALIBRATED = ("nll", "brier", "calibration_error")  # what the temperature changes
-
-
-class EvaluateParams(Section):
-    """How patches are scored, and the threshold chosen on validation."""
-
-    sensitivity: Annotated[float, Field(gt=0, le=1)] | None
-    tta: deciding.TestTime
 
 
 def evaluate(

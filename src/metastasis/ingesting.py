@@ -7,26 +7,22 @@ import itertools
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
-from pydantic import Field
 from tqdm import tqdm
 
 from metastasis import files, images, opening, shards, sources
-from metastasis.errors import InputError
 from metastasis.images import Facts, Frames, Inspection, Measures
-from metastasis.params import Section
 from metastasis.shards import PATCH_SIZE, UInt8
 from metastasis.sources import Content, Entry, Source
 
-DEMO_PATH = Path("data/demo")  # what data/dvc.yaml builds
 ENTRY_COLUMNS = ("pool", "id", "name", "is_link_out")
 TABLE_ROWS = 2**14  # rows kept as Python's objects, which take five times a table's memory
 MAX_WORKERS = 16  # each keeps two chunks of 7 MB; more than this no disk can feed
@@ -57,13 +53,6 @@ INVENTORY_DTYPES = {
 }
 
 
-class DataParams(Section):
-    """Where the data is: both are paths, relative to the folder of dvc.yaml or absolute."""
-
-    source: Annotated[str, Field(min_length=1)]
-    slides: Annotated[str, Field(min_length=1)]
-
-
 def ingest(
     source_path: Path,
     slides_path: Path,
@@ -79,8 +68,8 @@ def ingest(
     Raises:
         InputError: the source or the slide map is missing, or of no known layout.
     """
-    _check_slides(slides_path)
-    _check_apart(source_path, [shards_folder, inventory_path, tables_folder])
+    opening.check_slides(slides_path)
+    opening.check_apart(source_path, [shards_folder, inventory_path, tables_folder])
     with closing(opening.open_source(source_path)) as source:
         found = _tables(source, slides_path)
         with files.whole_folder(shards_folder) as folder:
@@ -105,35 +94,6 @@ def _tables(source: Source, slides_path: Path) -> dict[str, bytes]:
     table = pd.DataFrame({"name": strays}, dtype="str")
     listed = table.to_csv(index=False, lineterminator="\n").encode()
     return {sources.SLIDES_NAME: beside} | found | {sources.STRAYS_NAME: listed}
-
-
-def check(params: DataParams, outputs: Iterable[Path]) -> None:
-    """Raise InputError if the source or the slide map is not there to be ingested."""
-    _check_slides(Path(params.slides))
-    source = Path(params.source)
-    if source == DEMO_PATH:
-        return
-    _check_apart(source, outputs)
-    opening.open_source(source).close()
-
-
-def _check_apart(source: Path, outputs: Iterable[Path]) -> None:
-    """Raise InputError if an output is the source, or lies in it or around it."""
-    resolved = source.resolve()
-    for output in (path.resolve() for path in outputs):
-        if resolved.is_relative_to(output) or output.is_relative_to(resolved):
-            raise InputError(
-                f"data.source: {source} is, holds or lies in {output}, an output of the pipeline, "
-                "which DVC removes at will; put the source into a folder of its own."
-            )
-
-
-def _check_slides(path: Path) -> None:
-    if not path.is_file():
-        raise InputError(
-            f"data.slides: {path} is no file; expected a CSV with the columns id and slide (or "
-            "wsi). The project's own data/slides.csv, with a header and no row, says: unknown."
-        )
 
 
 def _pack(source: Source, folder: Path) -> pd.DataFrame:

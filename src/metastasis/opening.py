@@ -1,6 +1,7 @@
 """Finds out, by looking, which kind of source a path holds."""
 
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from metastasis import pcam_files
@@ -45,3 +46,23 @@ def open_source(path: Path) -> Source:
             f"expected {EXPECTED}. Found: {found}."
         )
     return KaggleFolder(path)
+
+
+def check_apart(source: Path, outputs: Iterable[Path]) -> None:
+    """Raise InputError if an output is the source, or lies in it or around it."""
+    resolved = source.resolve()
+    for output in (path.resolve() for path in outputs):
+        if resolved.is_relative_to(output) or output.is_relative_to(resolved):
+            raise InputError(
+                f"data.source: {source} is, holds or lies in {output}, an output of the pipeline, "
+                "which DVC removes at will; put the source into a folder of its own."
+            )
+
+
+def check_slides(path: Path) -> None:
+    """Raise InputError if there is no slide map at `path`."""
+    if not path.is_file():
+        raise InputError(
+            f"data.slides: {path} is no file; expected a CSV with the columns id and slide (or "
+            "wsi). The project's own data/slides.csv, with a header and no row, says: unknown."
+        )

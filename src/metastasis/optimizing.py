@@ -4,7 +4,7 @@ On what they are trained, and for how long, `training` says.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,14 +12,13 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from metastasis.train_params import Optimizer, Schedule
+
 FINAL_RATE = 0.01  # of the learning rate, at the end of the cosine
 PLATEAU_FACTOR = 0.5  # of the learning rate, after
 PLATEAU_EPOCHS = 3  # epochs without a better validation
 
 MATRIX_RANK = 2
-
-Optimizer = Literal["muon", "adamw"]
-Schedule = Literal["cosine", "plateau", "constant"]
 
 
 class ConvolutionMuon(keras.optimizers.Muon):

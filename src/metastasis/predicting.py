@@ -1,24 +1,16 @@
 """Scores the test patches and writes the submission in the ids and order it is asked for."""
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from metastasis import deciding, files, scoring, shards, sources, tables
 from metastasis.errors import InputError
-from metastasis.params import Section
+from metastasis.predict_params import PredictParams
 
 NUM_NAMED = 3
 ROUND_THRESHOLD = 0.5  # network A's, whose notebook submitted labels
-
-
-class PredictParams(Section):
-    """What the submission's label column holds, also for patches that can't be scored."""
-
-    round: bool
-    bad_patches: Literal["share", "fail"]
 
 
 def predict(

@@ -8,13 +8,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from metastasis import deciding, models, shards, symmetries
+from metastasis import models, shards, symmetries
 
 BATCH_SIZE = 256
 
 
 def score(
-    model_path: Path, patches: shards.Patches, places: pd.DataFrame, tta: deciding.TestTime = "none"
+    model_path: Path,
+    patches: shards.Patches,
+    places: pd.DataFrame,
+    tta: symmetries.TestTime = "none",
 ) -> NDArray[np.float32]:
     """Return the logit of tumour for each patch at `places` (shard, row): (n,) float32.
 

@@ -5,16 +5,15 @@ Which patches belong together, `grouping` knows; how groups are dealt evenly, `d
 
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
 
 from metastasis import dealing, files, grouping, plotting, shards, tables
 from metastasis.errors import InputError
 from metastasis.grouping import Copies
-from metastasis.params import Section, Seed
+from metastasis.split_params import SplitParams
 from metastasis.tables import SPLITS
 
 LARGE_GROUP_SHARE = 0.2  # of all patches: above it a split can hardly be balanced
@@ -22,32 +21,6 @@ MAX_SIZE_ERROR, MAX_BALANCE_ERROR = 0.02, 0.01  # of all patches, of a split's: 
 MEASURES = (
     "id", "shard", "row", "std", "sha1", "perceptual_hash", "mean_red", "mean_green", "mean_blue",
 )  # fmt: skip
-
-Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class SplitParams(Section):
-    """The shares of validation and test, and what is kept whole; the rest trains."""
-
-    seed: Seed
-    validation: Share
-    test: Share
-    groups: Literal["slide", "stain", "patch"]
-    official: bool
-    folds: Annotated[int, Field(ge=2)] | None
-    fold: Annotated[int, Field(ge=0)]
-
-    @model_validator(mode="after")
-    def _leaves_training(self) -> "SplitParams":
-        if self.validation + self.test >= 1:
-            raise ValueError("validation and test together must leave a share for training")
-        return self
-
-    @model_validator(mode="after")
-    def _fold_is_there(self) -> "SplitParams":
-        if self.folds is not None and self.fold >= self.folds:
-            raise ValueError(f"fold must be below folds: 0 to {self.folds - 1}")
-        return self
 
 
 def split(

@@ -21,11 +21,13 @@ INTERRUPTED = 128 + signal.SIGINT  # a shell's exit code after Ctrl-C
 def run(main: Callable[..., None]) -> None:
     """Call `main` with the command line's arguments as paths.
 
-    An `InputError`, a lack of permission or of space ends the process with its message and exit
-    code 1, Ctrl-C with 130, without a traceback; any other error is a defect of ours and keeps its
-    traceback.
+    Nothing is called if the code isn't of the tree that the script lies in: DVC would record one
+    code and run another. An `InputError`, a lack of permission or of space ends the process with
+    its message and exit code 1, Ctrl-C with 130, without a traceback; any other error is a defect
+    of ours and keeps its traceback.
     """
     script = Path(sys.argv[0]).absolute()
+    _require_own_code(script)
     paths = [Path(argument) for argument in sys.argv[1:]]
     try:
         inspect.signature(main).bind(*paths)
@@ -44,6 +46,16 @@ def run(main: Callable[..., None]) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         sys.exit(f"{script.name}: {error.strerror}; free some space, and run the same again.")
+
+
+def _require_own_code(script: Path) -> None:
+    """End the process if this package lies in another tree than `script`."""
+    own, found = script.resolve().parents[1] / "src", Path(__file__).resolve().parents[1]
+    if found != own:
+        sys.exit(
+            f"{script.name}: the script is {script}, but the code it would run is {found}; "
+            f"expected {own}. Run `make setup` in {script.parents[1]}, and use its .venv."
+        )
 
 
 @contextmanager

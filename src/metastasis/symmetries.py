@@ -3,7 +3,7 @@
 Which one is applied to what, the callers decide.
 """
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 NUM_ELEMENTS = 8
+
+TestTime = Literal["none", "d4"]  # test-time augmentation: the mean over d4, or as it lies
 
 
 def turn(patches: NDArray[Scalar], element: int) -> NDArray[Scalar]:

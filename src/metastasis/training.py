@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
 
 import keras
 import numpy as np
@@ -16,7 +15,6 @@ import pandas as pd
 import tensorflow as tf
 from dvclive import Live
 from matplotlib.figure import Figure
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from sklearn.utils.class_weight import compute_class_weight
 
 from metastasis import (
@@ -36,8 +34,8 @@ from metastasis import (
     tables,
 )
 from metastasis.errors import InputError
-from metastasis.params import Section, Seed
 from metastasis.resuming import Row
+from metastasis.train_params import TrainParams
 
 STATE_FOLDER = Path(".state/train")  # in git's and DVC's ignore lists: no output of the stage
 
@@ -50,28 +48,6 @@ GROUP = models.Parts(
     norm=equivariance.GroupBatchNormalization,
 )
 PARTS = {"baseline": FUSED, "compact": FUSED, "p4m": GROUP}
-
-
-class TrainParams(Section):
-    """The network, its optimiser and its augmentation."""
-
-    seed: Seed
-    model: Literal["baseline", "compact", "p4m"]
-    epochs: PositiveInt
-    patience: PositiveInt
-    batch_size: Annotated[int, Field(ge=2)]
-    optimizer: optimizing.Optimizer
-    learning_rate: PositiveFloat
-    schedule: optimizing.Schedule
-    warmup_epochs: NonNegativeInt
-    weight_decay: NonNegativeFloat
-    average_decay: Annotated[float, Field(ge=0, lt=1)]
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    class_weights: Literal["none", "balanced"]
-    geometry: augmenting.Geometry
-    stain_jitter: Annotated[float, Field(ge=0, le=0.5)]
-    focus_jitter: Annotated[float, Field(ge=0, le=3)]
-    precision: devices.Precision
 
 
 def train(

@@ -5,19 +5,18 @@ How a rule is evaluated, `suites` knows; how images were read, `ingesting` knows
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
 
 from metastasis import files, gate_report, joins, plotting, rules, shards, sources, suites, tables
 from metastasis.errors import InputError
 from metastasis.gate_report import Findings
-from metastasis.params import Section, Seed
 from metastasis.rules import POOL_TABLES
 from metastasis.shards import Patches, Pool
 from metastasis.suites import Verdict
+from metastasis.validate_params import ValidateParams
 
 NUM_SAMPLES = 16  # patches of each class in the sample plot
 TABLE_NAMES = {
@@ -27,29 +26,9 @@ TABLE_NAMES = {
 }
 OFFICIAL_NAMES = {"valid": "validation"}  # PatchCamelyon's word: ours
 
-Share = Annotated[float, Field(ge=0, le=1)]
 QUARANTINE_COLUMNS = ("pool", "id", "label", "reason")
 
 Tables = dict[str, pd.DataFrame]
-
-
-class ValidateParams(Section):
-    """What the gate asks of the source, and what becomes of the patches that fall short."""
-
-    ids: Literal["sha1", "any"]
-    num_labels: Annotated[int, Field(ge=1)] | None
-    min_positive_share: Share
-    max_positive_share: Share
-    max_missing_share: Share
-    bad_patches: Literal["fail", "quarantine"]
-    outliers: Literal["keep", "quarantine"]
-    samples_seed: Seed
-
-    @model_validator(mode="after")
-    def _is_ordered(self) -> "ValidateParams":
-        if self.min_positive_share >= self.max_positive_share:
-            raise ValueError("min_positive_share must be below max_positive_share")
-        return self
 
 
 def validate(

@@ -1,0 +1,14 @@
+"""Makes a script of this folder run the code of its own tree, under the project's own settings.
+
+Every script imports it first. Its tree may be the workspace, a worktree, a copied folder, or what
+DVC lays out for a queued experiment, while the environment knows only the one it was installed for.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+from metastasis import settings  # of the tree that the line above names
+
+settings.apply()

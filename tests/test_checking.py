@@ -1,0 +1,104 @@
+"""Tests of `metastasis.checking`: what is wrong is named before anything is touched."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from metastasis import checking, models, train_params
+from metastasis.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the project's own params, its pipelines and an empty slide map."""
+    (tmp_path / "data").mkdir()
+    for name in ("params.yaml", "dvc.yaml", "data/dvc.yaml", "data/slides.csv"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def edit(tree: Path, section: str, **values: Any) -> None:  # noqa: ANN401  # YAML's own values
+    params = yaml.safe_load((tree / "params.yaml").read_text())
+    params[section] = params.get(section, {}) | values
+    (tree / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def check() -> None:
+    checking.check(
+        Path("params.yaml"),
+        pipeline_paths=[Path("dvc.yaml"), Path("data/dvc.yaml")],
+        checked_path=Path("data/checked.txt"),
+    )
+
+
+def test_what_is_written_is_the_same_for_other_params(tree: Path) -> None:
+    check()
+    first = (tree / "data/checked.txt").read_bytes()
+    edit(tree, "train", epochs=3)
+    check()
+    assert (tree / "data/checked.txt").read_bytes() == first
+
+
+def test_all_that_is_wrong_is_named_at_once_with_the_way_back(tree: Path) -> None:
+    edit(tree, "train", learning_rate=-1, epoch=3)
+    edit(tree, "split", fold=7)
+    edit(tree, "prdict")
+    with pytest.raises(InputError) as raised:
+        check()
+    for part in (
+        "train.learning_rate is -1: should be greater than 0",
+        "train.epoch is unknown. Did you mean 'epochs'?",
+        "fold must be 0 while folds is null",
+        "section 'prdict' is unknown. Did you mean 'predict'?",
+        "no output was touched",
+        "`git checkout params.yaml` takes it back",
+    ):
+        assert part in str(raised.value)
+    assert not (tree / "data/checked.txt").exists()
+
+
+@pytest.mark.parametrize("size", range(32, 98, 2))
+def test_a_crop_that_the_network_does_not_take_is_refused_as_the_network_would(
+    tree: Path, size: int
+) -> None:
+    edit(tree, "crop", size=size)
+    if size in train_params.RESIDUAL_SIZES:
+        models.build("compact", size)
+        check()
+    else:
+        with pytest.raises(InputError, match=r"need crop\.size 32, 48, 64, 80 or 96"):
+            models.build("compact", size)
+        with pytest.raises(InputError, match=f"crop.size is {size}: train.model compact takes 32,"):
+            check()
+
+
+def test_a_crop_of_any_size_is_right_for_the_baseline(tree: Path) -> None:
+    edit(tree, "crop", size=40)
+    edit(tree, "train", model="baseline")
+    check()
+
+
+def test_a_missing_slide_map_is_named(tree: Path) -> None:
+    edit(tree, "data", slides="none.csv")
+    with pytest.raises(InputError, match=r"data\.slides: none\.csv is no file; expected a CSV"):
+        check()
+
+
+@pytest.mark.parametrize("place", [".", "data", "data/patches", "data/patches/mine", "link"])
+def test_a_source_that_is_or_holds_or_lies_in_an_output_is_refused(tree: Path, place: str) -> None:
+    (tree / "data/patches/mine").mkdir(parents=True)
+    (tree / "link").symlink_to("data/patches")
+    edit(tree, "data", source=place)
+    with pytest.raises(InputError, match=r"is, holds or lies in .*, an output"):
+        check()
+
+
+def test_a_source_that_is_not_there_is_named(tree: Path) -> None:
+    edit(tree, "data", source="nowhere")
+    with pytest.raises(InputError, match=r"data\.source: nowhere does not exist; expected Kaggle"):
+        check()
