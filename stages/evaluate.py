@@ -16,6 +16,7 @@ def main(
     crops: Path,
     scores: Path,
     decision: Path,
+    evaluation: Path,
     metrics: Path,
     plots: Path,
 ) -> None:
@@ -27,6 +28,7 @@ def main(
         crops_folder=crops,
         scores_path=scores,
         decision_path=decision,
+        evaluation_path=evaluation,
         metrics_path=metrics,
         plots_folder=plots,
     )

@@ -15,6 +15,7 @@ def main(
     scores: Path,
     crops: Path,
     suspicious: Path,
+    attention: Path,
     metrics: Path,
     plots: Path,
 ) -> None:
@@ -24,6 +25,7 @@ def main(
         scores_path=scores,
         crops_folder=crops,
         suspicious_path=suspicious,
+        attention_path=attention,
         metrics_path=metrics,
         plots_folder=plots,
     )

@@ -15,6 +15,7 @@ def main(
     report: Path,
     metrics: Path,
     plots: Path,
+    verdicts: Path | None = None,  # a gate tried by hand needs none
 ) -> None:
     validating.validate(
         params.read("validate", validate_params.ValidateParams),
@@ -24,6 +25,7 @@ def main(
         manifest_path=manifest,
         quarantine_path=quarantine,
         report_path=report,
+        verdicts_path=verdicts,
         metrics_path=metrics,
         plots_folder=plots,
     )

@@ -13,7 +13,11 @@ from test_kaggle_zip import zipped
 from test_pcam_files import SIZES, pack, write_pcam
 
 ROOT = Path(__file__).parents[1]
-COPIED = ("dvc.yaml", "params.yaml", "stages", "src", ".dvc/config", ".dvcignore", ".gitignore")
+COPIED = (
+    "dvc.yaml", "params.yaml", "stages", "src", ".dvc/config", ".dvc/.gitignore", ".dvcignore",
+    ".gitignore", "models/.gitignore", "plots/.gitignore", "reports/.gitignore",
+    "metrics/train/.gitignore",
+)  # fmt: skip
 TINY = {
     "demo": {"num_slides": 15, "num_patches": 150, "num_test_slides": 3, "num_test_patches": 12},
     "train": {"epochs": 2, "batch_size": 16},

@@ -58,10 +58,11 @@ def evaluate(
         crops_folder=data / "crops",
         scores_path=out / "scores.csv",
         decision_path=out / "decision.json",
+        evaluation_path=out / "evaluation.json",
         metrics_path=out / "evaluate.json",
         plots_folder=out / "plots",
     )
-    numbers: dict[str, Any] = json.loads((out / "evaluate.json").read_text())
+    numbers: dict[str, Any] = json.loads((out / "evaluation.json").read_text())
     return numbers
 
 
@@ -124,7 +125,7 @@ def test_the_asked_sensitivity_is_reached_on_validation(data: Path, tmp_path: Pa
 def test_the_same_scores_give_the_same_bytes(data: Path, tmp_path: Path) -> None:
     evaluate(data, tmp_path / "a")
     evaluate(data, tmp_path / "b")
-    assert_same_bytes(tmp_path / "a", tmp_path / "b", 14)
+    assert_same_bytes(tmp_path / "a", tmp_path / "b", 15)
 
 
 def test_a_shared_slide_is_said(
@@ -185,6 +186,21 @@ def test_every_metric_lies_in_its_interval_over_slides(data: Path, tmp_path: Pat
             if interval["low"] is not None:
                 assert interval["low"] <= found[metric] <= interval["high"], metric
         assert ends["roc_auc"]["high"] - ends["roc_auc"]["low"] > 0.05
+
+
+def test_the_metrics_are_the_compared_numbers_of_the_evaluation_test_first(
+    data: Path, tmp_path: Path
+) -> None:
+    numbers = evaluate(data, tmp_path)
+    compared = json.loads((tmp_path / "evaluate.json").read_text())
+    assert list(compared) == ["test", "validation", "threshold", "slide_disjoint"]
+    for name in ("test", "validation"):
+        part = compared[name]
+        assert list(part)[:3] == ["roc_auc", "roc_auc_low", "roc_auc_high"]
+        ends = {part.pop(f"roc_auc_{end}"): end for end in ("low", "high")}
+        assert ends == {numbers[name]["interval"]["roc_auc"][end]: end for end in ends.values()}
+        assert part == {metric: numbers[name][metric] for metric in part}
+        assert len(part) == 6
 
 
 def test_one_unknown_slide_makes_intervals_over_patches(data: Path, tmp_path: Path) -> None:

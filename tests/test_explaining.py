@@ -41,10 +41,11 @@ def explain(folder: Path, out: Path, scores: pd.DataFrame) -> dict[str, Any]:
         scores_path=folder / "scores.csv",
         crops_folder=folder / "crops",
         suspicious_path=out / "suspicious.csv",
+        attention_path=out / "attention.json",
         metrics_path=out / "explain.json",
         plots_folder=out / "plots",
     )
-    numbers: dict[str, Any] = json.loads((out / "explain.json").read_text())
+    numbers: dict[str, Any] = json.loads((out / "attention.json").read_text())
     return numbers
 
 
@@ -69,8 +70,11 @@ def test_all_is_written_the_same_twice_and_the_table_can_be_looked_up(
     assert numbers["num_patches"] == 1
     assert numbers["num_suspicious"] == 4
     assert numbers["centre_area"] == 1  # of crops of 32 pixels
+    compared = json.loads((tmp_path / "a" / "explain.json").read_text())
+    assert list(compared) == ["occlusion_in_centre", "grad_cam_in_centre", "num_suspicious"]
+    assert compared == {name: numbers[name] for name in compared}
     explain(tmp_path, tmp_path / "b", scores)
-    assert_same_bytes(tmp_path / "a", tmp_path / "b", 7)
+    assert_same_bytes(tmp_path / "a", tmp_path / "b", 8)
     table = pd.read_csv(tmp_path / "a" / "suspicious.csv")
     assert list(table.columns) == ["id", "split", "slide", "label", "probability"]
     assert table["probability"].to_numpy() == pytest.approx([0.99, 0.2, 0.6, 0.45])

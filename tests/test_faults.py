@@ -1,8 +1,8 @@
 """Tests that the gate fails: faults are planted one by one, each caught by its own finding."""
 
-import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from faults import FAULTS, Fault, table
 from test_ingesting import ingest
@@ -65,7 +65,7 @@ def test_without_a_fault_no_finding_is_broken(source: Path, tmp_path: Path, ids:
 def test_every_rule_of_the_gate_has_its_fault(source: Path, tmp_path: Path) -> None:
     """Of rules that are twins, for another pool or table, one will do."""
     validate(source, tmp_path / "out", num_labels=20)
-    rules = json.loads((tmp_path / "out" / "validate.json").read_text())["rules"]
+    rules = pd.read_csv(tmp_path / "out" / "verdicts.csv")["rule"]
     caught = {fault.finding for fault in FAULTS}
     twins = {"test": "labelled", "slides": "labels", "submission": "labels"}
     for rule in rules:

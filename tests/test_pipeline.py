@@ -33,10 +33,6 @@ def names(entries: list[Any]) -> list[str]:
     return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
 
 
-def outputs(stage: dict[str, Any]) -> list[str]:
-    return [name for kind in ("outs", "metrics", "plots") for name in names(stage.get(kind, []))]
-
-
 CHECKED = "data/checked.txt"  # what orders the check before all others; none of them reads it
 
 
@@ -88,9 +84,17 @@ def test_the_command_names_its_inputs_and_then_its_outputs_and_nothing_else(name
     _, _, *paths = shlex.split(stage["cmd"])
     data = [dep for dep in names(stage["deps"]) if not is_code(dep) and dep != CHECKED]
     # DVCLive takes a folder, of which DVC wants the metrics and the plots by themselves.
-    outs = dict.fromkeys(re.sub(r"^(metrics/train)/.*", r"\1", out) for out in outputs(stage))
+    outs = dict.fromkeys(re.sub(r"^(metrics/train)/.*", r"\1", out) for out in names(stage["outs"]))
     assert paths[: len(data)] == data
     assert paths[len(data) :] == list(outs)
+
+
+def test_the_metrics_shown_are_all_that_is_in_git_and_nothing_else_is() -> None:
+    shown = yaml.safe_load((ROOT / "dvc.yaml").read_text())["metrics"]
+    outs = [out for stage in STAGES.values() for out in stage["outs"]]
+    with_options = [out for out in outs if isinstance(out, dict)]
+    assert sorted(names(with_options)) == sorted(shown)
+    assert all(options == {"cache": False} for out in with_options for options in out.values())
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -137,7 +137,7 @@ def test_a_source_that_asks_for_nothing_gets_a_header(
         shards.write_index(data / "crops", index.assign(pool="labelled"))
     predict(data)
     assert (data / "submission.csv").read_text() == "id,label\n"
-    assert json.loads((data / "predict.json").read_text())["num_patches"] == 0
+    assert json.loads((data / "predict.json").read_text())["num_predicted"] == 0
     assert "no test patches, or no sample_submission.csv" in capsys.readouterr().out
 
 
@@ -152,8 +152,7 @@ def test_a_bad_patch_gets_the_share_of_positives_in_training_and_is_told_of(
     assert labels[["p7", "p20"]].tolist() == sound[["p7", "p20"]].tolist()
     assert labels.index.tolist() == ["p7", "p3", "p20"]
     numbers = json.loads((data / "predict.json").read_text())
-    assert numbers["num_bad_patches"] == 1
-    assert numbers["slide_disjoint"] is False
+    assert numbers["num_bad"] == 1
     assert "warning: 1 of the patches to be predicted are bad (p3)" in capsys.readouterr().out
 
 

@@ -70,46 +70,30 @@ def part(start: int, num_slides: int | None) -> dict[str, Any]:
 
 
 def found() -> dict[str, dict[str, Any]]:
-    """The metrics of every stage, each number another."""
-    counted = ("num_patches", "num_slides", "num_groups")
+    """The numbers of every stage that the page tells of, each another."""
     return {
         "validate": {
-            "num_labelled_images": 40_001,
-            "num_test_images": 40_002,
             "num_patches": 40_003,
             "num_left_out": 40_004,
             "num_bad_test_patches": 40_005,
             "num_slides": 40_006,
             "num_without_slide": 40_007,
             "positive_share": 0.4567,
-            "rules": {
-                "a-met-rule": {"severity": "error", "verdict": "met", "num_unexpected": 0},
-                "a-loose-rule": {"severity": "warning", "verdict": "broken", "num_unexpected": 871},
-                "the-strict-rule": {"severity": "error", "verdict": "broken", "num_unexpected": 9},
-            },
         },
         "split": {
-            name: {key: 50_000 + 10 * row + n for n, key in enumerate(counted)}
-            | {"share": 0.51 + row / 100, "positive_share": 0.55 + row / 100}
-            for row, name in enumerate(("train", "validation", "test"))
-        }
-        | {
             "groups": "slide",
-            "official": False,
             "slide_disjoint": True,
             "leaks": {"num_slides": 61, "num_exact_copies": 62, "num_near_copies": 63},
             "num_exact_copies": 64,
             "num_near_copies": 65,
             "num_flat": 66,
-            "largest_group_share": 0.6789,
         },
         "train": {
-            "train": {"accuracy": 0.9101, "auc": 0.9102, "loss": 0.9103, "learning_rate": 2e-05},
-            "eval": {"accuracy": 0.9105, "auc": 0.9106, "loss": 0.9107},
+            "train": {"auc": 0.9102, "loss": 0.9103},
+            "eval": {"auc": 0.9106, "loss": 0.9107},
             "step": 17,
             "best_epoch": 16,
             "best_auc": 0.9108,
-            "slide_disjoint": True,
         },
         "evaluate": {
             "test": part(1000, 21),
@@ -131,6 +115,24 @@ def found() -> dict[str, dict[str, Any]]:
     }
 
 
+VERDICTS = (
+    ("a-met-rule", "error", "met", 0),
+    ("a-loose-rule", "warning", "broken", 871),
+    ("the-strict-rule", "error", "broken", 9),
+)
+
+
+def parts() -> pd.DataFrame:
+    """What `split` writes of each part, each number another."""
+    counted = ("num_patches", "num_slides", "num_groups", "largest_group")
+    rows = [
+        {"split": name, "share": 0.51 + row / 100, "positive_share": 0.55 + row / 100}
+        | {key: 50_000 + 10 * row + n for n, key in enumerate(counted)}
+        for row, name in enumerate(("train", "validation", "test"))
+    ]
+    return pd.DataFrame(rows)
+
+
 def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
     """Write all that the report reads, and return where."""
     folder.mkdir(parents=True)
@@ -141,12 +143,16 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
     params = {
         "data": {"source": "/somewhere/else/patches.zip"},
         "crop": {"size": 64},
+        "split": {"official": False},
         "train": {"model": "compact", "learning_rate": 0.0031},
         "evaluate": {"tta": "none", "sensitivity": None},
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     ids = [sha1(np.full((2, 2, 3), value, np.uint8)) for value in range(30)]
-    pd.DataFrame({"sha1": [*ids, None]}).to_parquet(folder / "inventory.parquet")
+    inventory = pd.DataFrame({"sha1": [*ids, None], "pool": ["labelled"] * 12 + ["test"] * 19})
+    inventory.to_parquet(folder / "inventory.parquet")
+    verdicts = pd.DataFrame(VERDICTS, columns=["rule", "severity", "verdict", "count"])
+    verdicts.assign(examples="").to_csv(folder / "verdicts.csv", index=False)
     rows = pd.DataFrame({"id": ids, "label": 1, "slide": "NA"})
     rows.assign(split="test").to_csv(folder / "split.csv", index=False)
     rows.assign(split="test", probability=np.linspace(0.01, 0.3, 30)).to_csv(
@@ -159,6 +165,8 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
                 str(folder / stage / f"{name}.png"),
                 np.full((30, 400 + 200 * row, 3), 200, np.uint8),
             )
+    held = [name in metrics["evaluate"] or name == "train" for name in parts()["split"]]
+    parts()[held].to_csv(folder / "split" / "parts.csv", index=False)
     for column in ("slide", "stain"):
         table = pd.DataFrame(
             {
@@ -179,6 +187,7 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
         suspicious_path=folder / "suspicious.csv",
         decision_path=folder / "decision.json",
         model_path=folder / "model.keras",
+        verdicts_path=folder / "verdicts.csv",
         metrics_paths={name: folder / f"{name}.json" for name in metrics},
         plots_folders={name: folder / name for name in FIGURES},
     )
@@ -202,11 +211,11 @@ def words(folder: Path, metrics: dict[str, dict[str, Any]]) -> tuple[str, str]:
 
 
 def leaves(value: object) -> Iterator[float]:
-    """Every number of JSON, but for counts of met rules, which are 0."""
+    """Every number of JSON."""
     if isinstance(value, dict):
         for item in value.values():
             yield from leaves(item)
-    elif isinstance(value, int | float) and not isinstance(value, bool) and value:
+    elif isinstance(value, int | float) and not isinstance(value, bool):
         yield value
 
 
@@ -222,7 +231,9 @@ def test_the_same_inputs_give_the_same_bytes_wherever_they_lie(tmp_path: Path) -
 
 def test_every_number_that_the_stages_wrote_is_shown(tmp_path: Path) -> None:
     page, _ = words(tmp_path, found())
-    expected = [reporting.shown(number) for number in leaves(found())]
+    beside = [{"counts": VERDICTS[1][3], "images": 31}, *parts().to_dict("records")]
+    numbers = [*leaves(found()), *(number for row in beside for number in leaves(row))]
+    expected = [reporting.shown(number) for number in numbers]
     assert len(expected) > 130
     assert len(set(expected)) > 120
     assert [number for number in expected if number not in page] == []
@@ -270,8 +281,7 @@ def test_few_slides_are_warned_of(tmp_path: Path, place: int) -> None:
 @pytest.mark.parametrize("place", [0, 1], ids=["page", "card"])
 def test_without_a_test_part_validation_is_told_with_a_warning(tmp_path: Path, place: int) -> None:
     metrics = found()
-    for name in ("evaluate", "split"):
-        del metrics[name]["test"]
+    del metrics["evaluate"]["test"]
     text = words(tmp_path, metrics)[place]
     assert "Validation AUC 0.2000" in text
     assert "There is no test part" in text
@@ -320,7 +330,10 @@ def test_hashes_change_with_pixels_split_and_model(tmp_path: Path) -> None:
     inputs = write(tmp_path / "inputs", found())
     page, card = made(tmp_path, inputs)
     for path, change in (
-        (inputs.inventory_path, lambda path: pd.DataFrame({"sha1": ["a"] * 31}).to_parquet(path)),
+        (
+            inputs.inventory_path,
+            lambda path: pd.DataFrame({"sha1": ["a"] * 31, "pool": "test"}).to_parquet(path),
+        ),
         (inputs.split_path, lambda path: path.write_text("id,label,slide,split\n")),
         (inputs.model_path, lambda path: path.write_bytes(b"another model")),
     ):

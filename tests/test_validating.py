@@ -32,6 +32,7 @@ def validate(source: Path, out: Path, **changes: object) -> pd.DataFrame:
         metrics_path=out / "validate.json",
         plots_folder=out / "plots",
         report_path=out / "validate.html",
+        verdicts_path=out / "verdicts.csv",
     )
     return pd.read_csv(out / "manifest.csv", dtype="str")
 
@@ -43,8 +44,8 @@ def quarantine(out: Path) -> dict[str, str]:
 
 
 def verdicts(out: Path) -> dict[str, Any]:
-    metrics = json.loads((out / "validate.json").read_text())
-    return {name: rule["verdict"] for name, rule in metrics["rules"].items()}
+    table = pd.read_csv(out / "verdicts.csv")
+    return dict(zip(table["rule"], table["verdict"], strict=True))
 
 
 def paths(source: Path) -> list[Path]:
@@ -72,7 +73,13 @@ def test_the_same_source_gives_the_same_bytes(source: Path, tmp_path: Path) -> N
     cut(paths(source)[0])
     for out in (tmp_path / "a", tmp_path / "b"):
         validate(source, out, bad_patches="quarantine")
-    for name in ("manifest.csv", "quarantine.csv", "validate.json", "validate.html"):
+    for name in (
+        "manifest.csv",
+        "quarantine.csv",
+        "validate.json",
+        "validate.html",
+        "verdicts.csv",
+    ):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 
 

@@ -31,9 +31,11 @@ MEASURED = ("label", "probability", "logit")
 MEASURED_BY = ("roc_auc", "accuracy")  # slide and stain
 NUM_NAMED = 3
 UNCALIBRATED = ("nll", "brier", "calibration_error")  # what the temperature changes
+# What a reviewer compares, in this order, beside the AUC with its interval; the rest is beside it.
+COMPARED = ("accuracy", "sensitivity", "specificity", "average_precision", "calibration_error")
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     params: EvaluateParams,
     *,
     model_path: Path,
@@ -42,12 +44,15 @@ def evaluate(
     crops_folder: Path,
     scores_path: Path,
     decision_path: Path,
+    evaluation_path: Path,
     metrics_path: Path,
     plots_folder: Path,
 ) -> None:
-    """Write the scores, the decision, the metrics and the plots of validation and test.
+    """Write the scores, the decision, the numbers and the plots of validation and test.
 
-    An official split may have no test part: then validation alone is reported.
+    The evaluation holds every number with its interval, the metrics the few that are compared from
+    one experiment to another. An official split may have no test part: then validation alone is
+    reported.
 
     Raises:
         InputError: the network gives no number for a patch, or validation is of one class.
@@ -76,12 +81,10 @@ def evaluate(
     parts = {str(name): part for name, part in scores.groupby("split")}
     numbers = {name: _numbers(part, decision) for name, part in parts.items()}
     slide_disjoint = tables.is_slide_disjoint(table)
-    facts = {
-        "threshold": decision.threshold,
-        "temperature": decision.temperature,
-        "slide_disjoint": slide_disjoint,
-    }
-    files.write_json(metrics_path, numbers | facts)
+    facts = {"threshold": decision.threshold, "slide_disjoint": slide_disjoint}
+    files.write_json(evaluation_path, numbers | facts | {"temperature": decision.temperature})
+    compared = {name: _compared(numbers[name]) for name in sorted(numbers)}  # test first
+    files.write_metrics(metrics_path, compared | facts)
     by = {name: _by(scores, name, decision) for name in ("slide", "stain")}
     for name, rows in by.items():
         files.write_csv(plots_folder / f"{name}s.csv", rows)
@@ -118,6 +121,12 @@ def _numbers(part: pd.DataFrame, decision: deciding.Decision) -> dict[str, Any]:
         "interval": _intervals(part, decision, groups) | {"over": unit},
         "uncalibrated": {name: uncalibrated[name] for name in UNCALIBRATED},
     }
+
+
+def _compared(found: dict[str, Any]) -> dict[str, float | None]:
+    """Return the metrics of a part that are compared."""
+    ends = {f"roc_auc_{end}": found["interval"]["roc_auc"][end] for end in ("low", "high")}
+    return {"roc_auc": found["roc_auc"]} | ends | {name: found[name] for name in COMPARED}
 
 
 def _measured(part: pd.DataFrame, decision: deciding.Decision) -> dict[str, float]:

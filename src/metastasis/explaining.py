@@ -30,6 +30,8 @@ NUM_DRAWN = 3  # patches of each outcome whose attention is drawn
 CAPTION = ["id", "slide", "label", "probability"]
 NUM_UNTRAINED = 5  # networks of random weights
 SEED = 0  # of the patches measured and drawn
+# What a reviewer compares; the rest stands beside it.
+COMPARED = ("occlusion_in_centre", "grad_cam_in_centre", "num_suspicious")
 
 # True label and call of each outcome, in the order they are drawn.
 OUTCOMES = {
@@ -47,6 +49,7 @@ def explain(
     scores_path: Path,
     crops_folder: Path,
     suspicious_path: Path,
+    attention_path: Path,
     metrics_path: Path,
     plots_folder: Path,
 ) -> None:
@@ -73,7 +76,9 @@ def explain(
 
     model = keras.saving.load_model(model_path)
     measured = measure_attention(model, _pixels(patches, _positives(part)))
-    files.write_json(metrics_path, measured | {"num_suspicious": len(suspicious)})
+    found = measured | {"num_suspicious": len(suspicious)}
+    files.write_json(attention_path, found)
+    files.write_metrics(metrics_path, {name: found[name] for name in COMPARED})
     figure = _attention_figure(model, part, patches)
     plotting.save(figure, plots_folder / "attention.png")
     print(

@@ -23,9 +23,21 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     Raises:
         ValueError: a float is NaN or infinite, which JSON can't hold: write None for "not defined".
     """
+    _write_json(path, content, is_sorted=True)
+
+
+def write_metrics(path: Path, content: dict[str, Any]) -> None:
+    """Write what DVC shows of a stage as `write_json` does, but in the order given.
+
+    It is the order of the columns of `dvc exp show`.
+    """
+    _write_json(path, content, is_sorted=False)
+
+
+def _write_json(path: Path, content: dict[str, Any], *, is_sorted: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_rounded(content), indent=2, sort_keys=True, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    text = json.dumps(_rounded(content), indent=2, sort_keys=is_sorted, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -48,19 +48,16 @@ def predict(
         decision = deciding.read(decision_path)  # scored as validation was
         logits = scoring.score(model_path, patches, places, decision.tta)
         probabilities[~is_bad] = decision.probabilities(logits)
-    is_positive = probabilities >= ROUND_THRESHOLD
     numbers = {
-        "num_patches": len(ids),
-        "num_bad_patches": int(is_bad.sum()),
-        "slide_disjoint": tables.is_slide_disjoint(split),
+        "num_predicted": len(ids),
+        "num_bad": int(is_bad.sum()),
         "mean_probability": float(probabilities.mean()) if len(ids) else None,
-        "positive_share": float(is_positive.mean()) if len(ids) else None,
     }
-    labels = is_positive.astype(np.int64) if params.round else probabilities
+    labels = (probabilities >= ROUND_THRESHOLD).astype(np.int64) if params.round else probabilities
     # All digits: what rounds to 1 has lost its rank.
     digits = [f"{label:.17g}" for label in labels]
     files.write_csv(submission_path, pd.DataFrame({"id": ids, "label": digits}))
-    files.write_json(metrics_path, numbers)
+    files.write_metrics(metrics_path, numbers)
     print(f"predict: {len(ids):,} patches, written to {submission_path}")
     if not len(ids):
         print(f"predict: the source has no test patches, or no {sources.SUBMISSION_NAME}")

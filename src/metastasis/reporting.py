@@ -80,7 +80,10 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where the stages left what is told here; metrics and plots by the stage's name."""
+    """Where the stages left what is told here; numbers and plots by the stage's name.
+
+    The numbers are a stage's metrics, or where it wrote more than is compared, those.
+    """
 
     params_path: Path
     inventory_path: Path
@@ -88,6 +91,7 @@ class Inputs:
     suspicious_path: Path
     decision_path: Path
     model_path: Path
+    verdicts_path: Path
     metrics_paths: Mapping[str, Path]
     plots_folders: Mapping[str, Path]
 
@@ -182,8 +186,8 @@ def _gather(inputs: Inputs) -> dict[str, Any]:
         "warnings": warnings(evaluation),
         "reported": part,
         "metrics": metrics,
-        "rules": _rules(metrics["validate"]["rules"]),
-        "parts": [name for name in tables.SPLITS if name in metrics["split"]],
+        "rules": _rules(pd.read_csv(inputs.verdicts_path, keep_default_na=False)),
+        "parts": _records(pd.read_csv(inputs.plots_folders["split"] / "parts.csv")),
         "measured": _measured(evaluation),
         "decision": _json(inputs.decision_path),
         "pictures": {name: _pictures(path, name) for name, path in inputs.plots_folders.items()},
@@ -204,16 +208,19 @@ def _json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _rules(rules: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _rules(verdicts: pd.DataFrame) -> dict[str, Any]:
     """The gate's rules: the broken ones, errors first, and the others; how many of each."""
-    broken = {name: rule for name, rule in rules.items() if rule["verdict"] != "met"}
-    order = sorted(broken, key=lambda name: (SEVERITIES.index(broken[name]["severity"]), name))
+    is_met = verdicts["verdict"] == "met"
+    order = sorted(
+        _records(verdicts[~is_met]),
+        key=lambda rule: (SEVERITIES.index(rule["severity"]), rule["rule"]),
+    )
     return {
-        "broken": {name: broken[name] for name in order},
-        "met": {name: rule for name, rule in sorted(rules.items()) if name not in broken},
+        "num_rules": len(verdicts),
+        "broken": order,
+        "met": sorted(verdicts.loc[is_met, "rule"]),
         "num_broken": {
-            severity: sum(rule["severity"] == severity for rule in broken.values())
-            for severity in SEVERITIES
+            severity: sum(rule["severity"] == severity for rule in order) for severity in SEVERITIES
         },
     }
 
@@ -293,10 +300,12 @@ def _without_folder(value: Any) -> Any:  # noqa: ANN401  # YAML's own values
 
 def _data(inventory_path: Path, split_path: Path) -> dict[str, Any]:
     """How many images there are, and hashes that say whether others had the same."""
-    inventory = pd.read_parquet(inventory_path, columns=["sha1"])
+    inventory = pd.read_parquet(inventory_path, columns=["pool", "sha1"])
     sums = inventory["sha1"].dropna().sort_values()
     return {
         "num_images": len(inventory),
+        "num_labelled": int((inventory["pool"] == "labelled").sum()),
+        "num_test": int((inventory["pool"] == "test").sum()),
         "pixels_hash": hashlib.sha256("\n".join(sums).encode()).hexdigest(),
         "split_hash": _hash(split_path),
     }

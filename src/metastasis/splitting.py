@@ -45,8 +45,9 @@ def split(
     copies = grouping.find_copies(table, shards.read(shards_folder))
     table["group"] = _group(params, table, copies)
     table = _take_official(table) if params.official else assign(params, table)
-    metrics = describe(table, copies) | {"groups": params.groups, "official": params.official}
-    files.write_json(metrics_path, metrics)
+    metrics = describe(table, copies)
+    files.write_metrics(metrics_path, {"groups": params.groups} | _compared(metrics))
+    files.write_csv(plots_folder / "parts.csv", _described(table, metrics))
     _tell(params, metrics)
     files.write_csv(split_path, table[["id", "label", "slide", "group", "split", "fold"]])
     _plot(table, copies, plots_folder)
@@ -150,6 +151,26 @@ def describe(table: pd.DataFrame, copies: Copies) -> dict[str, Any]:
         "largest_group_share": float(table["group"].value_counts().iloc[0] / len(table)),
         "slide_disjoint": tables.is_slide_disjoint(table),
     }
+
+
+def _compared(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return what is compared from one split to another, in the order it is shown."""
+    whole = ("slide_disjoint", "leaks", "num_exact_copies", "num_near_copies", "num_flat")
+    parts = {
+        name: {key: metrics[name][key] for key in ("num_patches", "num_slides", "positive_share")}
+        for name in reversed(SPLITS)
+        if name in metrics
+    }
+    return {name: metrics[name] for name in whole} | parts
+
+
+def _described(table: pd.DataFrame, metrics: dict[str, Any]) -> pd.DataFrame:
+    """Return a row for each part: its counts, its shares and the patches of its largest group."""
+    rows = [
+        {"split": name, **metrics[name], "largest_group": int(part["group"].value_counts().iloc[0])}
+        for name, part in _parts(table).items()
+    ]
+    return pd.DataFrame(rows)
 
 
 def _parts(table: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -38,6 +39,8 @@ from metastasis.resuming import Row
 from metastasis.train_params import TrainParams
 
 STATE_FOLDER = Path(".state/train")  # in git's and DVC's ignore lists: no output of the stage
+
+COMPARED = ("auc", "loss")  # of the metrics logged; DVCLive's tables hold all, epoch by epoch
 
 LIVE = {"dvcyaml": False, "save_dvc_exp": False, "report": None}  # DVC's own stages do all that
 
@@ -96,14 +99,18 @@ def train(
         with _telling_how_to_go_on():
             state = fitting.fit(network, feed, monitor, plan, live=live, state_path=state_path)
         best = fitting.best_epoch(state.history)
-        live.summary["best_epoch"] = best + 1
-        live.summary["best_auc"] = state.history[best]["eval/auc"]
-        live.summary["slide_disjoint"] = tables.is_slide_disjoint(table)
+        live.summary = _compared(live.summary, state.history[best]["eval/auc"], best + 1)
         live.make_summary()
         network.set_weights(state.best)
         saving.save(models.to_plain(network, params.model), model_path)
         plotting.save(_history_figure(state.history), plots_folder / "history.png")
         state_path.unlink()
+
+
+def _compared(latest: dict[str, Any], best_auc: float, best_epoch: int) -> dict[str, Any]:
+    """Return what a reviewer compares: the best epoch, and where the last one ended."""
+    ends = {part: {name: latest[part][name] for name in COMPARED} for part in ("train", "eval")}
+    return {"best_auc": best_auc, "best_epoch": best_epoch} | ends
 
 
 @contextmanager

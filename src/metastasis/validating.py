@@ -27,11 +27,12 @@ TABLE_NAMES = {
 OFFICIAL_NAMES = {"valid": "validation"}  # PatchCamelyon's word: ours
 
 QUARANTINE_COLUMNS = ("pool", "id", "label", "reason")
+VERDICT_COLUMNS = ("rule", "severity", "verdict", "count", "examples")
 
 Tables = dict[str, pd.DataFrame]
 
 
-def validate(
+def validate(  # noqa: PLR0913  # a path for each thing that is written
     params: ValidateParams,
     *,
     tables_folder: Path,
@@ -42,11 +43,13 @@ def validate(
     metrics_path: Path,
     plots_folder: Path,
     report_path: Path,
+    verdicts_path: Path | None = None,
 ) -> None:
     """Hold the source against every rule; write the manifest and the quarantine if it passes.
 
     The manifest has the columns id, label, slide and official (split); the quarantine pool, id,
-    label and reason. Metrics and report are written either way.
+    label and reason; the verdicts `VERDICT_COLUMNS`, a row for each rule. Metrics, report and, if
+    there is a path for them, verdicts are written either way.
 
     Raises:
         InputError: a rule stops the run; the message names rule, count, examples and the report.
@@ -58,7 +61,9 @@ def validate(
     quarantine = _quarantine([] if stopping else verdicts, found.get("labels"))
     manifest = None if stopping else _manifest(found, quarantine)
 
-    files.write_json(metrics_path, _metrics(verdicts, inventory, manifest, quarantine))
+    files.write_metrics(metrics_path, _metrics(verdicts, manifest, quarantine))
+    if verdicts_path is not None:
+        files.write_csv(verdicts_path, _verdicts(verdicts))
     labelled = _labelled(inventory, found) if found else pd.DataFrame()
     findings = Findings(
         params.model_dump(), verdicts, inventory, patches, labelled, quarantine, manifest
@@ -217,32 +222,37 @@ def _check_rest(manifest: pd.DataFrame, report_path: Path) -> None:
 
 def _metrics(
     verdicts: Sequence[Verdict],
-    inventory: pd.DataFrame,
     manifest: pd.DataFrame | None,
     quarantine: pd.DataFrame,
 ) -> dict[str, Any]:
-    pools = inventory["pool"].value_counts()
-    metrics: dict[str, Any] = {
-        "num_labelled_images": int(pools.get("labelled", 0)),
-        "num_test_images": int(pools.get("test", 0)),
-        "rules": {
-            verdict.rule.name: {
-                "severity": verdict.rule.severity,
-                "verdict": "met" if verdict.is_met else "broken",
-                "num_unexpected": len(verdict.rows),
-            }
-            for verdict in verdicts
-        },
-    }
+    """Return what is compared from one data set to another, in the order it is shown."""
+    metrics: dict[str, Any] = {}
     if manifest is not None:
-        metrics["num_patches"] = len(manifest)
-        metrics["num_left_out"] = int((quarantine["pool"] == "labelled").sum())
-        metrics["num_bad_test_patches"] = int((quarantine["pool"] == "test").sum())
-        metrics["num_slides"] = int(manifest["slide"].nunique())
-        metrics["num_without_slide"] = int(manifest["slide"].isna().sum())
         share = float((manifest["label"] == "1").mean()) if len(manifest) else None
-        metrics["positive_share"] = share
-    return metrics
+        metrics = {
+            "num_patches": len(manifest),
+            "num_left_out": int((quarantine["pool"] == "labelled").sum()),
+            "num_bad_test_patches": int((quarantine["pool"] == "test").sum()),
+            "num_slides": int(manifest["slide"].nunique()),
+            "num_without_slide": int(manifest["slide"].isna().sum()),
+            "positive_share": share,
+        }
+    broken = [verdict.rule.severity for verdict in verdicts if not verdict.is_met]
+    return metrics | {"num_errors": broken.count("error"), "num_warnings": broken.count("warning")}
+
+
+def _verdicts(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    rows = [
+        (
+            verdict.rule.name,
+            verdict.rule.severity,
+            "met" if verdict.is_met else "broken",
+            len(verdict.rows),
+            "; ".join(verdict.examples),
+        )
+        for verdict in verdicts
+    ]
+    return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
 
 
 def _sentence(verdict: Verdict) -> str:
