@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone: what it needs is installed first.
 .DEFAULT_GOAL := help
-.PHONY: help setup kaggle pcam check repro compare test test-quick test-slow lint format bench clean
+.PHONY: help setup kaggle pcam check repro compare experiments test test-quick test-slow lint format bench clean
 
 # A uv on PATH is used; without one the project makes itself a private one.
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
@@ -10,6 +10,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # TensorFlow starts 5 s slower, every time, where its bytecode isn't compiled.
 export UV_COMPILE_BYTECODE := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+# Columns of `dvc exp show` that fit a screen: what an experiment gave, and which params differ.
+SHOWN := Experiment|State|test.roc_auc|validation.roc_auc$$
+SECTIONS := (data|demo|validate|split|crop|train|evaluate|predict)[.](?!auc|loss)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +42,11 @@ repro: setup ## run what changed of the pipeline, from the source to the submiss
 	dvc repro
 
 compare: setup ## does this model, or HEAD's, beat BASE's? make compare BASE=main [HEAD=branch]
+	@test -n "$(BASE)" || { echo 'usage: make compare BASE=main [HEAD=branch]' >&2; exit 2; }
 	@python -m metastasis compare "$(BASE)" $(if $(HEAD),"$(HEAD)")
+
+experiments: setup ## AUC on validation and test of each experiment, and the params that differ
+	@dvc exp show --no-pager --only-changed --drop '(?!$(SHOWN)|$(SECTIONS))'
 
 test: setup ## the quick tests and the whole pipeline once on a tiny demo
 	pytest -n auto --dist loadfile -m "not slow"

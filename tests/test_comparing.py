@@ -110,6 +110,14 @@ def test_a_model_named_twice_counts_once() -> None:
     assert comparing.compare(six[:3] * 5, six[3:] * 5) == comparing.compare(six[:3], six[3:])
 
 
+def test_areas_come_in_the_order_in_which_models_are_named() -> None:
+    best, worst, middle = models(2.6, 1.3, 1.9)
+    found = comparing.compare([best, worst, middle], [middle, best, middle, worst])
+    first, second, third = found.base
+    assert first > third > second
+    assert found.head == (third, first, second)
+
+
 def test_how_models_of_a_side_scatter_widens_the_interval() -> None:
     """A head whose models differ widely shows less than one of equal mean whose models agree."""
     base = models(2.6, 2.6, 2.6)

@@ -215,7 +215,7 @@ def test_the_page_can_be_read_by_anyone(good_page: Page) -> None:
 
 def test_good_data_passes_in_one_sentence(good_page: Page) -> None:
     assert (
-        "✓ Passed. 20 patches pass and 0 are left out; 0 errors and 0 warnings broken, "
+        "✓ Passed. 20 patches pass and 0 are left out; 0 errors, 0 warnings; "
         f"{len(RULES)} of {len(RULES)} rules met." in good_page.text
     )
     assert "Every rule is met." in good_page.text
@@ -227,7 +227,7 @@ def test_a_stopped_run_says_so_and_by_which_rules(bare: Findings) -> None:
     size = broken("labelled-image-size", (IDS[0], "50x96"))
     text = page(stopped(bare, size, broken("labelled-patch-white", (IDS[1], "240")))).text
     assert (
-        "✕ Stopped. No patch passes and none is left out; 1 error and 1 warning broken, "
+        "✕ Stopped. No patch passes and none is left out; 1 error, 1 warning; "
         f"{len(RULES) - 2} of {len(RULES)} rules met. Stopped by labelled-image-size ." in text
     )
     assert "Data gate: stopped" in text
@@ -308,6 +308,15 @@ def test_a_contact_sheet_shows_the_patches_that_broke_the_rule(
     assert "1 patch without pixels to show: lost gone" in sheet
 
 
+def test_a_contact_sheet_shows_the_class_of_each_labelled_patch(findings: Findings) -> None:
+    white = broken("labelled-patch-white", (IDS[4], "240"), (IDS[7], "241"))
+    of_test = broken("test-patch-white", (IDS[21], "242"))
+    text = page(without(findings, [], white, of_test)).text
+    assert f"{IDS[4][:8]}… mean 240, tumour {IDS[7][:8]}… mean 241, no tumour" in text
+    assert f"1 patch: {IDS[21][:8]}… mean 242 " in f"{text} "
+    assert "mean 242, " not in text
+
+
 def test_a_contact_sheet_of_test_patches_takes_them_from_their_pool(bare: Findings) -> None:
     flat = broken("test-patch-flat", (IDS[21], "1.5"), (IDS[2], "2"))
     twin = bare.patches.index[:1].assign(id=IDS[21])  # an id may stand in both pools
@@ -358,7 +367,7 @@ def test_unreadable_tables_leave_a_page(findings: Findings) -> None:
     verdict = broken("labels-encoding", ("", "byte 7 is not UTF-8"))
     unread = replace(findings, verdicts=[verdict], labelled=pd.DataFrame(), manifest=None)
     text = page(unread).text
-    assert "1 error and 0 warnings broken, 0 of 1 rule met. Stopped by labels-encoding" in text
+    assert "1 error, 0 warnings; 0 of 1 rule met. Stopped by labels-encoding" in text
     assert "labelled images 20 test images 4 The run is stopped" in text
     assert "There is no usable patch with a label of 0 or 1." in text
     assert "The run stopped before the images were looked at for outliers." in text

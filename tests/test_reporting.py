@@ -302,7 +302,7 @@ def test_what_is_not_defined_is_said(tmp_path: Path) -> None:
 
 def test_broken_rules_stand_first_to_last_by_severity(tmp_path: Path) -> None:
     page, _ = words(tmp_path, found())
-    assert "3 rules were held against the data: 1 met, 1 error and 1 warning broken." in page
+    assert "3 rules were held against the data: 1 met, 1 error and 1 warning." in page
     assert "the-strict-rule ✕ error 9 a-loose-rule ! warning 871 1 rule that is met a-met" in page
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simulating
+import yaml
 
 from metastasis import __main__, files, revisions
 from metastasis.errors import InputError
@@ -73,8 +74,10 @@ def test_ids_and_slides_are_text_and_an_empty_slide_is_unknown(scores: Path) -> 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("id,split,label,logit\na,test,1,0\n", "have the columns id, split, label, logit; expect"),
-        ("", "are no CSV: No columns to parse"),
+        (
+            "id,split,label,slide,logit\na,test,1,x,0\nb,test,1,x,0,0\n",
+            "are cut or damaged: a row doesn't fit",
+        ),
         ("id,split,label,slide,logit\na,test,2,x,0\n", "hold something else than labels 0"),
         ("id,split,label,slide,logit\na,test,1,x,high\n", "hold something else than labels 0"),
     ],
@@ -85,6 +88,43 @@ def test_a_file_that_holds_no_scores_is_refused_with_what_to_do(
     (scores / "other.csv").write_text(content)
     with pytest.raises(InputError, match=rf"the scores of other\.csv {message}.*dvc repro --force"):
         revisions.read("other.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "first_line"),
+    [
+        (b"id,split,label,logit\na,test,1,0\n", "'id,split,label,logit'"),
+        (b"data:\n  source: data/demo, or\n    another: one\n", "'data:'"),
+        (b"", "''"),
+        (b"PK\x03\x04\x00\xff\xfe", "'no text'"),
+        (b"\xff\xfei\x00d\x00", "'no text'"),
+        (b"x" * 10_000, f"'{'x' * 60}'"),
+    ],
+)
+def test_any_other_file_is_named_with_its_first_line_and_what_was_expected(
+    scores: Path, content: bytes, first_line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (scores / "params.yaml").write_bytes(content)
+    assert __main__.main(["compare", "params.yaml"]) == 2
+    assert capsys.readouterr().err == (
+        f"compare: params.yaml holds no scores: its first line is {first_line}; expected a CSV "
+        "with the columns id, split, label, slide, logit, as evaluate writes it to "
+        "data/scores.csv. Name such a file, or a commit, branch or tag.\n"
+    )
+
+
+@pytest.mark.usefixtures("scores")
+def test_blanks_around_a_name_are_no_part_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["compare", "good.csv, bad.csv", "good.csv"]) == 0
+    assert "| base | 2 |" in capsys.readouterr().out
+
+
+def test_make_compare_without_a_base_gives_its_usage() -> None:
+    command = ["make", "compare", "SYNCED=", "UV=uv"]  # as if the environment were installed
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("usage: make compare BASE=main [HEAD=branch]\n")
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.usefixtures("scores")
@@ -127,9 +167,14 @@ def test_two_revisions_are_compared_by_what_dvc_has_of_them(tmp_path: Path) -> N
     run(tmp_path, "git", "commit", "--quiet", "--allow-empty", "--message", "empty")
     run(tmp_path, "git", "tag", "empty")
     run(tmp_path, "dvc", "init", "--quiet")
-    for name, apart in (("good", 2.6), ("bad", 1.8)):
-        write(tmp_path / "data/scores.csv", apart)
-        assert run(tmp_path, "dvc", "add", "--quiet", "data/scores.csv").returncode == 0
+    stage = {"cmd": "cp drawn.csv data/scores.csv", "deps": ["drawn.csv"]}
+    stages = {"evaluate": stage | {"outs": ["data/scores.csv"]}}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    (tmp_path / "data").mkdir()
+    for name, apart in (("never-run", 1.0), ("good", 2.6), ("bad", 1.8)):
+        write(tmp_path / "drawn.csv", apart)
+        if name != "never-run":
+            assert run(tmp_path, "dvc", "repro", "--quiet").returncode == 0
         run(tmp_path, "git", "add", "--all")
         run(tmp_path, "git", "commit", "--quiet", "--message", name)
         run(tmp_path, "git", "tag", name)
@@ -147,12 +192,22 @@ def test_two_revisions_are_compared_by_what_dvc_has_of_them(tmp_path: Path) -> N
 
     for names, message in (
         ("goood", "goood is neither a file nor a revision (unknown Git revision 'goood')"),
-        ("empty", "empty has no data/scores.csv; expected what evaluate writes"),
+        ("never-run", "never-run has no dvc.lock, which says what its run gave. Check never-run o"),
+        ("empty", "empty has no dvc.lock, which says what its run gave. Check empty out, run `dvc"),
     ):
         missing = compare(tmp_path, names)
         assert missing.returncode == 2
         assert message in missing.stderr
         assert "Traceback" not in missing.stderr
+    lock = (tmp_path / "dvc.lock").read_text()
+    run(tmp_path, "git", "rm", "--quiet", "dvc.lock")
+    run(tmp_path, "git", "commit", "--quiet", "--message", "without what the run gave")
+    (tmp_path / "dvc.lock").write_text(lock)  # as it stands after `dvc repro`
+    fresh = compare(tmp_path, "HEAD")
+    assert fresh.returncode == 2
+    assert "HEAD has no dvc.lock, which says what its run gave. It stands here unc" in fresh.stderr
+    assert "commit it" in fresh.stderr
+    assert "run `dvc repro`" not in fresh.stderr
     run(tmp_path, "git", "clone", "--quiet", ".", "clone")
     lost = compare(tmp_path / "clone", "good", "bad")
     assert lost.returncode == 2

@@ -39,6 +39,29 @@ def test_of_many_rows_all_are_kept_and_the_first_are_examples() -> None:
     assert not verdict.stops
 
 
+@pytest.mark.parametrize(
+    ("value", "bounds", "shown"),
+    [
+        (233.04, {"max_value": 233}, "233.04"),
+        (5.9996, {"min_value": 6}, "5.9996"),
+        (0.60000001, {"min_value": 0.2, "max_value": 0.6}, "0.60000001"),
+        (0.0996, {"min_value": 0.1}, "0.0996"),
+        (247.31, {"max_value": 233}, "247"),
+    ],
+)
+def test_a_number_has_the_digits_that_put_it_out_of_bounds(
+    value: float, bounds: dict[str, float], shown: str
+) -> None:
+    table = pd.DataFrame({"id": ["a"], "value": [value]})
+    rules = [
+        Rule("each", "error", "why", gxe.ExpectColumnValuesToBeBetween(column="value", **bounds)),
+        Rule("mean", "error", "why", gxe.ExpectColumnMeanToBeBetween(column="value", **bounds)),
+    ]
+    each, mean = suites.run(table, rules)
+    assert each.rows == (("a", shown),)
+    assert mean.rows == (("", shown),)
+
+
 def test_a_rule_about_the_id_itself_names_it_once() -> None:
     rule = Rule("id", "error", "why", gxe.ExpectColumnValuesToBeUnique(column="id"))
     (verdict,) = suites.run(TABLE, [rule])

@@ -134,13 +134,46 @@ def test_outliers_are_kept_by_default_and_quarantined_when_asked(
     victim = paths(source)[0]
     write_tif(victim, np.full((96, 96, 3), 250, np.uint8))
     assert len(validate(source, tmp_path / "kept", ids="any")) == 20
-    assert f"labelled-patch-white: 1 found ({victim.stem}: 250)" in capsys.readouterr().out
+    assert f"labelled-patch-white: 1 found ({victim.stem[:8]}: 250), " in capsys.readouterr().out
     assert quarantine(tmp_path / "kept") == {}
     left = validate(source, tmp_path / "left", ids="any", outliers="quarantine")
     assert victim.stem not in set(left["id"])
     assert quarantine(tmp_path / "left") == {
         victim.stem: "labelled-patch-flat: 0; labelled-patch-white: 250"
     }
+
+
+def test_a_warning_is_short_and_its_number_is_seen_to_break_the_rule(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = np.full((96, 96, 3), 233, np.uint8)
+    pixels[0, :, 0] = 234  # a mean of 233.0035
+    id_ = sha1(pixels)
+    labels = pd.read_csv(source / "train_labels.csv", dtype="str")
+    labels.loc[len(labels)] = [id_, "1"]
+    labels.to_csv(source / "train_labels.csv", index=False)
+    write_tif(source / "train" / f"{id_}.tif", pixels)
+    validate(source, tmp_path / "out")
+    found = f"1 found ({id_[:8]}: 233.003), 1 of 1 with tumour. A patch shows tissue, not bare gl"
+    out = capsys.readouterr().out
+    assert f"warning: labelled-patch-white: {found}" in out
+    assert id_ not in out
+    assert f"{id_}: 233.003" in (tmp_path / "out" / "verdicts.csv").read_text()
+    assert "leaves out" not in out
+
+
+@pytest.mark.parametrize(("label", "is_told"), [("1", True), ("0", False)])
+def test_a_quarantine_of_outliers_warns_of_the_positives_it_drops(
+    source: Path, tmp_path: Path, label: str, *, is_told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A patch both flat and white is one patch."""
+    labels = pd.read_csv(source / "train_labels.csv", dtype="str")
+    chosen = labels.loc[labels["label"] == label, "id"].iloc[0]
+    write_tif(source / "train" / f"{chosen}.tif", np.full((96, 96, 3), 250, np.uint8))
+    validate(source, tmp_path / "out", ids="any", outliers="quarantine")
+    num_positive = (labels["label"] == "1").sum()
+    told = f"leaves out 1 with tumour, {1 / num_positive:.1%} of all patches with tumour."
+    assert (told in capsys.readouterr().out) == is_told
 
 
 def test_an_outlier_to_be_predicted_is_no_bad_patch(source: Path, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
             "Choose another split.seed, or a larger split.test, and reproduce both."
         )
     logits = np.array([part["logit"].to_numpy(np.float64) for part in (first, *others)])
-    base_logits, head_logits = (np.unique(of, axis=0) for of in np.split(logits, [len(base)]))
+    base_logits, head_logits = (_distinct(of) for of in np.split(logits, [len(base)]))
     logits = np.concatenate([base_logits, head_logits])  # a model named twice counts once
     num_base, num_head = len(base_logits), len(head_logits)
     areas, covariance = delong.areas(labels, logits)
@@ -94,6 +94,12 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
         are_identical=bool((logits == logits[0]).all()),
         is_about_recipes=min(num_base, num_head) >= ENOUGH_MODELS,
     )
+
+
+def _distinct(logits: Floats) -> Floats:
+    """Return the different rows, in the order in which each comes first."""
+    _, firsts = np.unique(logits, axis=0, return_index=True)
+    return logits[np.sort(firsts)]
 
 
 def _difference(areas: Floats, share: Floats) -> float:

@@ -42,10 +42,16 @@ class Sheet:
     num_without_pixels: int
 
 
-def sheet(verdict: Verdict, patches: Patches) -> Sheet:
-    """Return what to show of the patches that broke a rule, in the order of the verdict's rows."""
+def sheet(verdict: Verdict, patches: Patches, classes: Mapping[str, str]) -> Sheet:
+    """Return what to show of the patches that broke a rule, in the order of the verdict's rows.
+
+    `classes` names the class of each labelled id, which is shown with what was found.
+    """
     pool = verdict.rule.pool
-    found = {id_: _meaning(verdict.rule, value) for id_, value in reversed(verdict.rows)}
+    found = {
+        id_: _meaning(verdict.rule, value, classes.get(id_, "") if pool == "labelled" else "")
+        for id_, value in reversed(verdict.rows)
+    }
     index = patches.index
     has_pixels = set(index.loc[(index["pool"] == pool) & index["id"].isin(list(found)), "id"])
     ids = list(reversed(found))
@@ -80,11 +86,12 @@ def brief(text: str) -> str:
     return text if len(text) <= MAX_CAPTION else f"{text[: MAX_CAPTION - 1]}…"
 
 
-def _meaning(rule: Rule, value: str) -> str:
-    """What was found, with the name of the value where that doesn't say it."""
+def _meaning(rule: Rule, value: str, class_: str) -> str:
+    """What was found, with the name of the value where that doesn't say it, and the class."""
     expectation = rule.expectation
     column = getattr(expectation, "column_B", getattr(expectation, "column", ""))
-    return f"{VALUE_NAMES[column]} {value}" if column in VALUE_NAMES else value
+    found = f"{VALUE_NAMES[column]} {value}" if column in VALUE_NAMES else value
+    return ", ".join(filter(None, (found, class_)))
 
 
 def _lossless(patch: UInt8) -> str:

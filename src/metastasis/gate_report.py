@@ -279,10 +279,12 @@ def _outliers(verdicts: Sequence[Verdict]) -> dict[Pool, dict[str, int]]:
 def _sheets(findings: Findings) -> Iterator[tuple[str, list[contact_sheets.Sheet]]]:
     """Under each title the rules that were broken by patches, with those patches."""
     groups: dict[str, list[contact_sheets.Sheet]] = {}
+    table = findings.labelled.reindex(columns=["id", "label"])
+    classes = dict(zip(table["id"], table["label"].map(CLASSES).fillna(""), strict=True))
     for verdict, consequence in _rules(findings)["broken"]:
         if verdict.rule.pool is not None:
             groups.setdefault(consequence, []).append(
-                contact_sheets.sheet(verdict, findings.patches)
+                contact_sheets.sheet(verdict, findings.patches, classes)
             )
     titles = {
         "stopped the run": "What stopped the run",

@@ -13,6 +13,8 @@ from dvc.exceptions import DvcException
 from metastasis.errors import InputError
 
 SCORES = "data/scores.csv"
+LOCK = "dvc.lock"  # what DVC knows of a run; a commit without it knows nothing
+MAX_SHOWN = 60  # characters of a first line
 COLUMNS = ["id", "split", "label", "slide", "logit"]
 MEND = "Run evaluate there again: `dvc repro --force evaluate`."
 
@@ -25,7 +27,7 @@ def read(names: str) -> list[pd.DataFrame]:
     Raises:
         InputError: a revision, its scores or a file isn't there, or holds something else.
     """
-    separate = [names] if Path(names).is_file() else names.split(",")
+    separate = [names] if Path(names).is_file() else map(str.strip, names.split(","))
     return [_table(_content(name), name) for name in separate]
 
 
@@ -34,7 +36,8 @@ def _content(name: str) -> bytes:
         return Path(name).read_bytes()
     if not name:
         raise InputError(
-            "a name is empty; expected revisions or files of scores, separated by commas alone."
+            "a name is empty; expected a commit, branch, tag or file of scores, or several of "
+            "them separated by commas."
         )
     if Path(name).suffix == ".csv":
         raise InputError(
@@ -50,6 +53,8 @@ def _content(name: str) -> bytes:
             "of this repository, or a file of scores. Run `git fetch` if it is elsewhere."
         ) from error
     except FileNotFoundError as error:
+        if not files.exists(LOCK):
+            raise InputError(_without_lock(name, files)) from error
         if files.exists(SCORES):
             raise InputError(
                 f"{SCORES} of {name} isn't in DVC's cache. Check {name} out and run `dvc fetch` "
@@ -62,7 +67,26 @@ def _content(name: str) -> bytes:
     return content
 
 
+def _without_lock(name: str, files: dvc.api.DVCFileSystem) -> str:
+    """Return why nothing is known of a revision's run: there was none, or it isn't committed."""
+    missing = f"{name} has no {LOCK}, which says what its run gave."
+    if files.repo.get_rev() == files.repo.scm.get_rev() and Path(LOCK).exists():
+        return f"{missing} It stands here uncommitted: commit it, with data/{LOCK} and metrics/."
+    return (
+        f"{missing} Check {name} out, run `dvc repro` and commit {LOCK}, data/{LOCK} and metrics/; "
+        "then compare again."
+    )
+
+
 def _table(content: bytes, name: str) -> pd.DataFrame:
+    header = content.partition(b"\n")[0].decode("utf-8", "replace").strip()
+    if not set(COLUMNS) <= set(header.split(",")):
+        shown = header[:MAX_SHOWN] if header.isprintable() else "no text"
+        raise InputError(
+            f"{name} holds no scores: its first line is {shown!r}; expected a CSV with the columns "
+            f"{', '.join(COLUMNS)}, as evaluate writes it to {SCORES}. Name such a file, or a "
+            "commit, branch or tag."
+        )
     try:
         table = pd.read_csv(
             io.BytesIO(content),
@@ -71,13 +95,9 @@ def _table(content: bytes, name: str) -> pd.DataFrame:
             na_values={"slide": [""], "logit": ["", "nan"]},
         )
     except ValueError as error:  # pandas' parser errors and bytes that are no text too
-        raise InputError(f"the scores of {name} are no CSV: {error}. {MEND}") from error
-    missing = [column for column in COLUMNS if column not in table]
-    if missing:
         raise InputError(
-            f"the scores of {name} have the columns {', '.join(map(str, table))}; expected "
-            f"{', '.join(COLUMNS)}. {MEND}"
-        )
+            f"the scores of {name} are cut or damaged: a row doesn't fit the header. {MEND}"
+        ) from error
     is_wrong = ~table["label"].isin([0, 1])
     if is_wrong.any() or table["logit"].dtype.kind not in "if":
         raise InputError(

@@ -149,8 +149,9 @@ def labels(
         Rule(
             "labels-positive-share",
             "error",
-            "The share of positives is one this task is known to have; another points at a "
-            "swapped or cut table (validate.min_positive_share, validate.max_positive_share).",
+            f"The share of positives is {min_positive_share:g} to {max_positive_share:g}, as this "
+            "task is known to have; another points at a swapped or cut table "
+            "(validate.min_positive_share, validate.max_positive_share).",
             gxe.ExpectColumnMeanToBeBetween(
                 column="positive", min_value=min_positive_share, max_value=max_positive_share
             ),
@@ -328,7 +329,7 @@ def outliers(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
     }
     protects = {
         "flat": f"A patch shows something: its standard deviation is {FLAT_STD} or more",
-        "white": f"A patch shows tissue: its mean is {WHITE_MEAN} or less, and not of bare glass",
+        "white": f"A patch shows tissue, not bare glass: its mean is {WHITE_MEAN} or less",
         "black": f"A patch was lit: its mean is {BLACK_MEAN} or more",
     }
     return [
@@ -342,6 +343,11 @@ def outliers(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
         )
         for kind, found in expectations.items()
     ]
+
+
+def is_of_outliers(rule: Rule) -> bool:
+    """Return whether a rule is one of `outliers`, over labelled patches."""
+    return rule.name.startswith("labelled-patch-")
 
 
 def _bad(pool: Pool) -> Severity:

@@ -16,6 +16,7 @@ from great_expectations.expectations import Expectation
 from metastasis.shards import Pool
 
 NUM_EXAMPLES = 3
+NUM_DIGITS, MAX_DIGITS = 3, 18  # of a number that is shown, if three say enough; all of a float64
 
 Severity = Literal["error", "warning"]
 
@@ -92,17 +93,18 @@ def _verdict(rule: Rule, entry: gx.core.ExpectationValidationResult) -> Verdict:
         raise RuntimeError(f"rule {rule.name} could not be evaluated: {entry.exception_info}")
     if entry.success:
         return Verdict(rule)
-    result = entry.result
+    result, expectation = entry.result, rule.expectation
     if "id" in result.get("unexpected_index_column_names", ()):
-        return Verdict(rule, tuple(map(_row, result["unexpected_index_list"])))
+        rows = result["unexpected_index_list"]
+        return Verdict(rule, tuple(_row(row, expectation) for row in rows))
     values = result.get("unexpected_list") or [result.get("observed_value", "missing")]
-    return Verdict(rule, tuple(("", _word(value)) for value in values))
+    return Verdict(rule, tuple(("", _word(value, expectation)) for value in values))
 
 
-def _row(entry: dict[str, Any]) -> tuple[str, str]:
+def _row(entry: dict[str, Any], expectation: Expectation) -> tuple[str, str]:
     """The id, and the values of the other columns of the expectation."""
     values = (value for key, value in entry.items() if key != "id")
-    return str(entry["id"]), " ".join(map(_word, values))
+    return str(entry["id"]), " ".join(_word(value, expectation) for value in values)
 
 
 def _printable(text: str) -> str:
@@ -110,7 +112,17 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def _word(value: object) -> str:
+def _word(value: object, expectation: Expectation) -> str:
     if value is None:
         return "no number"
-    return f"{value:.3g}" if isinstance(value, float | np.floating) else str(value)
+    return _number(value, expectation) if isinstance(value, float | np.floating) else str(value)
+
+
+def _number(value: float | np.floating, expectation: Expectation) -> str:
+    """Return a number with as many digits as it takes to lie outside the bounds, as it does."""
+    low, high = (getattr(expectation, f"{end}_value", None) for end in ("min", "max"))
+    for num_digits in range(NUM_DIGITS, MAX_DIGITS):
+        text = f"{value:.{num_digits}g}"
+        if (low is not None and float(text) < low) or (high is not None and float(text) > high):
+            return text
+    return f"{value:.{NUM_DIGITS}g}"  # there are no bounds

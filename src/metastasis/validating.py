@@ -3,6 +3,7 @@
 How a rule is evaluated, `suites` knows; how images were read, `ingesting` knows.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ TABLE_NAMES = {
     "slides": sources.SLIDES_NAME,
 }
 OFFICIAL_NAMES = {"valid": "validation"}  # PatchCamelyon's word: ours
+
+SHA1 = re.compile(r"\b[0-9a-f]{40}\b")
+NUM_ID_DIGITS = 8  # of a SHA-1 in a warning; the report and the tables have all
 
 QUARANTINE_COLUMNS = ("pool", "id", "label", "reason")
 VERDICT_COLUMNS = ("rule", "severity", "verdict", "count", "examples")
@@ -69,9 +73,7 @@ def validate(  # noqa: PLR0913  # a path for each thing that is written
         params.model_dump(), verdicts, inventory, patches, labelled, quarantine, manifest
     )
     gate_report.write(report_path, findings)
-    for verdict in verdicts:
-        if not verdict.is_met and not verdict.stops:
-            print(f"warning: {_sentence(verdict)}")
+    _warn(params, verdicts, labelled)
     if manifest is None:
         sentences = "\n".join(f"- {_sentence(verdict)}" for verdict in stopping)
         raise InputError(f"the source broke the gate:\n{sentences}\nThe report: {report_path}")
@@ -255,10 +257,34 @@ def _verdicts(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
 
 
-def _sentence(verdict: Verdict) -> str:
+def _warn(params: ValidateParams, verdicts: Sequence[Verdict], labelled: pd.DataFrame) -> None:
+    """Print a line for each rule that is broken and doesn't stop the run, and what that costs."""
+    table = labelled.reindex(columns=["id", "label"])
+    positives = frozenset(table.loc[table["label"] == "1", "id"])
+    outliers: set[str] = set()
+    for verdict in verdicts:
+        if verdict.is_met or verdict.stops:
+            continue
+        found = SHA1.sub(lambda match: match[0][:NUM_ID_DIGITS], _sentence(verdict, positives))
+        print(f"warning: {found}")
+        if rules.is_of_outliers(verdict.rule) and verdict.rule.is_quarantined:
+            outliers |= {id_ for id_, _ in verdict.rows}
+    lost = outliers & positives
+    if lost:
+        print(
+            f"warning: validate.outliers: {params.outliers} leaves out {len(lost):,} with tumour, "
+            f"{len(lost) / len(positives):.1%} of all patches with tumour. Pale tissue may hold "
+            "tumour: look at them in the report, or set validate.outliers: keep."
+        )
+
+
+def _sentence(verdict: Verdict, positives: frozenset[str] = frozenset()) -> str:
     examples = ", ".join(verdict.examples)
     is_of_rows = any(id_ for id_, _ in verdict.rows) or len(verdict.rows) > 1
     found = f"{len(verdict.rows):,} found ({examples})" if is_of_rows else f"found {examples}"
+    if rules.is_of_outliers(verdict.rule) and positives:
+        num_positive = sum(id_ in positives for id_, _ in verdict.rows)
+        found += f", {num_positive:,} of {len(verdict.rows):,} with tumour"
     return f"{verdict.rule.name}: {found}. {verdict.rule.protects}"
 
 
