@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,17 +12,50 @@ import pytest
 import yaml
 from test_kaggle_zip import zipped
 from test_pcam_files import SIZES, pack, write_pcam
+from test_reporting import browser
 
 ROOT = Path(__file__).parents[1]
 COPIED = (
-    "dvc.yaml", "params.yaml", "stages", "src", ".dvc/config", ".dvc/.gitignore", ".dvcignore",
-    ".gitignore", "models/.gitignore", "plots/.gitignore", "reports/.gitignore",
-    "metrics/train/.gitignore",
+    "dvc.yaml", "params.yaml", "stages", "src", ".dvc/config", ".dvc/.gitignore",
+    ".dvc/plots.html", ".dvcignore", ".gitignore", "models/.gitignore", "plots/.gitignore",
+    "reports/.gitignore", "metrics/train/.gitignore",
 )  # fmt: skip
 TINY = {
     "demo": {"num_slides": 15, "num_patches": 150, "num_test_slides": 3, "num_test_patches": 12},
     "train": {"epochs": 2, "batch_size": 16},
 }
+EVALUATED = [
+    "roc_auc", "roc_auc_low", "roc_auc_high", "accuracy", "sensitivity", "specificity",
+    "average_precision", "calibration_error",
+]  # fmt: skip
+# What DVC shows, in the order of `dvc exp show`.
+METRICS = {
+    "metrics/evaluate.json": [
+        *(f"{part}.{name}" for part in ("test", "validation") for name in EVALUATED),
+        "threshold",
+        "slide_disjoint",
+    ],
+    "metrics/train/metrics.json": [
+        "best_auc", "best_epoch", "train.auc", "train.loss", "eval.auc", "eval.loss", "step",
+    ],
+    "metrics/split.json": [
+        "groups", "slide_disjoint",
+        *(f"leaks.num_{name}" for name in ("slides", "exact_copies", "near_copies")),
+        "num_exact_copies", "num_near_copies", "num_flat",
+        *(
+            f"{part}.{name}"
+            for part in ("test", "validation", "train")
+            for name in ("num_patches", "num_slides", "positive_share")
+        ),
+    ],
+    "metrics/validate.json": [
+        "num_patches", "num_left_out", "num_bad_test_patches", "num_slides", "num_without_slide",
+        "positive_share", "num_errors", "num_warnings",
+    ],
+    "metrics/explain.json": ["occlusion_in_centre", "grad_cam_in_centre", "num_suspicious"],
+    "metrics/predict.json": ["num_predicted", "num_bad", "mean_probability"],
+}  # fmt: skip
+REVISIONS = ("HEAD", "workspace")  # that `dvc plots diff` compares
 ALL = [
     "check",
     "demo",
@@ -124,9 +158,48 @@ def test_the_whole_pipeline_ends_in_a_submission_and_then_rests(project: Path) -
 
 
 @pytest.mark.medium
+def test_a_first_run_modifies_no_file_of_git_and_adds_eight(project: Path) -> None:
+    """Whoever ran it, on whatever processor: results are new files, and pictures are none."""
+    names = run(project, "git", "diff", "--name-status", "HEAD~1", "HEAD").stdout.split("\n")
+    added = ["data/dvc.lock", "dvc.lock", *METRICS]
+    assert sorted(filter(None, names)) == sorted(f"A\t{name}" for name in added)
+
+
+@pytest.mark.medium
+def test_dvc_shows_these_metrics_in_this_order_and_no_other(project: Path, tmp_path: Path) -> None:
+    shown = run(project, "dvc", "exp", "show", "--csv", "--no-pager").stdout.splitlines()[0]
+    columns = [column.split(":")[-1] for column in shown.split(",")]
+    expected = [name for names in METRICS.values() for name in names]
+    start = columns.index(expected[0])
+    unseen = {"grad_cam_in_centre", "occlusion_in_centre"}  # not defined of so small a model
+    found = [name for name in columns[start:] if name in expected or name in METRICS]
+    assert [name for name in found if name not in unseen][: len(expected) - 2] == [
+        name for name in expected if name not in unseen
+    ]
+    # In a clone there is what git has, and it is enough.
+    run(tmp_path, "git", "clone", "--quiet", str(project), "clone")
+    table = run(tmp_path / "clone", "dvc", "metrics", "diff", "--md", "HEAD~1", "HEAD").stdout
+    rows = [[cell.strip() for cell in row.split("|")[1:3]] for row in table.splitlines()[2:]]
+    compared = [(path, name) for path, names in METRICS.items() for name in names]
+    told = [(path, name) for path, name in filter(len, rows) if name not in unseen]
+    assert sorted(told) == sorted(pair for pair in compared if pair[1] not in unseen)
+
+
+@pytest.mark.medium
 def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
-    metrics = json.loads((project / "metrics/evaluate.json").read_text())
+    metrics = json.loads((project / "reports/evaluation.json").read_text())
     decision = json.loads((project / "models/decision.json").read_text())
+    brief = json.loads((project / "metrics/evaluate.json").read_text())
+    assert (
+        brief["test"].items()
+        <= (
+            metrics["test"]
+            | {
+                f"roc_auc_{end}": metrics["test"]["interval"]["roc_auc"][end]
+                for end in ("low", "high")
+            }
+        ).items()
+    )
     assert decision == {name: metrics[name] for name in ("threshold", "temperature")} | {
         "tta": "none"
     }
@@ -187,14 +260,42 @@ def test_an_experiment_with_a_small_learning_rate_runs_and_shows_its_difference(
     project: Path,
 ) -> None:
     result = run(project, "dvc", "exp", "run", "-n", "small", "-S", "train.learning_rate=0.00001")
-    assert ran(result) == ["train", "evaluate", "explain", "predict", "report"]
+    assert ran(result) == ["check", "train", "evaluate", "explain", "predict", "report"]
     shown = run(project, "dvc", "exp", "show", "--csv", "--no-pager").stdout
     assert "small" in shown
     assert "1e-05" in shown
     assert "test.roc_auc" in run(project, "dvc", "metrics", "diff").stdout
     assert "learning_rate" in run(project, "dvc", "params", "diff").stdout
-    page = run(project, "dvc", "plots", "diff", "-o", "plots-page").stdout
-    assert (project / "plots-page/index.html").exists(), page
+    rows = run(project, "dvc", "metrics", "diff", "--md").stdout.splitlines()[2:]
+    names = {tuple(cell.strip() for cell in row.split("|")[1:3]) for row in filter(None, rows)}
+    assert names <= {(path, name) for path, names in METRICS.items() for name in names}
+    assert ("metrics/evaluate.json", "test.roc_auc") in names
+
+
+@pytest.mark.slow
+def test_the_page_of_plots_opens_offline_and_stays_out_of_git(
+    project: Path, tmp_path: Path
+) -> None:
+    edit(project, "evaluate", "tta", "d4")
+    run(project, "dvc", "repro")
+    run(project, "dvc", "plots", "diff")
+    assert "plots" not in run(project, "git", "status", "--porcelain").stdout
+    page = (project / "dvc_plots/index.html").read_text()
+    assert "https://" not in page.replace("https://vega.github.io/schema/", "")  # a name alone
+    assert "<script src" not in page
+    pictures = re.findall(r'<img src="([^"]*)"', page)
+    assert all((project / "dvc_plots" / name).is_file() for name in pictures)
+    assert {name.partition("_")[2] for name in pictures} >= {"plots_evaluate_roc.png"}
+    # In a browser that finds no host, it draws all lines: train and eval, test and validation.
+    path = (project / "dvc_plots/index.html").as_uri()
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    options += ["--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--dump-dom"]
+    shown = run(project, browser(), *options, f"--user-data-dir={tmp_path}", path).stdout
+    assert ":CONSOLE" not in shown
+    for name in ("Loss", "AUC", "ROC"):
+        figure = shown[shown.index(f"<figcaption>{name}<") :].partition("</figure>")[0]
+        assert figure.count("<polyline") == 2 * len(REVISIONS)
+        assert all(f">{revision}, " in figure for revision in REVISIONS)
 
 
 @pytest.mark.slow
