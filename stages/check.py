@@ -1,4 +1,4 @@
-"""Check every section of params.yaml and that the source is there, before anything runs."""
+"""Check params.yaml, the source and the recorded libraries before anything runs."""
 
 from pathlib import Path
 
@@ -8,8 +8,14 @@ from metastasis import checking, stage
 PIPELINES = [Path("dvc.yaml"), Path("data/dvc.yaml")]  # DVC takes neither for a dependency
 
 
-def main(params: Path, checked: Path) -> None:
-    checking.check(params, pipeline_paths=PIPELINES, checked_path=checked)
+def main(params: Path, libraries: Path, lock: Path, checked: Path) -> None:
+    checking.check(
+        params,
+        libraries_path=libraries,
+        lock_path=lock,
+        pipeline_paths=PIPELINES,
+        checked_path=checked,
+    )
 
 
 if __name__ == "__main__":

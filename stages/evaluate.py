@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import evaluate_params, params, stage
+from metastasis import evaluate_params, params, stage, starting
 
-with stage.tensorflow_starting():
+with starting.tensorflow():
     from metastasis import evaluating
 
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import params, stage, train_params
+from metastasis import params, stage, starting, train_params
 
-with stage.tensorflow_starting():
+with starting.tensorflow():
     from metastasis import training
 
 

@@ -10,13 +10,14 @@ from metastasis import checking, models, train_params
 from metastasis.errors import InputError
 
 ROOT = Path(__file__).parents[1]
+LOCKED = ("libraries.yaml", "uv.lock")
 
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the project's own params, its pipelines and an empty slide map."""
     (tmp_path / "data").mkdir()
-    for name in ("params.yaml", "dvc.yaml", "data/dvc.yaml", "data/slides.csv"):
+    for name in ("params.yaml", "dvc.yaml", "data/dvc.yaml", "data/slides.csv", *LOCKED):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -31,6 +32,8 @@ def edit(tree: Path, section: str, **values: Any) -> None:  # noqa: ANN401  # YA
 def check() -> None:
     checking.check(
         Path("params.yaml"),
+        libraries_path=Path("libraries.yaml"),
+        lock_path=Path("uv.lock"),
         pipeline_paths=[Path("dvc.yaml"), Path("data/dvc.yaml")],
         checked_path=Path("data/checked.txt"),
     )
@@ -75,6 +78,17 @@ def test_a_crop_that_the_network_does_not_take_is_refused_as_the_network_would(
             models.build("compact", size)
         with pytest.raises(InputError, match=f"crop.size is {size}: train.model compact takes 32,"):
             check()
+
+
+def test_libraries_that_were_not_made_anew_after_an_upgrade_are_named(tree: Path) -> None:
+    lock = tree / "uv.lock"
+    version = yaml.safe_load((tree / "libraries.yaml").read_text())["keras"]
+    old, new = (f'name = "keras"\nversion = "{number}"' for number in (version, "9.9.9"))
+    assert old in lock.read_text()
+    lock.write_text(lock.read_text().replace(old, new))
+    with pytest.raises(InputError, match=r"keras .* instead of 9\.9\.9\. Run `make libraries`"):
+        check()
+    assert not (tree / "data/checked.txt").exists()
 
 
 def test_a_crop_of_any_size_is_right_for_the_baseline(tree: Path) -> None:

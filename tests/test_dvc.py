@@ -15,8 +15,9 @@ from test_pcam_files import SIZES, pack, write_pcam
 from test_reporting import browser
 
 ROOT = Path(__file__).parents[1]
+LOCKED = ("libraries.yaml", "uv.lock")
 COPIED = (
-    "dvc.yaml", "params.yaml", "stages", "src", ".dvc/config", ".dvc/.gitignore",
+    "dvc.yaml", "params.yaml", *LOCKED, "stages", "src", ".dvc/config", ".dvc/.gitignore",
     ".dvc/plots.html", ".dvcignore", ".gitignore", "models/.gitignore", "plots/.gitignore",
     "reports/.gitignore", "metrics/train/.gitignore",
 )  # fmt: skip

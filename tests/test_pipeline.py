@@ -3,15 +3,35 @@
 import ast
 import re
 import shlex
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from metastasis import locking
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "metastasis"
 PIPELINES = {"dvc.yaml": ROOT, "data/dvc.yaml": ROOT / "data"}
+LIBRARIES = "libraries.yaml"
+DISTRIBUTIONS = packages_distributions()
+# Libraries that compute through another one, which no file of ours has to import.
+BEHIND = {
+    "keras": {"h5py"},  # holds the weights of a saved model
+    "matplotlib": {"pillow"},  # writes PNG
+    "pandas": {"pyarrow"},  # holds strings, reads and writes Parquet
+    "scikit-learn": {"scipy"},
+}
+# Libraries that can change no output. A params value is accepted as it stands, or refused.
+WITHOUT_EFFECT = {
+    "packaging",  # the check reads uv.lock with it
+    "pydantic",  # params and small files: refuses a value, and computes none
+    "pydantic-core",  # the names of pydantic's errors
+    "pyyaml",  # reads params.yaml
+    "tqdm",  # a bar on the terminal
+}
 
 
 def stages() -> dict[str, dict[str, Any]]:
@@ -78,6 +98,53 @@ def test_code_dependencies_are_what_is_imported(name: str) -> None:
     assert declared == closure(ROOT / script)
 
 
+def libraries(script: Path) -> set[str]:
+    """The libraries that running the script computes with, as uv.lock names them."""
+    found = set()
+    for name in closure(script):
+        if not name.endswith(".py"):
+            continue
+        for node in ast.walk(ast.parse((ROOT / name).read_text())):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                modules = [str(node.module)]
+            else:
+                continue
+            for module in modules:
+                found |= set(DISTRIBUTIONS.get(module.split(".")[0], []))
+    normal = {name.lower().replace("_", "-") for name in found} - {"metastasis"}
+    for name in sorted(normal):
+        normal |= BEHIND.get(name, set())
+    return normal - WITHOUT_EFFECT
+
+
+def declared_libraries(stage: dict[str, Any]) -> list[str]:
+    mappings = [entry for entry in stage.get("params", []) if not isinstance(entry, str)]
+    return [name for mapping in mappings for name in mapping[LIBRARIES]]
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "check"])
+def test_the_libraries_declared_are_those_computed_with(name: str) -> None:
+    script = ROOT / shlex.split(STAGES[name]["cmd"])[1]
+    assert declared_libraries(STAGES[name]) == sorted(libraries(script))
+
+
+def test_the_check_runs_again_on_any_change_of_the_libraries() -> None:
+    assert {LIBRARIES, "uv.lock"} <= set(names(STAGES["check"]["deps"]))
+
+
+def test_libraries_yaml_is_what_is_made_of_uv_lock(tmp_path: Path) -> None:
+    made = tmp_path / LIBRARIES
+    locking.write(ROOT / "uv.lock", [ROOT / file for file in PIPELINES], made)
+    assert made.read_text() == (ROOT / LIBRARIES).read_text()
+
+
+def test_no_library_has_a_name_that_dvc_takes_for_something_else() -> None:
+    recorded = yaml.safe_load((ROOT / LIBRARIES).read_text())
+    assert not {name for name in recorded if "." in name or name in {"size", "nfiles"}}
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_the_command_names_its_inputs_and_then_its_outputs_and_nothing_else(name: str) -> None:
     stage = STAGES[name]
@@ -107,7 +174,7 @@ def test_the_params_declared_are_the_sections_read(name: str) -> None:
         and ast.unparse(node.func) == "params.read"
         and isinstance(node.args[0], ast.Constant)
     }
-    declared = STAGES[name].get("params", [])
+    declared = [entry for entry in STAGES[name].get("params", []) if isinstance(entry, str)]
     assert {entry.split(".")[0] for entry in declared} == read
     sections = yaml.safe_load((ROOT / "params.yaml").read_text())
     for section in read & set(declared):
@@ -145,7 +212,11 @@ def test_no_module_imports_sideways_or_back() -> None:
     modules = {path.stem: imported(path) for path in SOURCE.glob("*.py")}
     scripts = (ROOT / f"stages/{name}.py" for name in STAGES)
     called = {file.stem for script in scripts for file in imported(script)}
-    stage_modules = {name for name in called if not name.endswith("params")} - {"stage", "here"}
+    stage_modules = {name for name in called if not name.endswith("params")} - {
+        "stage",
+        "starting",
+        "here",
+    }
     assert len(stage_modules) == len(STAGES)
     for name, files in modules.items():
         assert not {file.stem for file in files} & stage_modules, name

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from metastasis import resuming
+from metastasis import libraries, resuming
 from metastasis.errors import InputError
 
 STATE = resuming.State(
@@ -111,7 +111,7 @@ def test_the_key_changes_with_settings_data_and_code(
     keys.append(key())
     (package / "training.py").write_text("epochs = 2")
     keys.append(key())
-    monkeypatch.setattr(resuming, "version", lambda _: "0.0")
+    monkeypatch.setattr(libraries, "version", lambda _: "0.0")
     keys.append(key())
     assert len(set(keys)) == 6
     assert key() == keys[-1]

@@ -1,6 +1,7 @@
 """Tests of `metastasis.stage`: how a script ends, seen from outside."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ def run(tmp_path: Path, body: str, *arguments: str) -> subprocess.CompletedProce
     script.parent.mkdir()
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(ROOT / "stages" / "here.py", script.with_name("here.py"))
+    shutil.copyfile(ROOT / "libraries.yaml", tmp_path / "libraries.yaml")
     script.write_text(
         "from pathlib import Path\n"
         "import here\n"
@@ -90,3 +92,18 @@ def test_a_script_whose_tree_has_no_code_refuses_to_run_another_trees(tmp_path: 
     assert result.returncode == 1
     assert result.stdout == ""
     assert f"expected {tmp_path / 'src'}. Run `make setup` in {tmp_path}" in result.stderr
+
+
+def test_a_library_in_another_version_stops_a_script_before_it_imports_anything(
+    tmp_path: Path,
+) -> None:
+    assert run(tmp_path, "print('ran')", "a", "b").stdout == "ran\n"
+    (tmp_path / "stages" / "count.py").write_text("import here\nimport nothing_of_that_name\n")
+    recorded = tmp_path / "libraries.yaml"
+    recorded.write_text(recorded.read_text().replace("keras: ", "keras: 0."))
+    result = again(tmp_path, "a", "b")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert re.fullmatch(
+        r"count\.py: keras \S+ is installed, libraries\.yaml says 0\.\S+: run `make setup`\.\n",
+        result.stderr,
+    )

@@ -1,4 +1,4 @@
-"""Checks all of params.yaml before any stage runs: DVC deletes a stage's outputs first.
+"""Checks params, source and recorded libraries before any stage runs: DVC deletes outputs first.
 
 Which keys and values a section takes, its own module says.
 """
@@ -13,6 +13,7 @@ from metastasis import (
     data_params,
     demo_params,
     evaluate_params,
+    locking,
     opening,
     params,
     predict_params,
@@ -36,14 +37,22 @@ DEMO_PATH = Path("data/demo")  # what data/dvc.yaml builds
 PASSED = "params.yaml has passed the check.\n"  # the same each time, so that nothing else reruns
 
 
-def check(params_path: Path, *, pipeline_paths: Sequence[Path], checked_path: Path) -> None:
-    """Write to `checked_path` that every section is right and that the source is there.
+def check(
+    params_path: Path,
+    *,
+    libraries_path: Path,
+    lock_path: Path,
+    pipeline_paths: Sequence[Path],
+    checked_path: Path,
+) -> None:
+    """Write to `checked_path` that sections, recorded libraries and source are right.
 
     `pipeline_paths` are the files whose outputs may not be the source.
 
     Raises:
-        InputError: a section, key or value is wrong, or there is no source; the message names all
-            that is wrong with the sections, and how to get back.
+        InputError: a section, key or value is wrong, the libraries aren't those of the lock, or
+            there is no source; the message names all that is wrong with the sections, and how to
+            get back.
     """
     faults = list(_faults(params_path))
     if faults:
@@ -52,6 +61,7 @@ def check(params_path: Path, *, pipeline_paths: Sequence[Path], checked_path: Pa
             + f"\nNo stage ran, and no output was touched. `git diff {params_path}` "
             f"shows what changed, `git checkout {params_path}` takes it back."
         )
+    locking.check(libraries_path, lock_path)
     data = params.read("data", data_params.DataParams, params_path)
     opening.check_slides(Path(data.slides))
     if Path(data.source) != DEMO_PATH:

@@ -11,17 +11,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metastasis import files
+from metastasis import files, libraries
 from metastasis.errors import InputError
 
-LIBRARIES = ("keras", "numpy", "opencv-python-headless", "scikit-learn", "tensorflow")
 HISTORY = "history"
 DIGEST_SIZE = hashlib.sha256().digest_size
 
@@ -42,7 +40,8 @@ class State:
 def key(settings: Mapping[str, Any], data: Iterable[Path]) -> str:
     """Return a hash of the settings, the content of the files, this package and its libraries."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(json.dumps({name: version(name) for name in LIBRARIES}).encode())
+    versions = {name: libraries.installed(name) for name in libraries.read()}
+    digest.update(json.dumps(versions, sort_keys=True).encode())
     for path in [*sorted(Path(__file__).parent.glob("*.py")), *data]:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

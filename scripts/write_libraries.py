@@ -1,0 +1,13 @@
+"""Write to libraries.yaml the locked versions of the libraries that stages declare."""
+
+from pathlib import Path
+
+from metastasis import locking, stage
+
+
+def main(lock: Path, libraries: Path) -> None:
+    locking.write(lock, [Path("dvc.yaml"), Path("data/dvc.yaml")], libraries)
+
+
+if __name__ == "__main__":
+    stage.run(main)
