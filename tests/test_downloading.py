@@ -166,16 +166,68 @@ def test_a_wait_that_the_server_asks_for_is_kept_within_bounds(
 
 def test_a_servers_failure_that_stays_is_told(server: serving.Server, tmp_path: Path) -> None:
     server.planned.extend([serving.refuse(500)] * 3)
-    with pytest.raises(InputError, match=r"given up after 3 attempts .* answered 500 "):
+    with pytest.raises(InputError, match=r"gave up after 3 attempts .* answered 500 "):
         fetch(server, tmp_path)
     assert len(server.ranges) == 3
 
 
-def test_a_server_out_of_reach_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("url", "proxy", "message"),
+    [
+        (
+            "http://127.0.0.1:{port}",
+            None,
+            r"no connection to 127\.0\.0\.1:\d+ \(Connection refused\)",
+        ),
+        ("https://127.0.0.1:{port}", None, r"no connection to 127\.0\.0\.1:\d+ \(Connection refus"),
+        ("https://zenodo.invalid", None, r"no connection to zenodo\.invalid \(.*[Nn]ame"),
+        ("http://zenodo.invalid", "http://127.0.0.1:{port}", r"the proxy can't be reached \(Con"),
+    ],
+)
+def test_a_server_out_of_reach_ends_the_download_at_once_in_a_short_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, proxy: str | None, message: str
+) -> None:
+    with serving.serving({}) as server:
+        port = server.server_port
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        for key in (name, name.upper()):
+            monkeypatch.delenv(key, raising=False)
+    if proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.format(port=port))
+    file = RemoteFile(NAME, url.format(port=port) + f"/{NAME}", "0" * 32, 0)
+    patience = Patience(timeout_s=5, waits_s=(60, 60))  # which would be seen
+    with pytest.raises(InputError, match=rf"^{NAME}: .*{message}.*Check the conn") as raised:
+        downloading.fetch([file], tmp_path / "raw" / "pcam", patience)
+    assert len(str(raised.value)) < 250
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_an_earlier_run_left_stays_when_there_is_no_connection(tmp_path: Path) -> None:
     with serving.serving({}) as server:
         file = published(server)
-    with pytest.raises(InputError, match=r"ConnectionError.*Check the connection"):
+    (tmp_path / f"{NAME}.partial").write_bytes(BODY[:1000])
+    with pytest.raises(InputError, match=r"it goes on from 1,000 bytes"):
         downloading.fetch([file], tmp_path, PATIENCE)
+    assert (tmp_path / f"{NAME}.partial").read_bytes() == BODY[:1000]
+
+
+def test_a_connection_that_is_lost_on_the_way_is_waited_for_before_giving_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving.serving({NAME: BODY}) as server:
+        file = published(server)
+
+        def break_off_for_good(handler: serving.Handler, body: bytes | None) -> None:
+            server.socket.close()
+            serving.break_off_after(2**20)(handler, body)
+
+        server.planned.append(break_off_for_good)
+        with pytest.raises(InputError, match=r"gave up after 3 attempts .* no connection to"):
+            downloading.fetch([file], tmp_path, PATIENCE)
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 2
+    assert max(map(len, printed)) < 200
+    assert (tmp_path / f"{NAME}.partial").stat().st_size == 2**20
 
 
 def test_too_small_a_disk_is_told_before_anything_is_asked_for(

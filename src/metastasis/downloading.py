@@ -7,10 +7,11 @@ import hashlib
 import re
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -49,9 +50,12 @@ PATIENCE = Patience(timeout_s=60, waits_s=(2, 10, 30, 60, 120))
 class _BrokenOffError(Exception):
     """The download ended early for a reason that may pass."""
 
-    def __init__(self, reason: str, retry_after_s: float = 0) -> None:
+    def __init__(
+        self, reason: str, *, retry_after_s: float = 0, is_out_of_reach: bool = False
+    ) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
+        self.is_out_of_reach = is_out_of_reach  # no connection was made at all
 
 
 def fetch(files: Iterable[RemoteFile], folder: Path, patience: Patience = PATIENCE) -> None:
@@ -67,7 +71,6 @@ def fetch(files: Iterable[RemoteFile], folder: Path, patience: Patience = PATIEN
     missing = [file for file in files if not _is_there(file, folder / file.name)]
     wanted = sum(max(0, file.num_bytes - _size(_partial(file, folder))) for file in missing)
     require_space(folder, wanted)
-    folder.mkdir(parents=True, exist_ok=True)
     with requests.Session() as session:
         for file in missing:
             _fetch(session, file, folder, patience)
@@ -124,8 +127,12 @@ def _fetch(session: requests.Session, file: RemoteFile, folder: Path, patience: 
 def _download(
     session: requests.Session, file: RemoteFile, partial: Path, patience: Patience
 ) -> None:
-    """Try until `partial` has all that the server has, or nothing more comes."""
+    """Try until `partial` has all that the server has, or nothing more comes.
+
+    A server that can't be reached is waited for only if it was reached before.
+    """
     waits = iter(patience.waits_s)
+    num_first = _size(partial)
     while True:
         num_before = _size(partial)
         try:
@@ -133,17 +140,24 @@ def _download(
         except _BrokenOffError as error:
             if _size(partial) > num_before:
                 waits = iter(patience.waits_s)
+            if error.is_out_of_reach and _size(partial) == num_first:
+                raise InputError(f"{file.name}: {error}. {_how_to_go_on(partial)}") from error
             wait_s = next(waits, None)
             if wait_s is None:
                 raise InputError(
-                    f"{file.url}: given up after {len(patience.waits_s) + 1} attempts that brought "
-                    f"nothing; the last one ended with: {error}. Check the connection (a proxy is "
-                    "taken from HTTPS_PROXY) and run this again: it goes on from "
-                    f"{_size(partial):,} bytes"
+                    f"{file.url}: gave up after {len(patience.waits_s) + 1} attempts without "
+                    f"progress; the last one ended with: {error}. {_how_to_go_on(partial)}"
                 ) from error
             wait_s = max(wait_s, min(error.retry_after_s, max(patience.waits_s)))
             print(f"{file.name}: {error}; on again in {wait_s:g} s")
             time.sleep(wait_s)
+
+
+def _how_to_go_on(partial: Path) -> str:
+    return (
+        "Check the connection (a proxy is taken from HTTPS_PROXY) and run this again: it goes on "
+        f"from {_size(partial):,} bytes"
+    )
 
 
 def _receive(session: requests.Session, file: RemoteFile, partial: Path, timeout_s: float) -> None:
@@ -160,7 +174,42 @@ def _receive(session: requests.Session, file: RemoteFile, partial: Path, timeout
             _require_success(response, file, partial.parent)
             _append(response, file, partial)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _BrokenOffError(f"{type(error).__name__}: {error}") from error
+        raise _explained(error, urlsplit(file.url).netloc) from error
+
+
+def _explained(error: Exception, host: str) -> _BrokenOffError:
+    """Say in a few words what is behind the libraries' nested exceptions."""
+    causes = list(_causes(error))
+    system = next((cause.strerror for cause in reversed(causes) if _is_the_systems(cause)), None)
+    for cause in causes:
+        match cause:
+            case requests.exceptions.ProxyError():
+                reason = f"the proxy can't be reached ({system or cause})"
+            case urllib3.exceptions.NameResolutionError():
+                reason = f"there is no connection to {host} ({system or 'its name is unknown'})"
+            case urllib3.exceptions.NewConnectionError():
+                reason = f"there is no connection to {host} ({system or 'refused'})"
+            case urllib3.exceptions.ConnectTimeoutError():
+                reason = f"there is no connection to {host} (no answer)"
+            case _:
+                continue
+        return _BrokenOffError(reason, is_out_of_reach=True)
+    last = causes[-1]
+    return _BrokenOffError(f"the connection broke off ({system or last or type(last).__name__})")
+
+
+def _causes(error: BaseException | None) -> Iterator[Any]:
+    """Yield the exception and those behind it, from the outermost to the first."""
+    while error is not None:
+        yield error
+        inner = [part for part in error.args if isinstance(part, BaseException)]
+        error = getattr(error, "reason", None) or next(iter(inner), error.__cause__)
+        if not isinstance(error, BaseException):
+            return
+
+
+def _is_the_systems(error: Any) -> bool:  # noqa: ANN401  # whatever stands behind another
+    return isinstance(error, OSError) and bool(error.strerror)
 
 
 def _require_success(response: requests.Response, file: RemoteFile, folder: Path) -> None:
@@ -169,7 +218,7 @@ def _require_success(response: requests.Response, file: RemoteFile, folder: Path
         return
     if response.status_code == requests.codes.too_many_requests or response.status_code >= 500:  # noqa: PLR2004  # the server's own failures
         retry_after_s = urllib3.Retry().get_retry_after(response.raw) or 0
-        raise _BrokenOffError(f"the server answered {status}", retry_after_s)
+        raise _BrokenOffError(f"the server answered {status}", retry_after_s=retry_after_s)
     raise InputError(
         f"{file.url}: the server answered {status}. Open that address in a browser; if it works "
         f"there, put the file into {folder} and run this again: it is checked and kept. If it "
@@ -182,6 +231,7 @@ def _append(response: requests.Response, file: RemoteFile, partial: Path) -> Non
     start = _start(response)
     length = response.headers.get("Content-Length")
     total = start + int(length) if length else None
+    partial.parent.mkdir(parents=True, exist_ok=True)  # now that there is something to keep
     with partial.open("ab") as out, _bar(file.name, start, total) as bar:
         out.truncate(start)
         # Not `iter_content`, which would unpack a .gz that a server calls gzip-encoded.

@@ -1,0 +1,85 @@
+#!/bin/sh
+# Make .venv the locked environment of this folder; does nothing if it is that already.
+# usage: scripts/setup.sh [EXTRA]
+set -eu
+cd "$(dirname "$0")/.."
+extra=${1:-}
+folder=$(pwd -P)
+stamp=.venv/.made-for
+
+die() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+# What an environment is made for; one that was copied, renamed or interrupted has another stamp.
+made_for() {
+    echo "folder $folder"
+    echo "extra ${extra:-none}"
+    .venv/bin/python --version 2>&1
+    cksum pyproject.toml uv.lock
+}
+
+require_git() {
+    if grep -q '^ *no_scm = true' .dvc/config; then
+        if [ -e .git ]; then
+            die "this was a source archive, and .dvc/config still tells DVC that there is no git." \
+                "Delete its line 'no_scm = true', commit that, and run this again."
+        fi
+        echo "setup: this is a source archive, without git: 'make repro' works, but experiments," \
+            "comparisons and 'make test' need a clone ('git clone')."
+    elif ! command -v git > /dev/null; then
+        die "git isn't installed, which DVC needs. Install it and run this again."
+    elif ! git rev-parse --git-dir > /dev/null 2>&1; then
+        git rev-parse --git-dir || true # says why
+        die "$folder is no git repository, and DVC needs one. Clone the project with 'git clone'," \
+            "or make a repository of this copy, and run this again:" \
+            "git init && git add . && git commit -m 'The project as it was downloaded'"
+    fi
+}
+
+# A uv on PATH is used; without one the project gets a private one.
+find_uv() {
+    if command -v uv > /dev/null; then
+        uv=uv
+        return
+    fi
+    uv=.uv/bin/uv
+    if ! "$uv" --version > /dev/null 2>&1; then
+        echo "setup: installing uv into .uv"
+        # By the module: the pip script of a copied or renamed folder starts another folder's Python.
+        python3 -m venv --clear .uv && .uv/bin/python -m pip install --quiet uv ||
+            die "uv could not be installed (see above). Install it yourself, https://docs.astral.sh/uv," \
+                "and run this again."
+    fi
+}
+
+install() {
+    if [ -e .venv ] || [ -L .venv ]; then
+        if [ "$(sed -n 1p "$stamp" 2> /dev/null)" != "folder $folder" ] ||
+            ! .venv/bin/python -c '' 2> /dev/null; then
+            echo "setup: .venv wasn't made here, or isn't whole: making it anew"
+            rm -rf .venv # a link is removed, not what it points to; nothing is written in place
+        fi
+    fi
+    rm -f "$stamp"
+    echo "setup: installing the locked libraries into .venv (1 to 2 minutes on a fast line; 2 GB)"
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+    # TensorFlow starts 5 s slower, every time, where its bytecode isn't compiled.
+    UV_COMPILE_BYTECODE=1 UV_PROJECT_ENVIRONMENT=.venv \
+        "$uv" sync --locked ${extra:+--extra "$extra"} > "$log" 2>&1 || {
+        cat "$log" >&2
+        die "the installation failed (see above). 'make setup' goes on from here."
+    }
+    made_for > "$stamp"
+}
+
+case $folder in
+*:*) die "the path $folder holds a colon, which PATH can't take: move the folder." ;;
+esac
+require_git
+if [ ! -e "$stamp" ] || [ "$(made_for)" != "$(cat "$stamp")" ]; then
+    find_uv
+    install
+fi
