@@ -419,3 +419,54 @@ def test_a_source_whose_path_holds_a_blank_is_read(project: Path, tmp_path: Path
     shutil.copytree(project / "data/demo", source)
     edit(project, "data", "source", str(source))
     assert "demo" not in ran(run(project, "dvc", "repro", "crop"))
+
+
+def upgrade(project: Path, name: str, *, is_recorded: bool) -> None:
+    """Lock another version of a library, and record it as `make libraries` does."""
+    for path, start in (
+        ("uv.lock", f'name = "{name}"\nversion = "'),
+        ("libraries.yaml", f"{name}: "),
+    ):
+        text = (project / path).read_text()
+        if path == "uv.lock" or is_recorded:
+            assert f"\n{start}" in text
+            (project / path).write_text(text.replace(f"\n{start}", f"\n{start}9"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("keras", {"train", "evaluate", "explain", "predict"}),
+        ("tensorflow", {"train", "evaluate", "explain", "predict"}),
+        ("great-expectations", {"validate"}),
+        ("dvclive", {"train"}),
+        ("ruff", set()),
+        ("pytest", set()),
+    ],
+)
+def test_an_upgrade_reruns_the_stages_that_compute_with_the_library_and_no_other(
+    project: Path, name: str, expected: set[str]
+) -> None:
+    upgrade(project, name, is_recorded=bool(expected))
+    changed = json.loads(run(project, "dvc", "status", "--json").stdout)
+    assert set(changed) == {"check"} | expected
+    # The check is done again and says the same as before, so that nothing follows from it alone.
+    reran = ran(run(project, "dvc", "repro", "check", is_ok=not expected))
+    assert reran == ["check"]
+    assert (name in run(project, "dvc", "params", "diff").stdout) == bool(expected)
+
+
+@pytest.mark.slow
+def test_an_upgrade_that_is_not_installed_or_not_recorded_stops_before_anything_is_deleted(
+    project: Path,
+) -> None:
+    upgrade(project, "keras", is_recorded=True)
+    stopped = run(project, "dvc", "repro", is_ok=False)
+    assert "is installed, libraries.yaml says 9" in stopped.stdout
+    assert ran(stopped) == ["check"]
+    run(project, "git", "checkout", "libraries.yaml")
+    stopped = run(project, "dvc", "repro", is_ok=False)
+    assert "Run `make libraries`" in stopped.stdout
+    assert ran(stopped) == ["check"]
+    assert (project / "models/model.keras").exists()
