@@ -24,6 +24,7 @@ def validate(source: Path, out: Path, **changes: object) -> pd.DataFrame:
     ingest(source, out)
     validating.validate(
         PARAMS.model_copy(update=changes),
+        source_path=source,
         tables_folder=out / "tables",
         inventory_path=out / "inventory.parquet",
         shards_folder=out / "patches",
