@@ -16,7 +16,8 @@ from metastasis.errors import InputError
 MAX_TABLE_BYTES = 2**28  # ten times Kaggle's largest: a packed file can claim to hold any number
 HEAD_BYTES = 2**16  # enough for a header, packed or not
 PACKINGS = (".gz", ".zip")
-GZIP_MAGIC, ZIP_MAGIC = b"\x1f\x8b", b"PK\3\4"
+GZIP_MAGIC = b"\x1f\x8b"
+ZIP_MAGIC = (b"PK\3\4", b"PK\5\6")  # the second of one that holds nothing
 ID_COLUMNS = {"id", "image_id", "patch_id", "patch", "image"}
 SLIDE_COLUMNS = {"slide", "wsi", "slide_id", "wsi_id", "patient", "patient_id"}
 
