@@ -50,6 +50,12 @@ def test_a_path_that_expands_to_nothing_is_refused_all_the_same(tmp_path: Path, 
         read(tmp_path, value)
 
 
+@pytest.mark.parametrize("value", ["s3://bucket/x", "https://example.org/k.zip", "GS://b"])
+def test_an_address_is_no_path(tmp_path: Path, value: str) -> None:
+    with pytest.raises(InputError, match=r"should be a folder or a file of this machine"):
+        read(tmp_path, value)
+
+
 def test_a_folder_that_is_really_named_so_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

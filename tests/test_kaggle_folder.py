@@ -191,7 +191,7 @@ def test_an_id_in_two_folders_or_under_two_endings_is_one_entry_with_a_flaw(sour
 def test_folders_of_classes_in_test_are_named_as_not_read(source: Path) -> None:
     (source / "test" / "0").mkdir()
     (source / "test" / "0" / "x.tif").touch()
-    assert KaggleFolder(source).strays() == ["test/0"]
+    assert KaggleFolder(source).strays() == ["test/0/ (a folder of 1, such as x.tif)"]
 
 
 def test_a_folder_one_level_too_high_gives_what_the_inner_one_gives(

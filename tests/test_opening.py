@@ -138,3 +138,19 @@ def test_in_the_copy_of_an_experiment_an_untracked_path_is_told_apart(
     with pytest.raises(InputError) as caught:
         opened(tmp_path / "nowhere")
     assert "copy of the project" not in str(caught.value)
+
+
+def test_a_packed_train_folder_is_named_as_to_be_unpacked(source: Path) -> None:
+    shutil.rmtree(source / "train")
+    (source / "train.zip").touch()
+    with pytest.raises(InputError, match=r"no train; .*train\.zip is to be unpacked, into train/"):
+        opening.open_source(source)
+
+
+def test_a_zip_of_patchcamelyon_is_told_to_be_unpacked(tmp_path: Path) -> None:
+    """Kaggle delivers its mirror as one zip."""
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        archive.writestr("pcam/training_split.h5", b"")
+    for path in (tmp_path, tmp_path / "archive.zip"):
+        with pytest.raises(InputError, match=r"PatchCamelyon's files: unpack them, and name their"):
+            opening.open_source(path)

@@ -37,6 +37,11 @@ def test_what_would_make_ids_agree_is_named(change: Callable[[str], str], words:
     assert f"Taken {words}, 5 of them would agree" in found
 
 
+def test_a_folder_that_is_not_read_is_named_with_what_is_in_it() -> None:
+    stray = "train/slide 1/ (a folder of 9, such as a.tif)"
+    assert f"Not read were {stray}; expected is ID.tif" in explain(IDS, [], [stray])
+
+
 def test_leading_zeros_are_named() -> None:
     assert "Taken without zeros before them, 2 of them" in explain(["1", "2"], ["0001", "0002"])
 

@@ -9,11 +9,17 @@ from pydantic import AfterValidator, Field
 
 from metastasis.params import Section
 
+_ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 
 
 def _literal(value: str) -> str:
     """Return a path that DVC takes as it is meant: it knows neither ~ nor $VARIABLE."""
+    if _ADDRESS.match(value):
+        raise ValueError(
+            "should be a folder or a file of this machine, and no address; fetch it, and write "
+            "where it is"
+        )
     if not (value.startswith("~") or _VARIABLE.search(value)) or Path(value).exists():
         return value
     expanded = os.path.expandvars(Path(value).expanduser() if _has_home(value) else value)

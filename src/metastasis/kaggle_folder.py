@@ -78,9 +78,9 @@ class KaggleFolder:
         entries: list[Entry] = []
         strays = []
         if self.top:
-            strays = [f.name for f in self._files("") if f"{f.name}/" != self.top]
+            strays = [_described(f, "") for f in self._files("") if f"{f.name}/" != self.top]
         folders = [file for file in self._files(self.top) if not Path(file.path).is_file()]
-        strays += [self.top + file.name for file in folders if file.name.lower() not in POOLS]
+        strays += [_described(file, self.top) for file in folders if file.name.lower() not in POOLS]
         pools = [file.name for file in folders if file.name.lower() in POOLS]
         for name in sorted(pools, key=lambda name: list(POOLS).index(name.lower())):
             self._list(name, root, entries, strays)
@@ -97,7 +97,7 @@ class KaggleFolder:
             elif kaggle_layout.place(name) and Path(file.path).is_dir():
                 self._list(name, root, entries, strays)
             else:
-                strays.append(self.top + name)
+                strays.append(_described(file, f"{self.top}{folder}/"))
 
     def _files(self, name: str) -> list[os.DirEntry[str]]:
         if not (self.folder / name).is_dir():
@@ -116,6 +116,19 @@ class KaggleFolder:
 def _first(folder: Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as files:
         return list(itertools.islice(files, MAX_LISTED))
+
+
+def _described(file: os.DirEntry[str], start: str) -> str:
+    """Return the name of what isn't read; of a folder also how much is in it."""
+    if not Path(file.path).is_dir():
+        return start + file.name
+    try:
+        with os.scandir(file.path) as inner:
+            names = sorted(item.name for item in inner)
+    except OSError as error:
+        return f"{start}{file.name}/ ({error.strerror})"
+    first = f", such as {names[0]}" if names else ""
+    return f"{start}{file.name}/ (a folder of {len(names):,}{first})"
 
 
 def _entry(

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Self
 
-from metastasis import kaggle_layout, sources
+from metastasis import kaggle_layout, pcam_layout, sources
 from metastasis.errors import InputError
 from metastasis.packed_tables import HEAD_BYTES, MAX_TABLE_BYTES
 from metastasis.sources import LABELS_NAME, MAX_FILE_BYTES, Content, Encoded, Entry, Flaw
@@ -185,6 +185,11 @@ def _top(path: Path, names: Iterable[str]) -> str:
     raise InputError(
         f"data.source: {path} holds no {LABELS_NAME}, at its top or in one folder there; expected "
         f"Kaggle's zip. {kaggle_layout.survey(plain)}"
+        + (
+            " These are PatchCamelyon's files: unpack them, and name their folder."
+            if any(pcam_layout.role(name.rpartition("/")[2]) for name in plain)
+            else ""
+        )
     )
 
 

@@ -100,6 +100,8 @@ def _incomplete(path: Path, tops: Sequence[str], *missing: str) -> InputError:
     elsewhere = "".join(
         f" {LABELS_NAME} lies in {top}, and belongs beside train/." for top in tops if top
     )
+    packed = sorted(item.name for item in path.glob("[tT]rain.*") if item.is_file())
+    elsewhere += f" {packed[0]} is to be unpacked, into train/." if packed else ""
     return InputError(
         f"data.source: {path} holds no {' and no '.join(lacking)}; expected {EXPECTED}. "
         f"{kaggle_layout.survey(kaggle_folder.near(path))}{elsewhere}"

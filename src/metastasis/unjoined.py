@@ -5,7 +5,7 @@ Whether that stops a run, `validating` decides.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import pandas as pd
 
@@ -48,7 +48,7 @@ def explain(labels: pd.DataFrame, inventory: pd.DataFrame, strays: pd.DataFrame)
         parts += _ways(named - both, set(others))
     else:
         parts.append("No image was found in train/.")
-    parts += _unread(strays["name"])
+    parts += _unread(strays["name"].tolist())
     return " ".join(parts)
 
 
@@ -60,15 +60,18 @@ def _ways(named: set[str], images: set[str]) -> list[str]:
     return []
 
 
-def _unread(names: Iterable[str]) -> list[str]:
+def _unread(names: Collection[str]) -> list[str]:
     """Return which kinds of files lie there unread."""
+    folders = [name for name in names if "/ (" in name]
     groups: dict[tuple[str, str], list[str]] = {}
     for name in names:
+        if name in folders:
+            continue
         folder, _, file_name = name.rpartition("/")
         _, dot, suffix = file_name.rpartition(".")
         groups.setdefault((folder, dot + suffix if dot else ""), []).append(name)
     counts = Counter({key: len(group) for key, group in groups.items()})
-    found = [
+    found = folders[:NUM_ENDINGS] + [
         f"{count:,} named {'*' + suffix if suffix else 'without an ending'} "
         f"{'in ' + folder + '/' if folder else 'at the top'} ({groups[folder, suffix][0]})"
         for (folder, suffix), count in counts.most_common(NUM_ENDINGS)
