@@ -129,7 +129,7 @@ def _something_else(path: Path, head: bytes) -> InputError:
 
 def _unpacked(path: Path, resources: ExitStack) -> IO[bytes]:
     """Return the content as a file without a name: gone with the process, however that ends."""
-    print(f"ingest: unpacking {path.name}")
+    print(f"unpacking {path.name}")
     try:
         unpacked = resources.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         with gzip.open(path) as packed:

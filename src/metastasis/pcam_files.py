@@ -57,6 +57,11 @@ class PcamFiles:
         """The splits that are there, in PatchCamelyon's words."""
         return tuple(split for split in SPLITS if (split, "x") in self.files)
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether images or labels are to be unpacked before they are read, which takes minutes."""
+        return any(path.name.lower().endswith(".gz") for path in self.files.values())
+
     def entries(self) -> list[Entry]:
         """Return every patch by split and row; unpacks what is packed, into temporary files.
 

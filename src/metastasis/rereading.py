@@ -15,6 +15,7 @@ import pandas as pd
 from metastasis import images, opening
 from metastasis.errors import InputError
 from metastasis.images import Frames
+from metastasis.pcam_files import PcamFiles
 from metastasis.shards import UInt8
 from metastasis.sources import LABELS_NAME, SUBMISSION_NAME, Content, Entry, Source
 
@@ -31,6 +32,8 @@ def changed(source_path: Path, rows: pd.DataFrame, tables_folder: Path) -> list[
     """
     try:
         with closing(opening.open_source(source_path)) as source:
+            if rows.empty and isinstance(source, PcamFiles) and source.is_packed:
+                return []  # minutes of unpacking, to look at nothing but labels
             return _changed(source, rows.head(MAX_REREAD)) + _changed_tables(source, tables_folder)
     except (InputError, OSError):
         return []
