@@ -138,13 +138,31 @@ def test_a_jpeg_is_near_what_it_was_made_of_and_no_more() -> None:
     assert 0 < differences.max() < 32
 
 
+def test_a_jpeg_that_asks_to_be_turned_stays_as_it_lies() -> None:
+    """As TIFFs do: labels are of the centre, and a patch has no up."""
+    tag = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)  # orientation: to be turned by a quarter
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + tag + bytes(4)
+    plain = jpeg(SMOOTH).content
+    marked = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:]
+    found = inspect(Encoded("JPEG", marked))
+    assert np.array_equal(found.patches[0], inspect(Encoded("JPEG", plain)).patches[0])
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A piece of a PNG."""
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def animated_png() -> Encoded:
+    plain = png(NOISE).content
+    place = plain.index(b"IDAT") - 4
+    control = chunk(b"acTL", struct.pack(">II", 2, 0))
+    return Encoded("PNG", plain[:place] + control + plain[place:])
+
+
 def palette_png() -> Encoded:
     """A PNG of colour type 3 with one colour, which OpenCV would show as three channels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        body = kind + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
     rows = (b"\0" + bytes(96)) * 96
     return Encoded(
         "PNG",
@@ -177,6 +195,7 @@ OTHERS_FLAWED: dict[str, tuple[Encoded, str, str]] = {
     "half a PNG": (cut(png(NOISE), 0.5), "decodable", ""),
     "half a JPEG": (cut(jpeg(SMOOTH), 0.5), "decodable", ""),
     "a PNG with a palette": (palette_png(), "colour", "three channels (palette)"),
+    "an animated PNG": (animated_png(), "pages", "2 pages"),
     "a grey PNG": (png(NOISE[:, :, 0]), "colour", "grey (grey)"),
     "a PNG with transparency": (png(np.dstack([NOISE, NOISE[:, :, 0]])), "colour", "RGBA"),
     "a grey JPEG": (jpeg(NOISE[:, :, 0]), "colour", "grey (grey)"),
