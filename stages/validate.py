@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import params, stage, validate_params, validating
+from metastasis import data_params, params, stage, validate_params, validating
 
 
 def main(
@@ -19,6 +19,7 @@ def main(
 ) -> None:
     validating.validate(
         params.read("validate", validate_params.ValidateParams),
+        source_path=Path(params.read("data", data_params.DataParams).source),
         tables_folder=tables,
         inventory_path=inventory,
         shards_folder=patches,

@@ -3,6 +3,7 @@
 `docs/faults.md` lists them; `test_faults` plants them one by one and holds the list to this one.
 """
 
+import gzip
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -156,6 +157,31 @@ def too_large(source: Path) -> None:
 
 def stray(path: str) -> Plant:
     return lambda source: (source / path).touch()
+
+
+# Other layouts
+
+
+def two_tables(source: Path) -> None:
+    (source / f"{LABELS}.gz").write_bytes(gzip.compress(b"id,label\nx,1\n"))
+
+
+def cut_table(source: Path) -> None:
+    path = source / LABELS
+    path.with_name(f"{LABELS}.gz").write_bytes(gzip.compress(path.read_bytes())[:-20])
+    path.unlink()
+
+
+def wrong_folder(source: Path) -> None:
+    """Move the patch of the label table's first row (label 1) to the folder of those without."""
+    id_ = pd.read_csv(source / LABELS)["id"][0]
+    (source / "train" / "0").mkdir()
+    (source / "train" / f"{id_}.tif").rename(source / "train" / "0" / f"{id_}.tif")
+
+
+def as_bmp(source: Path) -> None:
+    for path in list((source / "train").iterdir()):
+        path.rename(path.with_suffix(".bmp"))
 
 
 # Zips
@@ -362,6 +388,10 @@ FAULTS = [
         text(LABELS, lambda t: t.replace(",0\n", ",1\n", 8)),
     ),
     Fault("labels", "a label without its image", "labelled-images-whole", missing("train")),
+    Fault("labels", "two tables that differ", "table-twice", two_tables),
+    Fault("labels", "a packed table that is cut short", "table-packed", cut_table),
+    Fault("labels", "a folder of a class that contradicts them", "labels-folders", wrong_folder),
+    Fault("labels", "images under an ending that isn't read", "labelled-images-whole", as_bmp),
     Fault(
         "labels",
         "one label in 20 without its image, where that many may",

@@ -46,6 +46,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     validating.validate(
         section("validate", validate_params.ValidateParams),
+        source_path=folder / "demo",
         tables_folder=folder / "tables",
         inventory_path=folder / "inventory.parquet",
         shards_folder=folder / "patches",

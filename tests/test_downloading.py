@@ -10,8 +10,9 @@ import pytest
 import serving
 
 from metastasis import downloading
-from metastasis.downloading import Patience, RemoteFile
+from metastasis.downloading import Patience
 from metastasis.errors import InputError
+from metastasis.published import RemoteFile
 
 NAME = "camelyonpatch_level_2_split_valid_x.h5.gz"
 BODY = np.random.default_rng(0).bytes(3_000_000)

@@ -470,3 +470,44 @@ def test_an_upgrade_that_is_not_installed_or_not_recorded_stops_before_anything_
     assert "Run `make libraries`" in stopped.stdout
     assert ran(stopped) == ["check"]
     assert (project / "models/model.keras").exists()
+
+
+@pytest.mark.slow
+def test_a_patch_mended_with_its_old_size_and_time_is_read_again_by_what_the_gate_advises(
+    project: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(project / "data/demo", source)
+    victim = min((source / "train").iterdir())
+    good = victim.read_bytes()
+    os.utime(victim, (10**9, 10**9))
+    content = bytearray(good)
+    content[5000] ^= 0xFF
+    victim.write_bytes(content)
+    os.utime(victim, (10**9, 10**9))
+    edit(project, "data", "source", str(source))
+    assert "labelled-id-is-hash: 1 found" in run(project, "dvc", "repro", is_ok=False).stdout
+    victim.write_bytes(good)
+    os.utime(victim, (10**9, 10**9))
+    told = run(project, "dvc", "repro", is_ok=False).stdout
+    assert "labelled-id-is-hash" not in told
+    assert "the source has changed since `ingest` read it (1 found: train/" in told
+    (command,) = (line for line in told.splitlines() if line.startswith("  touch "))
+    run(project, "sh", "-c", command)
+    assert ran(run(project, "dvc", "repro", "validate")) == ["ingest", "validate"]
+    victim.write_bytes(content)  # damaged anew: the run cache must not hand out the mended patch
+    result = run(project, "dvc", "repro", "validate", is_ok=False)
+    assert "labelled-id-is-hash: 1 found" in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["source", "slides"])
+def test_a_queued_experiment_says_that_it_runs_in_a_copy(project: Path, key: str) -> None:
+    shutil.copytree(project / "data/demo", project / "raw/demo")
+    shutil.copyfile(project / "data/slides.csv", project / "raw/slides.csv")
+    (project / ".git/info/exclude").write_text("/raw\n")
+    path = "raw/demo" if key == "source" else "raw/slides.csv"
+    result = run(project, "dvc", "exp", "run", "--temp", "-S", f"data.{key}={path}", is_ok=False)
+    assert "This experiment runs in a copy of the project" in result.stdout
+    assert f"give the absolute path ({project / path})" in result.stdout
+    shutil.rmtree(project / "raw")

@@ -12,7 +12,12 @@ from metastasis import shards, validating
 from metastasis.errors import InputError
 from metastasis.suites import Verdict
 
-OF_INGEST = ("pcam-", "zip-")  # what can't be opened stops before there is anything to judge
+OF_INGEST = (
+    "pcam-",
+    "zip-",
+    "table-",
+    "labels-folders",
+)  # what can't be opened stops before there is anything to judge
 # What stops beside the finding: the same fault, seen from another side.
 ALSO = {
     "labels-rows": ["labels-positive-share", "labelled-images-whole"],

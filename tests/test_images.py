@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from metastasis import images
 from metastasis.images import FLAWS, Facts, Frames
-from metastasis.sources import Flaw
+from metastasis.sources import Encoded, Flaw
 
 NOISE = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
 SMOOTH = cv2.GaussianBlur(NOISE, (31, 31), 8)
@@ -74,7 +74,7 @@ def huge_png() -> bytes:
     return bytes(content)
 
 
-def inspect(content: bytes | NDArray[np.uint8] | Flaw) -> images.Inspection:
+def inspect(content: bytes | NDArray[np.uint8] | Encoded | Flaw) -> images.Inspection:
     return images.inspect([content], np.empty((1, 96, 96, 3), np.uint8), Frames())
 
 
@@ -111,6 +111,128 @@ def test_every_pixel_arrives_in_rgb_whoever_wrote_the_tiff(
     assert measures.std == pytest.approx(patch.std(), abs=1e-6)
     means = (measures.mean_red, measures.mean_green, measures.mean_blue)
     assert means == pytest.approx(tuple(patch.mean(axis=(0, 1))))
+
+
+def png(image: NDArray[Any]) -> Encoded:
+    return Encoded("PNG", encoded(image, ".png"))
+
+
+def jpeg(image: NDArray[Any]) -> Encoded:
+    return Encoded("JPEG", encoded(image, ".jpg"))
+
+
+@pytest.mark.parametrize("patch", [NOISE, SMOOTH, np.zeros_like(NOISE)], ids="nsb")
+def test_every_pixel_arrives_in_rgb_from_a_png(patch: NDArray[np.uint8]) -> None:
+    found = inspect(png(patch[:, :, ::-1]))
+    assert found.facts[0].flaw == ""
+    assert found.facts[0].compression == "deflate"
+    assert np.array_equal(found.patches[0], patch)
+    assert found.measures[0].sha1 == sha1(patch)
+
+
+def test_a_jpeg_is_near_what_it_was_made_of_and_no_more() -> None:
+    found = inspect(jpeg(SMOOTH[:, :, ::-1]))
+    assert found.facts[0].flaw == ""
+    assert found.facts[0].compression == "jpeg"
+    differences = np.abs(found.patches[0].astype(int) - SMOOTH)
+    assert 0 < differences.max() < 32
+
+
+def test_a_jpeg_that_asks_to_be_turned_stays_as_it_lies() -> None:
+    """As TIFFs do: labels are of the centre, and a patch has no up."""
+    tag = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)  # orientation: to be turned by a quarter
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + tag + bytes(4)
+    plain = jpeg(SMOOTH).content
+    marked = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:]
+    found = inspect(Encoded("JPEG", marked))
+    assert np.array_equal(found.patches[0], inspect(Encoded("JPEG", plain)).patches[0])
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A piece of a PNG."""
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def animated_png() -> Encoded:
+    plain = png(NOISE).content
+    place = plain.index(b"IDAT") - 4
+    control = chunk(b"acTL", struct.pack(">II", 2, 0))
+    return Encoded("PNG", plain[:place] + control + plain[place:])
+
+
+def palette_png() -> Encoded:
+    """A PNG of colour type 3 with one colour, which OpenCV would show as three channels."""
+    rows = (b"\0" + bytes(96)) * 96
+    return Encoded(
+        "PNG",
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 96, 96, 8, 3, 0, 0, 0))
+        + chunk(b"PLTE", bytes([200, 100, 50]))
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b""),
+    )
+
+
+def cut(content: Encoded, share: float) -> Encoded:
+    return Encoded(content.format, content.content[: int(len(content.content) * share)])
+
+
+def huge_jpeg() -> Encoded:
+    """A JPEG whose frame header claims 60,000 x 60,000 pixels."""
+    content = bytearray(jpeg(NOISE).content)
+    place = content.index(b"\xff\xc0") + 5
+    content[place : place + 4] = struct.pack(">HH", 60_000, 60_000)
+    return Encoded("JPEG", bytes(content))
+
+
+OTHERS_FLAWED: dict[str, tuple[Encoded, str, str]] = {
+    "a TIFF named .png": (Encoded("PNG", tiff(NOISE)), "format", "a TIFF file"),
+    "a JPEG named .png": (Encoded("PNG", jpeg(NOISE).content), "format", "a JPEG file"),
+    "a PNG named .jpg": (Encoded("JPEG", png(NOISE).content), "format", "a PNG file"),
+    "nothing named .png": (Encoded("PNG", b""), "format", "an empty file"),
+    "a PNG's first bytes": (cut(png(NOISE), 0.0005), "decodable", ""),
+    "half a PNG": (cut(png(NOISE), 0.5), "decodable", ""),
+    "half a JPEG": (cut(jpeg(SMOOTH), 0.5), "decodable", ""),
+    "a PNG with a palette": (palette_png(), "colour", "three channels (palette)"),
+    "an animated PNG": (animated_png(), "pages", "2 pages"),
+    "a grey PNG": (png(NOISE[:, :, 0]), "colour", "grey (grey)"),
+    "a PNG with transparency": (png(np.dstack([NOISE, NOISE[:, :, 0]])), "colour", "RGBA"),
+    "a grey JPEG": (jpeg(NOISE[:, :, 0]), "colour", "grey (grey)"),
+    "a PNG of 16 bits": (png(NOISE.astype(np.uint16)), "depth", "uint16"),
+    "a PNG of 64 pixels": (png(NOISE[:64, :64]), "size", "64x64"),
+    "a PNG that claims 200,000 pixels": (Encoded("PNG", huge_png()), "size", "200000x200000"),
+    "a JPEG that claims 60,000 pixels": (huge_jpeg(), "size", "60000x60000"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS_FLAWED)
+def test_a_png_or_jpeg_that_is_no_patch_is_recognised_for_what_it_is(name: str) -> None:
+    content, flaw, words = OTHERS_FLAWED[name]
+    found = inspect(content)
+    assert (found.facts[0].flaw, found.facts[0].num_bytes) == (flaw, len(content.content))
+    assert words in found.facts[0].found
+    assert len(found.patches) == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    which=st.sampled_from([png(SMOOTH), jpeg(SMOOTH)]),
+    position=st.integers(0, 100) | st.integers(0, 28_000),
+    values=st.binary(min_size=1, max_size=4),
+    length=st.none() | st.integers(0, 28_000),
+)
+def test_whatever_is_broken_in_a_png_or_jpeg_is_a_patch_or_has_a_flaw_with_a_name(
+    which: Encoded, position: int, values: bytes, length: int | None
+) -> None:
+    content = bytearray(which.content)
+    content[position : position + len(values)] = values
+    found = inspect(Encoded(which.format, bytes(content[:length])))
+    (facts,) = found.facts
+    assert facts.flaw == "" or facts.flaw in FLAWS
+    assert len(found.patches) == (facts.flaw == "")
+    if which.format == "PNG" and not facts.flaw:  # its checksums leave no doubt
+        assert np.array_equal(found.patches[0], SMOOTH[:, :, ::-1])
 
 
 FLAWED: dict[str, tuple[bytes, str, str]] = {

@@ -1,10 +1,12 @@
 """Tests of `metastasis.kaggle_zip`: a zip gives what its folder gives, and not what it claims."""
 
+import gzip
 import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
+from test_kaggle_folder import by_class
 
 from metastasis.errors import InputError
 from metastasis.kaggle_folder import KaggleFolder
@@ -42,6 +44,42 @@ def test_a_zip_gives_what_its_folder_gives(source: Path, tmp_path: Path, top: st
     assert list(packed.read(entries)) == list(folder.read(folder.entries()))
     assert packed.tables() == folder.tables()
     assert packed.strays() == []
+
+
+@pytest.mark.parametrize("top", ["", "histopathologic-cancer-detection\\"])
+def test_backslashes_of_windows_are_read_as_slashes(source: Path, tmp_path: Path, top: str) -> None:
+    path = tmp_path / "k.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(source.rglob("*")):
+            name = top + str(file.relative_to(source)).replace("/", "\\")
+            if file.is_dir():
+                archive.writestr(zipfile.ZipInfo(name + "\\"), b"")
+            else:
+                archive.write(file, name)
+    packed, folder = KaggleZip.open(path), KaggleFolder(source)
+    assert [(e.pool, e.id) for e in packed.entries()] == [(e.pool, e.id) for e in folder.entries()]
+    assert list(packed.read(packed.entries())) == list(folder.read(folder.entries()))
+    assert packed.tables() == folder.tables()
+    assert packed.strays() == []
+
+
+def test_a_zip_is_laid_out_as_freely_as_a_folder(source: Path, tmp_path: Path) -> None:
+    """Folders of classes without a table, other endings, a packed slide map, and a stray map."""
+    by_class(source)
+    (source / "train_labels.csv").unlink()
+    victim = min((source / "train" / "0").iterdir())
+    victim.rename(victim.with_suffix(".TIFF"))
+    slides = (source / "slides.csv").rename(source / "old.csv").read_bytes()
+    (source / "patch_id_wsi.csv.gz").write_bytes(gzip.compress(slides))
+    packed, folder = (
+        KaggleZip.open(zipped(source, tmp_path / "k.zip", "top/")),
+        KaggleFolder(source),
+    )
+    assert [e.id for e in packed.entries()] == [e.id for e in folder.entries()]
+    assert list(packed.read(packed.entries())) == list(folder.read(folder.entries()))
+    assert packed.tables() == folder.tables()
+    assert packed.strays() == [f"top/{stray}" for stray in folder.strays()]
+    assert len(packed.strays()) == 1
 
 
 def test_a_truncated_zip_is_refused(source: Path, tmp_path: Path) -> None:

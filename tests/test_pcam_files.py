@@ -1,6 +1,7 @@
 """Tests of `metastasis.pcam_files`: PatchCamelyon's arrays come in with their slides and splits."""
 
 import gzip
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -42,7 +43,7 @@ def write_pcam(folder: Path, *, has_meta: bool = True) -> dict[str, NDArray[np.u
             {
                 "coord_y": 0,
                 "coord_x": 0,
-                "tumor_patch": False,
+                "tumor_patch": labels.ravel() == 1,
                 "center_tumor_patch": labels.ravel() == 1,
                 "wsi": [f"camelyon16_{split}_{row // 2}" for row in range(size)],
             }
@@ -122,6 +123,64 @@ def test_unpacked_files_go_before_packed_ones(pcam: Path) -> None:
     assert len(PcamFiles.open(pcam).entries()) == sum(SIZES.values())
 
 
+def test_what_is_packed_is_known_by_its_content_and_not_by_its_name(pcam: Path) -> None:
+    packed, plain = (pcam / f"{name(split, 'x')}.h5" for split in ("train", "test"))
+    pack(packed)
+    Path(f"{packed}.gz").rename(packed)
+    plain.rename(f"{plain}.gz")
+    with closing(PcamFiles.open(pcam)) as source:
+        assert len(source.entries()) == sum(SIZES.values())
+
+
+def as_mirrored(pcam: Path, root: Path) -> None:
+    """Lay the files out as Kaggle's mirror has them."""
+    for folder in ("pcam", "Labels/Labels", "Metadata/Metadata"):
+        (root / folder).mkdir(parents=True)
+    for split, word in (("train", "training"), ("valid", "validation"), ("test", "test")):
+        (pcam / f"{name(split, 'x')}.h5").rename(root / "pcam" / f"{word}_split.h5")
+        (pcam / f"{name(split, 'y')}.h5").rename(root / f"Labels/Labels/{name(split, 'y')}.h5")
+        meta = f"{name(split, 'meta')}.csv"
+        (pcam / meta).rename(root / "Metadata/Metadata" / meta)
+
+
+@pytest.mark.parametrize("above", [".", "higher"])
+def test_kaggles_mirror_gives_what_the_published_folder_gives(
+    pcam: Path, tmp_path: Path, above: str
+) -> None:
+    with closing(PcamFiles.open(pcam)) as source:
+        expected = list(source.read(source.entries())), source.tables()
+    root = tmp_path / "root"
+    as_mirrored(pcam, root / above)
+    (root / "notes.txt").touch()
+    with closing(PcamFiles.open(root)) as source:
+        read, tables = list(source.read(source.entries())), source.tables()
+        assert source.strays() == ["notes.txt"]
+    assert np.array_equal(np.stack(read), np.stack(expected[0]))
+    assert tables == expected[1]
+
+
+def test_exchanged_labels_are_named_with_the_files_that_look_exchanged(pcam: Path) -> None:
+    exchanged(pcam)
+    with pytest.raises(InputError) as caught:
+        read_all(pcam)
+    message = str(caught.value)
+    assert message.startswith("pcam-labels: 2 of 4 labels of the valid split, in ")
+    assert "(counted from 0, row 0: the label is 1, center_tumor_patch is False; row 3: " in message
+    both = f"{pcam / name('valid', 'y')}.h5 and {pcam / name('test', 'y')}.h5 look exchanged"
+    assert both in message
+
+
+@pytest.mark.parametrize(
+    "words", [("True", "False"), ("1", "0"), ("1.0", "0.0"), ("TRUE", " false")]
+)
+def test_meta_rows_may_say_true_and_false_in_several_ways(
+    pcam: Path, words: tuple[str, str]
+) -> None:
+    true, false = words
+    meta(f"wsi,center_tumor_patch\na,{false}\na,{true}\na,{false}\na,{true}\n")(pcam)
+    read_all(pcam)
+
+
 def test_a_damaged_block_is_a_flaw_of_its_rows_alone(pcam: Path) -> None:
     path = pcam / f"{name('train', 'x')}.h5"
     noise = np.random.default_rng(0).integers(0, 256, (8, 96, 96, 3), np.uint8)
@@ -174,6 +233,27 @@ def meta(content: str) -> Callable[[Path], None]:
     return plant
 
 
+def left_open(folder: Path) -> None:
+    """A file as a process leaves it that was killed in writing: marked as open."""
+    path = folder / f"{name('valid', 'x')}.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file["x"] = np.zeros((4, 96, 96, 3), np.uint8)
+        file.flush()
+        content = path.read_bytes()
+    path.write_bytes(content)
+
+
+def exchanged(folder: Path) -> None:
+    """Give the labels of two splits of one size to each other, as their MD5s once were."""
+    for split, labels, rows in (("valid", [1, 1, 0, 0], 4), ("test", [0, 1, 0, 1], 4)):
+        values = np.array(labels, np.uint8).reshape(-1, 1, 1, 1)
+        write_array(folder / f"{name(split, 'y')}.h5", "y", values)
+        write_array(folder / f"{name(split, 'x')}.h5", "x", np.zeros((rows, 96, 96, 3), np.uint8))
+    for split, truths in (("valid", (0, 1, 0, 1)), ("test", (1, 1, 0, 0))):
+        table = pd.DataFrame({"center_tumor_patch": np.array(truths, bool), "wsi": "a"})
+        table.to_csv(folder / f"{name(split, 'meta')}.csv")
+
+
 PCAM_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "images without labels": (
         lambda folder: (folder / f"{name('valid', 'y')}.h5").unlink(),
@@ -192,13 +272,27 @@ PCAM_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a truncated .h5.gz": (truncate_packed, "pcam-whole"),
     "no HDF5 inside": (
         lambda folder: (folder / f"{name('test', 'x')}.h5").write_text("hello"),
+        "pcam-format",
+    ),
+    "a truncated .h5": (
+        lambda folder: os.truncate(folder / f"{name('test', 'x')}.h5", 20_000),
         "pcam-whole",
     ),
-    "no gzip inside": (
-        lambda folder: (folder / f"{name('test', 'x')}.h5").rename(
-            folder / f"{name('test', 'x')}.h5.gz"
+    "a file that was left open for writing": (left_open, "pcam-in-use"),
+    "two files for the same images": (
+        lambda folder: shutil.copyfile(
+            folder / f"{name('valid', 'x')}.h5", folder / "validation_split.h5"
         ),
-        "pcam-whole",
+        "pcam-ambiguous",
+    ),
+    "labels of valid and test exchanged": (exchanged, "pcam-labels"),
+    "a tumour in a patch that is said to have none": (
+        meta("wsi,tumor_patch\na,False\na,False\na,False\na,True\n"),
+        "pcam-labels",
+    ),
+    "a word for true that isn't known": (
+        meta("wsi,center_tumor_patch\na,False\na,yes\na,False\na,True\n"),
+        "pcam-meta-values",
     ),
 }
 

@@ -22,8 +22,14 @@ PARAMS = params.read("validate", validate_params.ValidateParams, ROOT / "params.
 
 def validate(source: Path, out: Path, **changes: object) -> pd.DataFrame:
     ingest(source, out)
+    return judged(source, out, **changes)
+
+
+def judged(source: Path, out: Path, **changes: object) -> pd.DataFrame:
+    """Judge what was ingested before."""
     validating.validate(
         PARAMS.model_copy(update=changes),
+        source_path=source,
         tables_folder=out / "tables",
         inventory_path=out / "inventory.parquet",
         shards_folder=out / "patches",
@@ -314,3 +320,28 @@ def test_shares_in_the_wrong_order_are_refused() -> None:
         PARAMS.model_validate(
             PARAMS.model_dump() | {"min_positive_share": 0.6, "max_positive_share": 0.2}
         )
+
+
+def test_a_stop_shows_why_labels_and_images_do_not_join(source: Path, tmp_path: Path) -> None:
+    for path in paths(source):
+        path.rename(path.with_name(f"patch_{path.name}"))
+    with pytest.raises(InputError) as caught:
+        validate(source, tmp_path / "out", ids="any")
+    message = str(caught.value)
+    assert "0 of 20 ids of the label table are the name of an image" in message
+    assert "Taken by the hash in them, 20 of them would agree" in message
+
+
+@pytest.mark.parametrize("bad_patches", ["fail", "quarantine"])
+def test_a_mended_patch_is_not_named_as_bad_but_as_mended(
+    source: Path, tmp_path: Path, bad_patches: str
+) -> None:
+    victim = paths(source)[0]
+    good = victim.read_bytes()
+    cut(victim)
+    ingest(source, tmp_path / "out")
+    victim.write_bytes(good)
+    with pytest.raises(InputError, match=r"^the source has changed since") as caught:
+        judged(source, tmp_path / "out", bad_patches=bad_patches)
+    assert f"touch {victim}" in str(caught.value)
+    assert "labelled-image-decodable" not in str(caught.value)

@@ -18,19 +18,10 @@ import urllib3
 from tqdm import tqdm
 
 from metastasis.errors import InputError
+from metastasis.published import RemoteFile
 
 CHUNK_BYTES = 2**16  # what a timeout may lose: the unfinished chunk
 SPARE_BYTES = 10**8  # what else may be written to the disk meanwhile
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file as its authors publish it; `num_bytes` is 0 where they don't say."""
-
-    name: str
-    url: str
-    md5: str
-    num_bytes: int
 
 
 @dataclass(frozen=True)

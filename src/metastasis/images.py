@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from metastasis import perceptual
 from metastasis.shards import PATCH_SIZE, UInt8
-from metastasis.sources import Content, Flaw
+from metastasis.sources import Content, Encoded, Flaw
 
 PATCH_SHAPE = (PATCH_SIZE, PATCH_SIZE, 3)
 ROW_BYTES = PATCH_SIZE * 3
@@ -27,7 +27,12 @@ PATCH_BYTES = PATCH_SIZE * ROW_BYTES
 MAX_FRAME_BYTES = 2**11
 MAX_FRAMES, MAX_STARTS = 2**14, 8  # enough for Kaggle's writer, which dates its files
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # little and big endian, classic and BigTIFF
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+PNG_COLOURS = {0: "grey", 2: "rgb", 3: "palette", 4: "grey with alpha", 6: "rgb with alpha"}
+JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of frames; the others: tables
+JPEG_COLOURS = {1: "grey", 3: "ycbcr", 4: "cmyk"}
 OTHER_MAGIC = {
+    **dict.fromkeys(TIFF_MAGIC, "TIFF"),
     b"\x89PNG": "PNG",
     b"\xff\xd8\xff": "JPEG",
     b"\0\0\0\x0cjP": "JPEG 2000",
@@ -45,8 +50,8 @@ FLAWS = {
     "readable": "An image can be read.",
     "bytes": "An image is no larger than a patch can be: no file fills the memory.",
     "encrypted": "An image is not locked by a password.",
-    "repeated": "A name stands for one image: a zip can hold two, of which tools take either.",
-    "format": "An image is the TIFF that its name says.",
+    "repeated": "An id stands for one image: a zip can hold a name twice, and folders an id.",
+    "format": "An image is the TIFF, PNG or JPEG that its name says.",
     "decodable": "An image is whole, and decodes.",
     "compression": "An image is compressed in a way that is decoded rightly, or not at all.",
     "pages": "An image holds one picture.",
@@ -165,6 +170,8 @@ def look(content: Content, out: UInt8, frames: Frames) -> Facts:
     if isinstance(content, np.ndarray):
         out[...] = content
         return _patch_facts(content.nbytes, "none")
+    if isinstance(content, Encoded):
+        return _look_at_other(content, out)
     known = frames.find(content)
     if known is not None:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
@@ -179,7 +186,21 @@ def look(content: Content, out: UInt8, frames: Frames) -> Facts:
 def _look_closely(content: bytes, out: UInt8) -> Facts:
     if not content.startswith(TIFF_MAGIC):
         return Facts("format", _other_format(content), len(content))
-    description = describe(content)
+    return _decode_described(content, describe(content), out)
+
+
+def _look_at_other(encoded: Encoded, out: UInt8) -> Facts:
+    """Return what an image is whose name says PNG or JPEG.
+
+    JPEG changes pixels a little, so that ids can't be hashes of them.
+    """
+    if _format(encoded.content) != encoded.format:
+        return Facts("format", _other_format(encoded.content), len(encoded.content))
+    describe = _describe_png if encoded.format == "PNG" else _describe_jpeg
+    return _decode_described(encoded.content, describe(encoded.content), out)
+
+
+def _decode_described(content: bytes, description: Description, out: UInt8) -> Facts:
     size = (description.width, description.height)
     if description.is_known and size != PATCH_SHAPE[:2]:
         # Not decoded: a file of 1 MB can hold a picture of gigabytes.
@@ -219,7 +240,7 @@ def _flaw(facts: Facts, description: Description) -> Flaw | None:
         ),
         (description.num_pages != 1, Flaw("pages", f"{description.num_pages} pages")),
         (bool(facts.flaw), Flaw(facts.flaw, facts.found)),
-        (not description.is_known, Flaw("decodable", "a TIFF without a readable description")),
+        (not description.is_known, Flaw("decodable", "a file without a readable description")),
         (not is_rgb, Flaw("colour", f"{channels} ({description.colour})")),
         (facts.dtype != "uint8", Flaw("depth", facts.dtype)),
         (not is_patch_size, Flaw("size", f"{facts.width}x{facts.height}")),
@@ -227,11 +248,15 @@ def _flaw(facts: Facts, description: Description) -> Flaw | None:
     return next((flaw for is_flawed, flaw in checks if is_flawed), None)
 
 
+def _format(content: bytes) -> str | None:
+    """Return the format that an image's first bytes say, if it is a known one."""
+    return next((name for magic, name in OTHER_MAGIC.items() if content.startswith(magic)), None)
+
+
 def _other_format(content: bytes) -> str:
     if not content:
         return "an empty file"
-    names = (name for magic, name in OTHER_MAGIC.items() if content.startswith(magic))
-    name = next(names, None)
+    name = _format(content)
     return f"a {name} file" if name else f"no image: it begins with {content[:8]!r}"
 
 
@@ -256,15 +281,44 @@ def describe(content: bytes) -> Description:
         return Description()  # tifffile raises any of these for tags that make no sense
 
 
+def _describe_png(content: bytes) -> Description:
+    """Return what stands in a PNG before its pixels."""
+    header = content[len(PNG_MAGIC) + 8 :][:10]
+    if len(header) < 10:  # noqa: PLR2004  # width, height, depth and colour
+        return Description()
+    width, height, _, colour = struct.unpack(">IIBB", header)
+    is_animated = content.find(b"acTL", 0, content.find(b"IDAT")) >= 0
+    word = PNG_COLOURS.get(colour, str(colour))
+    return Description(1 + is_animated, "deflate", word, width, height, is_known=True)
+
+
+def _describe_jpeg(content: bytes) -> Description:
+    """Return what a JPEG's frame header says of it."""
+    place = 2
+    while content[place : place + 1] == b"\xff" and place + 10 <= len(content):
+        marker = content[place + 1]
+        if marker in JPEG_FRAMES:
+            _, height, width, channels = struct.unpack(">BHHB", content[place + 4 : place + 10])
+            word = JPEG_COLOURS.get(channels, str(channels))
+            return Description(1, "jpeg", word, width, height, is_known=True)
+        is_fill = marker == 0xFF  # noqa: PLR2004  # such bytes may stand before any marker
+        place += 1 if is_fill else 2 + int.from_bytes(content[place + 2 : place + 4])
+    return Description()
+
+
 def _word(value: int) -> str:
     """Return the name of a tag's value, or the number if it has none."""
     return value.name.lower() if isinstance(value, enum.Enum) else str(value)
 
 
+def sha1(patch: UInt8) -> str:
+    """Return the SHA-1 of a patch's RGB bytes, Kaggle's id of it."""
+    return hashlib.sha1(patch.data, usedforsecurity=False).hexdigest()
+
+
 def _measure(patch: UInt8) -> Measures:
-    sha1 = hashlib.sha1(patch.data, usedforsecurity=False).hexdigest()
     red, green, blue, _ = cv2.mean(patch)
     mean = (red + green + blue) / 3
     # The sum of squares is a whole number below 2**53, and so exact.
     variance = cv2.norm(patch, cv2.NORM_L2SQR) / patch.size - mean**2
-    return Measures(sha1, mean, math.sqrt(max(variance, 0)), red, green, blue)
+    return Measures(sha1(patch), mean, math.sqrt(max(variance, 0)), red, green, blue)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from metastasis import files, images, opening, shards, sources
+from metastasis import files, images, opening, packed_tables, shards, sources
 from metastasis.images import Facts, Frames, Inspection, Measures
 from metastasis.shards import PATCH_SIZE, UInt8
 from metastasis.sources import Content, Entry, Source
@@ -86,7 +86,7 @@ def ingest(
 
 def _tables(source: Source, slides_path: Path) -> dict[str, bytes]:
     """Return every table by its name, and the list of what isn't read."""
-    beside = slides_path.read_bytes()
+    beside = packed_tables.unpack(str(slides_path), slides_path.read_bytes())
     found = source.tables()
     strays = source.strays()
     if sources.SLIDES_NAME in found and len(beside.splitlines()) > 1:

@@ -1,31 +1,26 @@
-"""Reads Kaggle's zip as it is, without unpacking; the files may lie under one top folder."""
+"""Reads Kaggle's zip as it is, without unpacking; the files may lie under one top folder.
+
+Which names are images and tables, `kaggle_layout` knows. Some of Windows' tools write backslashes
+between a member's folders: they count as what they stand for.
+"""
 
 import lzma
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Self
 
-from metastasis import sources
+from metastasis import kaggle_layout, pcam_layout, sources
 from metastasis.errors import InputError
-from metastasis.shards import Pool
-from metastasis.sources import (
-    IMAGE_SUFFIX,
-    LABELS_NAME,
-    MAX_FILE_BYTES,
-    POOL_FOLDERS,
-    Content,
-    Entry,
-    Flaw,
-)
+from metastasis.packed_tables import HEAD_BYTES, MAX_TABLE_BYTES
+from metastasis.sources import LABELS_NAME, MAX_FILE_BYTES, Content, Encoded, Entry, Flaw
 
-POOLS: dict[str, Pool] = {folder: pool for pool, folder in POOL_FOLDERS.items()}
 ENCRYPTED = 0x1  # the bit of a member's flags
 NUM_NAMED = 3
-MAX_TABLE_BYTES = 2**28  # ten times Kaggle's largest: a zip can claim to hold any number
 
 
 @dataclass(frozen=True)
@@ -59,72 +54,91 @@ class KaggleZip:
                 f"with '..' in it ({', '.join(outside[:NUM_NAMED])}). Kaggle's has none: don't "
                 "unpack this file, and fetch it again from where you trust."
             )
-        return cls(path, archive, _top(path, archive))
+        return cls(path, archive, _top(path, archive.namelist()))
 
     def entries(self) -> list[Entry]:
-        """Return every ID.tif of train/ and test/ by pool and name."""
-        members = [member for member in self.archive.infolist() if not member.is_dir()]
-        counts = Counter(member.filename for member in members)
-        entries = {}
-        for member in members:
-            place = self._place(member.filename)
-            if place is not None:
-                flaw = _flaw(member, counts[member.filename])
-                entries[member.filename] = Entry(*place, member.filename, flaw)
-        return sorted(entries.values(), key=lambda entry: (entry.pool, entry.name))
+        """Return every image of train/ and test/ by pool and name."""
+        return kaggle_layout.in_order(self._images)
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Content]:
         """Yield the bytes of each image file."""
-        return (self._read(entry.name, MAX_FILE_BYTES) for entry in entries)
+        for entry in entries:
+            content = self._read(entry.name, MAX_FILE_BYTES)
+            if entry.format == "TIFF" or isinstance(content, Flaw):
+                yield content
+            else:
+                yield Encoded(entry.format, content)
 
     def tables(self) -> dict[str, bytes]:
-        """Return the tables of the top folder.
+        """Return the tables of the top folder, unpacked.
 
         Raises:
-            InputError: a table is there and can't be read.
+            InputError: a table is there and can't be read, or contradicts another or the folders.
         """
-        counts = Counter(self.archive.namelist())
-        found = {}
-        for name, known in sources.TABLE_NAMES.items():
-            count = counts[self.top + name]
-            if count > 1:
-                raise InputError(
-                    f"zip-table-repeated: {self.path} holds {count} tables named {name}, of which "
-                    "no one can tell which is meant. Leave one."
-                )
-            if count:
-                content = self._read(self.top + name, MAX_TABLE_BYTES)
-                if isinstance(content, Flaw):
-                    finding = "zip-table-bytes" if content.kind == "bytes" else "zip-whole"
-                    raise InputError(f"{finding}: {name} in {self.path}: {content.found}.")
-                found[known] = content
-        return found
+        return kaggle_layout.tables(self._top_files, self._read_table, self.entries())
 
     def strays(self) -> list[str]:
         """Return every other member."""
-        tables = {self.top + name for name in sources.TABLE_NAMES}
-        names = set(self.archive.namelist())
-        strays = [
-            name for name in names - tables if not name.endswith("/") and self._place(name) is None
-        ]
-        return sorted(strays) + sources.shadowed({name.removeprefix(self.top) for name in names})
+        known = {entry.name for entry in self._images}
+        others = {
+            _plain(name)
+            for name in self.archive.namelist()
+            if name not in known and not _plain(name).endswith("/")
+        }
+        others -= set(self._top_files)
+        return kaggle_layout.strays(self._top_files, sorted(others), self._peek)
 
     def close(self) -> None:
         """Close the archive."""
         self.archive.close()
 
-    def _place(self, name: str) -> tuple[Pool, str] | None:
-        """Return the pool and the id of the image that a member is, if it is one."""
-        folder, _, file_name = name.removeprefix(self.top).partition("/")
-        if not name.startswith(self.top) or folder not in POOLS or "/" in file_name:
-            return None
-        id_ = file_name.removesuffix(IMAGE_SUFFIX)
-        return (POOLS[folder], id_) if id_ != file_name else None
+    @cached_property
+    def _images(self) -> list[Entry]:
+        found = []
+        for member in self.archive.infolist():
+            plain = _plain(member.filename)
+            folder, _, file_name = plain.removeprefix(self.top).rpartition("/")
+            image = kaggle_layout.image(file_name)
+            place = kaggle_layout.place(folder) if plain.startswith(self.top) else None
+            if image and place:
+                (id_, form), (pool, label) = image, place
+                name, flaw = member.filename, _flaw(member)
+                found.append(Entry(pool, id_, name, flaw, format=form, label=label))
+        return found
 
-    def _read(self, name: str, max_bytes: int) -> bytes | Flaw:
+    @cached_property
+    def _top_files(self) -> dict[str, str]:
+        """The files at the top: their names with slashes, and as the archive has them."""
+        names = {_plain(name): name for name in self.archive.namelist()}
+        return {
+            plain: name
+            for plain, name in names.items()
+            if plain.startswith(self.top) and "/" not in (plain.removeprefix(self.top) or "/")
+        }
+
+    def _peek(self, plain: str) -> bytes:
+        content = self._read(self._top_files[plain], HEAD_BYTES, is_start=True)
+        return b"" if isinstance(content, Flaw) else content
+
+    def _read_table(self, plain: str) -> bytes:
+        name = self._top_files[plain]
+        count = Counter(map(_plain, self.archive.namelist()))[plain]
+        if count > 1:
+            raise InputError(
+                f"zip-table-repeated: {self.path} holds {count} tables named {plain}, of which "
+                "no one can tell which is meant. Leave one."
+            )
+        content = self._read(name, MAX_TABLE_BYTES)
+        if isinstance(content, Flaw):
+            finding = "zip-table-bytes" if content.kind == "bytes" else "zip-whole"
+            raise InputError(f"{finding}: {plain} in {self.path}: {content.found}.")
+        return content
+
+    def _read(self, name: str, max_bytes: int, *, is_start: bool = False) -> bytes | Flaw:
+        """Return a member's content, or the start of it, if that will do."""
         try:
             claimed = self.archive.getinfo(name).file_size
-            if claimed > max_bytes:
+            if claimed > max_bytes and not is_start:
                 return sources.too_large(claimed, max_bytes)
             # No further than is allowed: what a member claims to hold may be a lie.
             with self.archive.open(name) as member:
@@ -135,6 +149,8 @@ class KaggleZip:
             return Flaw("encrypted", "encrypted")
         except (NotImplementedError, OSError) as error:
             return Flaw("readable", f"not readable: {error}")
+        if is_start:
+            return content[:max_bytes]
         return content if len(content) <= max_bytes else sources.too_large(len(content), max_bytes)
 
 
@@ -144,33 +160,40 @@ def _is_outside(name: str) -> bool:
     return path.is_absolute() or ".." in path.parts or has_drive
 
 
-def _top(path: Path, archive: zipfile.ZipFile) -> str:
-    """Return what stands before train_labels.csv: nothing, or one folder."""
-    names = archive.namelist()
-    places = {name: PurePosixPath(name).parts for name in names}
-    tops = {
-        name.removesuffix(LABELS_NAME)
-        for name, parts in places.items()
-        if parts[-1:] == (LABELS_NAME,) and len(parts) <= 2 and parts[0] != "__MACOSX"  # noqa: PLR2004  # a folder and the file
-    }
+def _plain(name: str) -> str:
+    """Return a member's name with slashes between its folders."""
+    return name.replace("\\", "/")
+
+
+def _top(path: Path, names: Iterable[str]) -> str:
+    """Return what stands before train_labels.csv, or else before train/0: nothing, or one folder.
+
+    Raises:
+        InputError: that is to be found nowhere, or in several places.
+    """
+    plain = {_plain(name) for name in names}
+    parents = {str(parent) for name in plain for parent in PurePosixPath(name).parents}
+    tops = kaggle_layout.tops(plain | parents)
     if len(tops) == 1:
-        return tops.pop()
+        return tops[0]
     if tops:
-        found = ", ".join(repr(top) for top in sorted(tops))
+        found = ", ".join(map(repr, tops))
         raise InputError(
             f"zip-tops: {path} holds a {LABELS_NAME} in several places ({found}); expected one, at "
             "its top or in one folder there."
         )
-    found = ", ".join(sorted({parts[0] for parts in places.values() if parts})[:10]) or "nothing"
     raise InputError(
         f"data.source: {path} holds no {LABELS_NAME}, at its top or in one folder there; expected "
-        f"Kaggle's zip. Found: {found}."
+        f"Kaggle's zip. {kaggle_layout.survey(plain)}"
+        + (
+            " These are PatchCamelyon's files: unpack them, and name their folder."
+            if any(pcam_layout.role(name.rpartition("/")[2]) for name in plain)
+            else ""
+        )
     )
 
 
-def _flaw(member: zipfile.ZipInfo, count: int) -> Flaw | None:
-    if count > 1:
-        return Flaw("repeated", f"{count} members of this name")
+def _flaw(member: zipfile.ZipInfo) -> Flaw | None:
     if member.flag_bits & ENCRYPTED:
         return Flaw("encrypted", "encrypted")
     if member.file_size > MAX_FILE_BYTES:

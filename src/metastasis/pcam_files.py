@@ -1,66 +1,73 @@
 """Reads PatchCamelyon's HDF5 files, packed (.h5.gz) or not, with their slides and official splits.
 
 The files and their columns are as published by Veeling et al. (2018), https://github.com/basveeling/pcam.
+Where they lie, `pcam_layout` finds; whether they contradict each other, `pcam_checks` knows.
 """
 
-import gzip
 import itertools
-import shutil
-import tempfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import Self
 
 import h5py
 import numpy as np
 import pandas as pd
 
-from metastasis import tables
+from metastasis import hdf5_files, pcam_checks, pcam_layout, tables
 from metastasis.errors import InputError
+from metastasis.pcam_checks import Part
+from metastasis.pcam_layout import SPLITS, Role
 from metastasis.shards import PATCH_SIZE
 from metastasis.sources import LABELS_NAME, SLIDES_NAME, Content, Entry, Flaw
-
-SPLITS = {"train": "train", "valid": "validation", "test": "test"}  # PCam's word for it: ours
-
-
-def is_there(folder: Path) -> bool:
-    """Return whether `folder` holds any of PatchCamelyon's HDF5 files."""
-    return any(_find(folder, split, kind) for split in SPLITS for kind in "xy")
 
 
 @dataclass(frozen=True)
 class PcamFiles:
     """The splits that a folder holds; every patch has a label, and is named by split and row."""
 
-    folder: Path
-    splits: tuple[str, ...]
+    files: Mapping[Role, Path]
+    others: Sequence[str]
     resources: ExitStack = field(default_factory=ExitStack)  # the files it has open
 
     @classmethod
-    def open(cls, folder: Path) -> "PcamFiles":
+    def open(cls, folder: Path) -> Self:
         """Return the source in `folder`; nothing is unpacked before its entries are asked for.
 
         Raises:
-            InputError: a split has images without labels, or labels without images.
+            InputError: a split has images without labels, or labels without images; or two files
+                may be meant for the same.
         """
-        kinds = {split: [kind for kind in "xy" if _find(folder, split, kind)] for split in SPLITS}
-        for split, found in kinds.items():
+        files, others = pcam_layout.find(folder)
+        for split in SPLITS:
+            found = [kind for kind in "xy" if (split, kind) in files]
             if len(found) == 1:
                 raise InputError(
-                    f"pcam-pairs: {folder} holds {_stem(split)}_{found[0]} and not the other of x "
-                    "(images) and y (labels). Fetch the missing one."
+                    f"pcam-pairs: {folder} holds {files[split, found[0]].name}, and of the {split} "
+                    "split not the other of x (images) and y (labels). Fetch the missing one: it "
+                    f"is published as {pcam_layout.stem(split)}_{'y' if found == ['x'] else 'x'}"
+                    ".h5.gz."
                 )
-        return cls(folder, tuple(split for split, found in kinds.items() if found))
+        return cls(files, others)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that are there, in PatchCamelyon's words."""
+        return tuple(split for split in SPLITS if (split, "x") in self.files)
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether images or labels are to be unpacked before they are read, which takes minutes."""
+        return any(path.name.lower().endswith(".gz") for path in self.files.values())
 
     def entries(self) -> list[Entry]:
         """Return every patch by split and row; unpacks what is packed, into temporary files.
 
         Raises:
-            InputError: a file is damaged, or holds something else than PatchCamelyon's arrays.
+            InputError: a file is damaged, in use, or holds something else than PatchCamelyon's
+                arrays.
         """
         return [
             Entry("labelled", _id(split, row), f"{split}/{row}")
@@ -78,10 +85,12 @@ class PcamFiles:
         """Return the labels, and the slides (where the meta files are there) with their splits.
 
         Raises:
-            InputError: a file is damaged, or its length is not that of the images.
+            InputError: a file is damaged, its length is not that of the images, or labels and meta
+                rows contradict each other.
         """
-        parts = [self._table(split) for split in self.splits]
-        table = pd.concat(parts, ignore_index=True)
+        parts = {split: self._part(split) for split in self.splits}
+        pcam_checks.check_labels(parts)
+        table = pd.concat([_table(*part) for part in parts.items()], ignore_index=True)
         return {
             LABELS_NAME: _csv(table[["id", "label"]]),
             SLIDES_NAME: _csv(table[["id", "slide", "split"]]),
@@ -89,11 +98,7 @@ class PcamFiles:
 
     def strays(self) -> list[str]:
         """Return what else lies in the folder."""
-        known = {
-            *(_find(self.folder, split, kind) for split in self.splits for kind in "xy"),
-            *(f"{_stem(split)}_meta.csv" for split in self.splits),
-        }
-        return sorted({path.name for path in self.folder.iterdir()} - known)
+        return list(self.others)
 
     def close(self) -> None:
         """Close the files; what was unpacked is gone."""
@@ -101,11 +106,12 @@ class PcamFiles:
 
     @cached_property
     def _images(self) -> dict[str, h5py.Dataset]:
+        pcam_checks.check_published(self.files.values())
         return {split: self._dataset(split, "x") for split in self.splits}
 
     def _dataset(self, split: str, kind: str) -> h5py.Dataset:
-        path = self.folder / _find(self.folder, split, kind)
-        file = self.resources.enter_context(_open(path, self.resources))
+        path = self.files[split, kind]
+        file = hdf5_files.open_file(path, self.resources)
         if not isinstance(file.get(kind), h5py.Dataset):
             found = ", ".join(file) or "nothing"
             raise InputError(f"pcam-dataset: {path} holds {found}; expected a dataset {kind}.")
@@ -120,76 +126,52 @@ class PcamFiles:
             raise InputError(f"pcam-dtype: {kind} in {path} is {dataset.dtype}; expected uint8.")
         return dataset
 
-    def _table(self, split: str) -> pd.DataFrame:
-        """Return id, label, slide and split of each row; a slide is empty where it is unknown."""
+    def _part(self, split: str) -> Part:
+        """Return the labels and the meta rows of a split, as many as there are images."""
         num_patches = len(self._images[split])
+        path, meta_path = self.files[split, "y"], self.files.get((split, "meta"))
         try:
             labels = self._dataset(split, "y")[...].reshape(-1)
         except OSError as error:
-            raise InputError(f"pcam-whole: {_stem(split)}_y can't be read: {error}.") from None
-        _check_length(f"{_stem(split)}_y", len(labels), num_patches)
-        slides = self._slides(split)
-        if slides is not None:
-            _check_length(f"{_stem(split)}_meta.csv", len(slides), num_patches)
-        ids = [_id(split, row) for row in range(num_patches)]
-        return pd.DataFrame(
-            {"id": ids, "label": labels, "slide": slides, "split": SPLITS[split]}, dtype="str"
+            raise InputError(
+                f"pcam-whole: {path} can't be read: {error}. Fetch it again."
+            ) from None
+        _check_length(path, len(labels), num_patches)
+        meta = None if meta_path is None else _meta(meta_path)
+        if meta is not None and meta_path is not None:
+            _check_length(meta_path, len(meta), num_patches)
+        return Part(labels, path, meta, meta_path)
+
+
+def _meta(path: Path) -> pd.DataFrame:
+    table, form = tables.look(path)
+    if form["encoding"] or form["cells"]:
+        raise InputError(
+            f"pcam-meta-cells: {path}: {form['encoding'] or form['cells']}; fetch it again."
         )
-
-    def _slides(self, split: str) -> list[str] | None:
-        path = self.folder / f"{_stem(split)}_meta.csv"
-        if not path.is_file():
-            return None
-        table, form = tables.look(path)
-        if form["encoding"] or form["cells"]:
-            raise InputError(
-                f"pcam-meta-cells: {path}: {form['encoding'] or form['cells']}; fetch it again."
-            )
-        if "wsi" not in table:
-            raise InputError(
-                f"pcam-meta-columns: {path} has the columns {', '.join(table.columns)}; expected "
-                "wsi among them."
-            )
-        return table["wsi"].tolist()
+    if "wsi" not in table:
+        raise InputError(
+            f"pcam-meta-columns: {path} has the columns {', '.join(table.columns)}; expected "
+            "wsi among them."
+        )
+    return table
 
 
-def _stem(split: str) -> str:
-    return f"camelyonpatch_level_2_split_{split}"
+def _table(split: str, part: Part) -> pd.DataFrame:
+    """Return id, label, slide and split of each row; a slide is empty where it is unknown."""
+    return pd.DataFrame(
+        {
+            "id": [_id(split, row) for row in range(len(part.labels))],
+            "label": part.labels,
+            "slide": None if part.meta is None else part.meta["wsi"].tolist(),
+            "split": SPLITS[split],
+        },
+        dtype="str",
+    )
 
 
 def _id(split: str, row: int) -> str:
     return f"{split}-{row:06d}"
-
-
-def _find(folder: Path, split: str, kind: str) -> str:
-    """Return the name of the file of a split's images (x) or labels (y), or nothing.
-
-    The unpacked file goes before the packed one.
-    """
-    names = (f"{_stem(split)}_{kind}{suffix}" for suffix in (".h5", ".h5.gz"))
-    return next((name for name in names if (folder / name).is_file()), "")
-
-
-def _open(path: Path, resources: ExitStack) -> h5py.File:
-    whole = "It is not whole: fetch it again."
-    try:
-        return h5py.File(_unpacked(path, resources) if path.suffix == ".gz" else path, "r")
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"pcam-whole: {path} can't be unpacked: {error}. {whole}") from None
-    except OSError as error:  # h5py's for what is no HDF5, or the system's
-        raise InputError(
-            f"pcam-whole: {path} can't be read as HDF5: {error}. {whole} (What is packed is "
-            f"unpacked in {tempfile.gettempdir()}; TMPDIR names another place, with more room.)"
-        ) from None
-
-
-def _unpacked(path: Path, resources: ExitStack) -> IO[bytes]:
-    """Return the content as a file without a name: gone with the process, however that ends."""
-    unpacked = resources.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
-    print(f"ingest: unpacking {path.name}")
-    with gzip.open(path) as packed:
-        shutil.copyfileobj(packed, unpacked, 2**20)
-    return unpacked
 
 
 def _read_rows(images: h5py.Dataset, rows: list[int]) -> list[Content]:
@@ -203,10 +185,10 @@ def _read_rows(images: h5py.Dataset, rows: list[int]) -> list[Content]:
     return [block[row - first] for row in rows]
 
 
-def _check_length(name: str, found: int, expected: int) -> None:
+def _check_length(path: Path, found: int, expected: int) -> None:
     if found != expected:
         raise InputError(
-            f"pcam-lengths: {name} has {found:,} rows and the images are {expected:,}; they don't "
+            f"pcam-lengths: {path} has {found:,} rows and the images are {expected:,}; they don't "
             "belong together. Fetch them again."
         )
 

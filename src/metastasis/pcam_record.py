@@ -3,7 +3,7 @@
 How they are downloaded is the business of `downloading`.
 """
 
-from metastasis.downloading import RemoteFile
+from metastasis.published import RemoteFile
 
 RECORD = "https://zenodo.org/records/2546921"
 

@@ -17,6 +17,8 @@ OFFICIAL_SPLITS = ("", "train", "valid", "validation", "test")
 WHITE_MEAN = 233
 BLACK_MEAN = 25
 
+IMAGES_WHOLE = "labelled-images-whole"
+
 TABLES = {"labels": "label table", "submission": "sample submission", "slides": "slide map"}
 POOL_TABLES: dict[Pool, str] = {"labelled": "labels", "test": "submission"}
 
@@ -235,7 +237,7 @@ def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
     if is_labelled:
         rules.append(
             Rule(
-                "labelled-images-whole",
+                IMAGES_WHOLE,
                 "error",
                 f"No more than {max_missing_share:.2%} of the labels are without their image "
                 "(validate.max_missing_share).",
@@ -275,7 +277,7 @@ def hashes(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
             f"{pool}-id-is-hash",
             _bad(pool),
             "An id is the SHA-1 of the patch's RGB bytes, as Kaggle made them: no pixel was "
-            f"changed; validate.ids: any switches this off{_setting(pool)}",
+            f"changed, as JPEG does; validate.ids: any switches this off{_setting(pool)}",
             gxe.ExpectColumnPairValuesToBeEqual(column_A="id", column_B="sha1"),
             pool,
             is_quarantined,

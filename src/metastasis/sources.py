@@ -3,26 +3,20 @@
 Each format is a module of its own; which one a path holds, `opening` finds out.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from metastasis.shards import Pool, UInt8
 
 LABELS_NAME = "train_labels.csv"
 SUBMISSION_NAME = "sample_submission.csv"
 SLIDES_NAME = "slides.csv"
-PUBLIC_SLIDES_NAME = "patch_id_wsi_full.csv"  # the published slide map of Kaggle's patches
-TABLE_NAMES = {  # a table's name in a source in Kaggle's layout: its name in the pipeline
-    LABELS_NAME: LABELS_NAME,
-    SUBMISSION_NAME: SUBMISSION_NAME,
-    PUBLIC_SLIDES_NAME: SLIDES_NAME,
-    SLIDES_NAME: SLIDES_NAME,
-}
 STRAYS_NAME = "strays.csv"
-IMAGE_SUFFIX = ".tif"
-POOL_FOLDERS: dict[Pool, str] = {"labelled": "train", "test": "test"}
 MAX_FILE_BYTES = 16 * 2**20  # 600 times a patch: more is no patch, whatever it claims
+
+Format = Literal["TIFF", "PNG", "JPEG"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +28,20 @@ class Flaw:
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """The bytes of an image whose name says that it is no TIFF, but of this format."""
+
+    format: Format
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One image of a source: `name` is what the source itself calls it, `id` what the tables do.
 
     `flaw` says why it can't be read, where the listing alone shows that. `is_link_out` tells a
-    symbolic link that leaves the source: it is read all the same.
+    symbolic link that leaves the source: it is read all the same. `format` is what the name says.
+    `label` is that of the folder it lies in, and empty where folders say none.
     """
 
     pool: Pool
@@ -46,10 +49,12 @@ class Entry:
     name: str
     flaw: Flaw | None = None
     is_link_out: bool = False
+    format: Format = "TIFF"
+    label: str = ""
 
 
-# An image file's bytes, or pixels that need no decoding, or why there is neither.
-Content = bytes | UInt8 | Flaw
+# A TIFF's bytes, those of another image file, pixels that need no decoding, or why there is none.
+Content = bytes | Encoded | UInt8 | Flaw
 
 
 class Source(Protocol):
@@ -71,10 +76,9 @@ class Source(Protocol):
         """Close what the source has open."""
 
 
-def shadowed(names: Collection[str]) -> list[str]:
-    """Return those of the tables there that aren't read, since another stands for the same."""
-    is_shadowed = {SLIDES_NAME, PUBLIC_SLIDES_NAME} <= set(names)
-    return [PUBLIC_SLIDES_NAME] if is_shadowed else []
+def readable(name: str) -> str:
+    """Return a name that is no valid Unicode, as some systems allow, with marks in those places."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def too_large(num_bytes: int, max_bytes: int = MAX_FILE_BYTES) -> Flaw:

@@ -11,7 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metastasis import files, gate_report, joins, plotting, rules, shards, sources, suites, tables
+from metastasis import (
+    files,
+    gate_report,
+    joins,
+    plotting,
+    rereading,
+    rules,
+    shards,
+    sources,
+    suites,
+    tables,
+    unjoined,
+)
 from metastasis.errors import InputError
 from metastasis.gate_report import Findings
 from metastasis.rules import POOL_TABLES
@@ -36,9 +48,10 @@ VERDICT_COLUMNS = ("rule", "severity", "verdict", "count", "examples")
 Tables = dict[str, pd.DataFrame]
 
 
-def validate(  # noqa: PLR0913  # a path for each thing that is written
+def validate(  # noqa: PLR0913  # the paths of the stage
     params: ValidateParams,
     *,
+    source_path: Path,
     tables_folder: Path,
     inventory_path: Path,
     shards_folder: Path,
@@ -53,10 +66,12 @@ def validate(  # noqa: PLR0913  # a path for each thing that is written
 
     The manifest has the columns id, label, slide and official (split); the quarantine pool, id,
     label and reason; the verdicts `VERDICT_COLUMNS`, a row for each rule. Metrics, report and, if
-    there is a path for them, verdicts are written either way.
+    there is a path for them, verdicts are written either way. What is judged is what `ingest`
+    found; the source at `source_path` is looked at only where something is wrong with that.
 
     Raises:
         InputError: a rule stops the run; the message names rule, count, examples and the report.
+            Or what is wrong with the source has been mended, and DVC couldn't see it.
     """
     inventory = pd.read_parquet(inventory_path)
     patches = shards.read(shards_folder)
@@ -73,9 +88,17 @@ def validate(  # noqa: PLR0913  # a path for each thing that is written
         params.model_dump(), verdicts, inventory, patches, labelled, quarantine, manifest
     )
     gate_report.write(report_path, findings)
+    bad = _bad_rows(verdicts, inventory)
+    if stopping or len(bad):
+        mended = rereading.changed(source_path, bad, tables_folder)
+        if mended:
+            raise InputError(rereading.advice(source_path, mended))
     _warn(params, verdicts, labelled)
     if manifest is None:
         sentences = "\n".join(f"- {_sentence(verdict)}" for verdict in stopping)
+        if found and any(verdict.rule.name == rules.IMAGES_WHOLE for verdict in stopping):
+            strays = tables.read_text(tables_folder / sources.STRAYS_NAME)
+            sentences += f"\n{unjoined.explain(found['labels'], inventory, strays)}"
         raise InputError(f"the source broke the gate:\n{sentences}\nThe report: {report_path}")
     _check_rest(manifest, report_path)
     files.write_csv(manifest_path, manifest)
@@ -83,6 +106,14 @@ def validate(  # noqa: PLR0913  # a path for each thing that is written
     _plot(params, manifest, patches, plots_folder)
     num_left_out = int((quarantine["pool"] == "labelled").sum())
     print(f"validate: {len(manifest):,} patches pass, {num_left_out:,} are left out; {report_path}")
+
+
+def _bad_rows(verdicts: Sequence[Verdict], inventory: pd.DataFrame) -> pd.DataFrame:
+    """Return the inventory's rows of patches that stop the run or are left out."""
+    broken = [verdict for verdict in verdicts if verdict.stops or verdict.rule.is_quarantined]
+    bad = {(verdict.rule.pool, id_) for verdict in broken for id_, _ in verdict.rows}
+    rows = zip(inventory["pool"], inventory["id"], strict=True)
+    return inventory[[row in bad for row in rows]]
 
 
 def judge(

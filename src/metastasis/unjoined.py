@@ -1,0 +1,84 @@
+"""Says why labels and images don't join, where few or none do: by examples of both sides.
+
+Whether that stops a run, `validating` decides.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+
+import pandas as pd
+
+NUM_EXAMPLES = 3
+NUM_ENDINGS = 3
+SUFFIXES = r"\.(tiff?|png|jpe?g)$"
+
+
+def _hash(id_: str) -> str:
+    found = re.search(r"[0-9a-f]{40}", id_.lower())
+    return found[0] if found else id_
+
+
+# Ways in which ids of two sides differ, and what makes them one.
+WAYS: dict[str, Callable[[str], str]] = {
+    "in small letters": str.lower,
+    "without the ending of a file": lambda id_: re.sub(SUFFIXES, "", id_, flags=re.IGNORECASE),
+    "without folders": lambda id_: id_.replace("\\", "/").rpartition("/")[2],
+    "without folders and endings": lambda id_: re.sub(
+        SUFFIXES, "", id_.replace("\\", "/").rpartition("/")[2], flags=re.IGNORECASE
+    ),
+    "without blanks around them": str.strip,
+    "without zeros before them": lambda id_: id_.lstrip("0") or "0",
+    "by the hash in them": _hash,
+}
+
+
+def explain(labels: pd.DataFrame, inventory: pd.DataFrame, strays: pd.DataFrame) -> str:
+    """Return what is known: how many labels have an image, how ids look, and what wasn't read."""
+    named = set(labels["id"])
+    images = inventory.loc[inventory["pool"] == "labelled", "id"]
+    both = named & set(images)
+    parts = [f"{len(both):,} of {len(named):,} ids of the label table are the name of an image."]
+    if len(images):
+        others = sorted(set(images) - named)
+        parts.append(
+            f"Without an image: {_examples(named - set(images))}. "
+            f"Images without a label: {_examples(others)}."
+        )
+        parts += _ways(named - both, set(others))
+    else:
+        parts.append("No image was found in train/.")
+    parts += _unread(strays["name"].tolist())
+    return " ".join(parts)
+
+
+def _ways(named: set[str], images: set[str]) -> list[str]:
+    for words, change in WAYS.items():
+        count = len({change(id_) for id_ in named} & {change(id_) for id_ in images})
+        if count:
+            return [f"Taken {words}, {count:,} of them would agree: make them the same."]
+    return []
+
+
+def _unread(names: Collection[str]) -> list[str]:
+    """Return which kinds of files lie there unread."""
+    folders = [name for name in names if "/ (" in name]
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        if name in folders:
+            continue
+        folder, _, file_name = name.rpartition("/")
+        _, dot, suffix = file_name.rpartition(".")
+        groups.setdefault((folder, dot + suffix if dot else ""), []).append(name)
+    counts = Counter({key: len(group) for key, group in groups.items()})
+    found = folders[:NUM_ENDINGS] + [
+        f"{count:,} named {'*' + suffix if suffix else 'without an ending'} "
+        f"{'in ' + folder + '/' if folder else 'at the top'} ({groups[folder, suffix][0]})"
+        for (folder, suffix), count in counts.most_common(NUM_ENDINGS)
+    ]
+    expected = "expected is ID.tif (or .tiff, .png, .jpg) in train/, train/images/, train/0 or 1/"
+    return [f"Not read were {', '.join(found)}; {expected}."] if found else []
+
+
+def _examples(ids: Iterable[str]) -> str:
+    return ", ".join(sorted(ids)[:NUM_EXAMPLES]) or "none"

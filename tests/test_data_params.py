@@ -1,0 +1,64 @@
+"""Tests of `metastasis.data_params`: a path is one that DVC takes as it is meant."""
+
+from pathlib import Path
+
+import pytest
+
+from metastasis import params
+from metastasis.data_params import DataParams
+from metastasis.errors import InputError
+
+
+def read(folder: Path, source: str, slides: str = "data/slides.csv") -> DataParams:
+    path = folder / "params.yaml"
+    path.write_text(f"data: {{source: '{source}', slides: '{slides}'}}\n")
+    return params.read("data", DataParams, path)
+
+
+@pytest.mark.parametrize("value", ["data/demo", "/a/b c", "./~", "a~b", "cost$", "a/$-b", "k.zip"])
+def test_a_path_that_means_what_it_says_passes(tmp_path: Path, value: str) -> None:
+    assert read(tmp_path, value).source == value
+
+
+@pytest.mark.parametrize(
+    ("value", "expanded"),
+    [
+        ("~", "/home/me"),
+        ("~/patches", "/home/me/patches"),
+        ("$HOME/patches", "/home/me/patches"),
+        ("${HOME}/patches", "/home/me/patches"),
+        ("/mnt/$DATA_SET/x", "/mnt/pcam/x"),
+        ("~/$DATA_SET", "/home/me/pcam"),
+    ],
+)
+@pytest.mark.parametrize("key", ["source", "slides"])
+def test_a_path_that_a_shell_would_expand_is_refused_with_the_one_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, value: str, expanded: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("DATA_SET", "pcam")
+    values = {"source": "data/demo", "slides": "data/slides.csv"} | {key: value}
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, **values)
+    assert f"data.{key} is '{value}': DVC takes it for a name as it stands" in str(caught.value)
+    assert str(caught.value).endswith(f"; write {expanded}.")
+
+
+@pytest.mark.parametrize("value", ["~nobody-of-this-name/x", "$NOT_SET_ANYWHERE/x"])
+def test_a_path_that_expands_to_nothing_is_refused_all_the_same(tmp_path: Path, value: str) -> None:
+    with pytest.raises(InputError, match=r"expanded, .*; write the path in full\.$"):
+        read(tmp_path, value)
+
+
+@pytest.mark.parametrize("value", ["s3://bucket/x", "https://example.org/k.zip", "GS://b"])
+def test_an_address_is_no_path(tmp_path: Path, value: str) -> None:
+    with pytest.raises(InputError, match=r"should be a folder or a file of this machine"):
+        read(tmp_path, value)
+
+
+def test_a_folder_that_is_really_named_so_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a$HOME").mkdir()
+    assert read(tmp_path, "a$HOME").source == "a$HOME"

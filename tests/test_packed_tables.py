@@ -1,0 +1,89 @@
+"""Tests of `metastasis.packed_tables`: what comes out is the table, or a message says why not."""
+
+import gzip
+import zipfile
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metastasis import packed_tables
+from metastasis.errors import InputError
+
+TABLE = b"id,label\n" + b"x,1\n" * 100
+
+
+def zipped(*names: str, content: bytes = TABLE) -> bytes:
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [TABLE, gzip.compress(TABLE), zipped("a.csv"), zipped("a.CSV", "__MACOSX/._a.csv", "b.txt")],
+)
+def test_the_table_comes_out(content: bytes) -> None:
+    assert packed_tables.unpack("t", content) == TABLE
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (zipped(), r"is a zip; expected one \.csv in it, found: none\."),
+        (zipped("a.csv", "b.csv"), r"is a zip; .* found: a\.csv, b\.csv\."),
+        (zipped("a.csv")[:-30], r"can't be unpacked: File is not a zip file\."),
+        (gzip.compress(TABLE)[:-9], r"can't be unpacked: Compressed file ended"),
+        (gzip.compress(TABLE)[:-8] + bytes(8), r"can't be unpacked: CRC check failed"),
+    ],
+)
+def test_what_is_no_single_table_is_refused(content: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=rf"^table-packed: t\.csv\.zip {message}"):
+        packed_tables.unpack("t.csv.zip", content)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda content: zipped("a.csv", content=content)])
+def test_a_table_that_fills_the_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch, pack: type
+) -> None:
+    monkeypatch.setattr(packed_tables, "MAX_TABLE_BYTES", 1000)
+    with pytest.raises(InputError, match=r"^table-packed: t holds more than 1,000 bytes"):
+        packed_tables.unpack("t", pack(bytes(1001)))
+
+
+@given(
+    content=st.sampled_from([gzip.compress(TABLE), zipped("a.csv")]),
+    position=st.integers(0, 300),
+    values=st.binary(min_size=1, max_size=4),
+    length=st.integers(0, 300),
+)
+def test_whatever_is_broken_ends_in_a_table_or_a_message(
+    content: bytes, position: int, values: bytes, length: int
+) -> None:
+    broken = bytearray(content)
+    broken[position : position + len(values)] = values
+    try:
+        packed_tables.unpack("t", bytes(broken[:length]))
+    except InputError as error:
+        assert str(error).startswith("table-packed: ")  # noqa: PT017  # it may well pass
+
+
+@pytest.mark.parametrize(
+    ("head", "is_map"),
+    [
+        (b"id,wsi\n", True),
+        (b"\xef\xbb\xbfID, Slide \r\n1,2", True),
+        (b'"patch_id","patient"\n', True),
+        (gzip.compress(b"id,slide\n" + TABLE * 1000)[:500], True),
+        (b"id,label\n", False),
+        (b"wsi\n", False),
+        (b"", False),
+        (b"\xff\xfe\0", False),
+        (b"\x1f\x8bnonsense", False),
+    ],
+)
+def test_a_slide_map_is_known_by_its_header(head: bytes, *, is_map: bool) -> None:
+    assert packed_tables.is_slide_map(head) is is_map
