@@ -62,8 +62,8 @@ def test_good_data_comes_out_whole(source: Path, tmp_path: Path) -> None:
     labels = pd.read_csv(source / "train_labels.csv", dtype="str")
     slides = pd.read_csv(source / "slides.csv", dtype="str")
     expected = labels.merge(slides, on="id").sort_values("id", ignore_index=True)
-    assert manifest["official"].isna().all()
-    pd.testing.assert_frame_equal(manifest.drop(columns="official"), expected)
+    assert manifest[["patient", "official"]].isna().all(axis=None)
+    pd.testing.assert_frame_equal(manifest[["id", "label", "slide"]], expected)
     assert (out / "quarantine.csv").read_text() == "pool,id,label,reason\n"
     assert {path.name for path in (out / "plots").iterdir()} == {"class-balance.png", "samples.png"}
 
@@ -142,13 +142,20 @@ def test_an_outlier_to_be_predicted_is_no_bad_patch(source: Path, tmp_path: Path
     assert quarantine(tmp_path / "out") == {}
 
 
+def test_an_id_with_a_label_is_not_to_be_predicted(source: Path, tmp_path: Path) -> None:
+    victim = paths(source)[0]
+    (source / "test" / victim.name).write_bytes(victim.read_bytes())
+    with (source / "sample_submission.csv").open("a") as file:
+        file.write(f"{victim.stem},0\n")
+    found = f"pools-ids-apart: 1 found \\({victim.stem}: label [01]\\)"
+    with pytest.raises(InputError, match=found):
+        validate(source, tmp_path / "out")
+
+
 def test_a_bad_test_patch_leaves_the_labelled_one_of_its_id(source: Path, tmp_path: Path) -> None:
     victim = paths(source)[0]
     (source / "test" / victim.name).write_bytes(b"")
-    with (source / "sample_submission.csv").open("a") as file:
-        file.write(f"{victim.stem},0\n")
     assert victim.stem in set(validate(source, tmp_path / "out")["id"])
-    assert set(quarantine(tmp_path / "out")) == {victim.stem}
 
 
 def test_an_image_without_a_label_is_left_out_with_a_row(source: Path, tmp_path: Path) -> None:
@@ -180,7 +187,7 @@ def test_a_bad_patch_to_be_predicted_stops_nothing_and_is_handed_on(
     victim = cut(min((source / "test").iterdir()))
     gone = max((source / "test").iterdir())
     gone.unlink()
-    assert len(validate(source, tmp_path / "out")) == 20
+    assert len(validate(source, tmp_path / "out", max_missing_test_share=0.25)) == 20
     table = pd.read_csv(tmp_path / "out" / "quarantine.csv", dtype="str")
     assert set(table["id"]) == {victim, gone.stem}
     assert set(table["pool"]) == {"test"}
@@ -212,7 +219,7 @@ def test_a_quarantine_that_leaves_no_class_to_learn_stops(source: Path, tmp_path
 
 def test_the_tables_are_judged_together_before_the_run_stops(source: Path, tmp_path: Path) -> None:
     (source / "train_labels.csv").write_text("id,target\nx,1\n")
-    (source / "slides.csv").write_text("id,patient\nx,1\n")
+    (source / "slides.csv").write_text("id,scanner\nx,1\n")
     with pytest.raises(InputError, match=r"(?s)labels-columns: .*slides-column-slide: "):
         validate(source, tmp_path / "out")
 

@@ -32,11 +32,8 @@ class KaggleFolder:
 
     def tables(self) -> dict[str, bytes]:
         """Return the tables of the top folder."""
-        return {
-            known: (self.folder / name).read_bytes()
-            for name, known in sources.TABLE_NAMES.items()
-            if (self.folder / name).is_file()
-        }
+        paths = {name: self.folder / name for name in sources.TABLE_NAMES}
+        return sources.named({n: path.read_bytes() for n, path in paths.items() if path.is_file()})
 
     def strays(self) -> list[str]:
         """Return what else lies in the top folder, in train/ and in test/."""

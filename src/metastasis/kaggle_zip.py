@@ -85,7 +85,7 @@ class KaggleZip:
         """
         counts = Counter(self.archive.namelist())
         found = {}
-        for name, known in sources.TABLE_NAMES.items():
+        for name in sources.TABLE_NAMES:
             count = counts[self.top + name]
             if count > 1:
                 raise InputError(
@@ -97,8 +97,8 @@ class KaggleZip:
                 if isinstance(content, Flaw):
                     finding = "zip-table-bytes" if content.kind == "bytes" else "zip-whole"
                     raise InputError(f"{finding}: {name} in {self.path}: {content.found}.")
-                found[known] = content
-        return found
+                found[name] = content
+        return sources.named(found)
 
     def strays(self) -> list[str]:
         """Return every other member."""

@@ -3,7 +3,7 @@
 Each format is a module of its own; which one a path holds, `opening` finds out.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +19,7 @@ TABLE_NAMES = {  # a table's name in a source in Kaggle's layout: its name in th
     PUBLIC_SLIDES_NAME: SLIDES_NAME,
     SLIDES_NAME: SLIDES_NAME,
 }
+OTHER_SLIDES = "other-"  # begins the name of a slide map that is only held against the one read
 STRAYS_NAME = "strays.csv"
 IMAGE_SUFFIX = ".tif"
 POOL_FOLDERS: dict[Pool, str] = {"labelled": "train", "test": "test"}
@@ -75,6 +76,15 @@ def shadowed(names: Collection[str]) -> list[str]:
     """Return those of the tables there that aren't read, since another stands for the same."""
     is_shadowed = {SLIDES_NAME, PUBLIC_SLIDES_NAME} <= set(names)
     return [PUBLIC_SLIDES_NAME] if is_shadowed else []
+
+
+def named(tables: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return tables, given by their names in a source, by those the pipeline knows them by."""
+    others = shadowed(tables)
+    return {
+        f"{OTHER_SLIDES}{name}" if name in others else TABLE_NAMES[name]: content
+        for name, content in tables.items()
+    }
 
 
 def too_large(num_bytes: int, max_bytes: int = MAX_FILE_BYTES) -> Flaw:
