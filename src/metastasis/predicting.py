@@ -52,7 +52,7 @@ def predict(
     numbers = {
         "num_patches": len(ids),
         "num_bad_patches": int(is_bad.sum()),
-        "slide_disjoint": tables.is_slide_disjoint(split),
+        **tables.disjointness(split),
         "mean_probability": float(probabilities.mean()) if len(ids) else None,
         "positive_share": float(is_positive.mean()) if len(ids) else None,
     }

@@ -10,6 +10,7 @@ import dvc.api
 import pandas as pd
 from dvc.exceptions import DvcException
 
+from metastasis import tables
 from metastasis.errors import InputError
 
 SCORES = "data/scores.csv"
@@ -66,9 +67,9 @@ def _table(content: bytes, name: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(
             io.BytesIO(content),
-            dtype={"id": "str", "split": "str", "slide": "str"},
-            keep_default_na=False,  # a slide may well be called NA
-            na_values={"slide": [""], "logit": ["", "nan"]},
+            dtype=dict.fromkeys(("id", "split", "slide", "patient"), "str"),
+            keep_default_na=False,  # the gate has left nothing empty but what is unknown
+            na_values={"slide": [""], "patient": [""], "logit": ["", "nan"]},
         )
     except ValueError as error:  # pandas' parser errors and bytes that are no text too
         raise InputError(f"the scores of {name} are no CSV: {error}. {MEND}") from error
@@ -84,4 +85,4 @@ def _table(content: bytes, name: str) -> pd.DataFrame:
             f"the scores of {name} hold something else than labels 0 and 1 and logits that are "
             f"numbers. {MEND}"
         )
-    return table
+    return tables.with_patients(table)

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from metastasis import naming
+from metastasis.tables import UNITS
 
-UNITS = ("slide", "patient")
 # What a column may be called, in any case; of several the first counts.
 COLUMNS = {
     "id": ("id", "patch_id", "image_id"),
@@ -182,7 +182,7 @@ def _named_patients(mapped: SlideMap) -> list[str]:
     """Return of how many slides the patient is known by their names alone, if there are any."""
     if not mapped.num_named:
         return []
-    slide, patient = mapped.rows.loc[mapped.rows["patient"] != "", list(UNITS)].iloc[0]
+    patient, slide = mapped.rows.loc[mapped.rows["patient"] != "", list(UNITS)].iloc[0]
     return [f"{mapped.num_named:,} slides, such as {slide}: {patient}"]
 
 

@@ -2,8 +2,9 @@
 
 from great_expectations import expectations as gxe
 
-from metastasis.slide_maps import MIN_JOINED, UNITS
+from metastasis.slide_maps import MIN_JOINED
 from metastasis.suites import Rule, empty
+from metastasis.tables import UNITS
 
 OFFICIAL_SPLITS = ("", "train", "validation", "test")
 

@@ -3,12 +3,16 @@
 import csv
 import io
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
 from metastasis.errors import InputError
 
+Unit = Literal["patient", "slide", "patch"]
 SPLITS = ("train", "validation", "test")
+UNITS: tuple[Unit, ...] = ("patient", "slide")  # the coarsest first; where none is known, patches
+NAMES = (*UNITS, "official")
 FORM = ("encoding", "cells", "byte_order_mark", "line_ends", "quotes", "blank_lines")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -77,16 +81,50 @@ def _rows(text: str) -> pd.DataFrame:
 
 
 def read_patches(path: Path) -> pd.DataFrame:
-    """Return a manifest or split: text id and slide (missing: unknown), label 0 or 1."""
-    return pd.read_csv(
+    """Return a manifest or split: text id, slide and patient (missing: unknown), label 0 or 1."""
+    table = pd.read_csv(
         path,
-        dtype={"id": "str", "label": "int64", "slide": "str", "official": "str"},
-        keep_default_na=False,  # a slide may well be called NA
-        na_values={"slide": [""], "official": [""]},
+        dtype={"id": "str", "label": "int64", **dict.fromkeys(NAMES, "str")},
+        keep_default_na=False,  # the gate has left nothing empty but what is unknown
+        na_values={name: [""] for name in NAMES},
     )
+    return with_patients(table)
+
+
+def with_patients(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the column patient; what was written before it was read knows none."""
+    return table if "patient" in table else table.assign(patient=pd.Series(dtype="str"))
+
+
+def unit(patches: pd.DataFrame) -> Unit:
+    """Return the coarsest unit that is known of every patch: what is independent of each other."""
+    return next((unit for unit in UNITS if _is_known(patches, unit)), "patch")
+
+
+def disjointness(patches: pd.DataFrame) -> dict[str, bool | str | None]:
+    """Return what every metrics file says of a split: what is kept apart, and the unit."""
+    return {
+        "slide_disjoint": is_slide_disjoint(patches),
+        "patient_disjoint": is_patient_disjoint(patches),
+        "unit": unit(patches),
+    }
 
 
 def is_slide_disjoint(patches: pd.DataFrame) -> bool:
-    """Return whether every patch has a slide and no slide stands in two splits."""
-    is_known = bool(patches["slide"].notna().all())
-    return is_known and int(patches.groupby("slide")["split"].nunique().max()) == 1
+    """Return whether no slide stands in two splits; where one is unknown, patients may show it."""
+    if not _is_known(patches, "slide"):
+        return is_patient_disjoint(patches) is True
+    return _is_disjoint(patches, "slide")
+
+
+def is_patient_disjoint(patches: pd.DataFrame) -> bool | None:
+    """Return whether no patient stands in two splits; None where a patient is unknown."""
+    return _is_disjoint(patches, "patient") if _is_known(patches, "patient") else None
+
+
+def _is_known(patches: pd.DataFrame, column: str) -> bool:
+    return column in patches and bool(patches[column].notna().all())
+
+
+def _is_disjoint(patches: pd.DataFrame, column: str) -> bool:
+    return int(patches.groupby(column)["split"].nunique().max()) == 1

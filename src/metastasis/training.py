@@ -98,7 +98,7 @@ def train(
         best = fitting.best_epoch(state.history)
         live.summary["best_epoch"] = best + 1
         live.summary["best_auc"] = state.history[best]["eval/auc"]
-        live.summary["slide_disjoint"] = tables.is_slide_disjoint(table)
+        live.summary |= tables.disjointness(table)
         live.make_summary()
         network.set_weights(state.best)
         saving.save(models.to_plain(network, params.model), model_path)
