@@ -206,7 +206,7 @@ def test_patients_that_are_known_are_what_intervals_are_over(
     slides = evaluate(data, tmp_path / "slides")["test"]["interval"]["roc_auc"]
     assert numbers["test"]["interval"]["roc_auc"] != slides
     scores = pd.read_csv(tmp_path / "out" / "scores.csv")
-    assert set(scores["patient"]) == set(split.loc[split["split"] != "train", "patient"])
+    assert set(scores["patient_name"]) == set(split.loc[split["split"] != "train", "patient"])
 
 
 def test_a_patient_in_two_parts_is_told_though_slides_are_in_one(

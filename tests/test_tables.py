@@ -104,3 +104,13 @@ def test_what_is_no_table_has_no_rows_and_its_reason(
 def test_a_table_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"labels\.csv is missing in the source"):
         tables.look(tmp_path / "labels.csv")
+
+
+def test_patients_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """A user joins the split with a map that has its own column patient."""
+    table = pd.DataFrame({"id": ["x", "y"], "label": [0, 1], "slide": ["a", "b"]})
+    tables.write_patches(tmp_path / "split.csv", table.assign(patient=["p", None]))
+    assert "patient" not in pd.read_csv(tmp_path / "split.csv")
+    read = tables.read_patches(tmp_path / "split.csv")
+    assert read["patient"].tolist()[0] == "p"
+    assert read["patient"].isna().tolist() == [False, True]

@@ -62,7 +62,7 @@ def test_good_data_comes_out_whole(source: Path, tmp_path: Path) -> None:
     labels = pd.read_csv(source / "train_labels.csv", dtype="str")
     slides = pd.read_csv(source / "slides.csv", dtype="str")
     expected = labels.merge(slides, on="id").sort_values("id", ignore_index=True)
-    assert manifest[["patient", "official"]].isna().all(axis=None)
+    assert manifest[["patient_name", "official"]].isna().all(axis=None)
     pd.testing.assert_frame_equal(manifest[["id", "label", "slide"]], expected)
     assert (out / "quarantine.csv").read_text() == "pool,id,label,reason\n"
     assert {path.name for path in (out / "plots").iterdir()} == {"class-balance.png", "samples.png"}

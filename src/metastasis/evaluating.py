@@ -60,7 +60,7 @@ def evaluate(
     logits = scoring.score(model_path, patches, places, params.tta)
     _check(logits, watched["id"])
     scores = watched.assign(logit=logits)
-    files.write_csv(scores_path, scores[list(COLUMNS)])
+    tables.write_patches(scores_path, scores[list(COLUMNS)])
 
     validation = scores[scores["split"] == "validation"]
     decision = deciding.decide(

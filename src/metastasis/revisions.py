@@ -67,9 +67,9 @@ def _table(content: bytes, name: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(
             io.BytesIO(content),
-            dtype=dict.fromkeys(("id", "split", "slide", "patient"), "str"),
+            dtype=dict.fromkeys(("id", "split", "slide", tables.PATIENT_COLUMN), "str"),
             keep_default_na=False,  # the gate has left nothing empty but what is unknown
-            na_values={"slide": [""], "patient": [""], "logit": ["", "nan"]},
+            na_values={"slide": [""], tables.PATIENT_COLUMN: [""], "logit": ["", "nan"]},
         )
     except ValueError as error:  # pandas' parser errors and bytes that are no text too
         raise InputError(f"the scores of {name} are no CSV: {error}. {MEND}") from error

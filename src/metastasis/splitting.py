@@ -36,8 +36,8 @@ def split(
 ) -> None:
     """Write the split of every patch of the manifest, its numbers and its plots.
 
-    The split has the columns id, label, slide, patient, group, split and fold (empty without
-    folds).
+    The split has the columns id, label, slide, patient_name, group, split and fold (empty
+    without folds).
 
     Raises:
         InputError: no split of these groups gives every part both classes, official splits are
@@ -50,7 +50,7 @@ def split(
     metrics = describe(table, copies) | {"groups": params.groups, "official": params.official}
     files.write_json(metrics_path, metrics)
     _tell(params, metrics)
-    files.write_csv(split_path, table[list(COLUMNS)])
+    tables.write_patches(split_path, table[list(COLUMNS)])
     _plot(table, copies, plots_folder)
 
 

@@ -7,12 +7,15 @@ from typing import Literal
 
 import pandas as pd
 
+from metastasis import files
 from metastasis.errors import InputError
 
 Unit = Literal["patient", "slide", "patch"]
 SPLITS = ("train", "validation", "test")
 UNITS: tuple[Unit, ...] = ("patient", "slide")  # the coarsest first; where none is known, patches
 NAMES = (*UNITS, "official")
+# A file's column: not `patient`, so that a slide map's own can be joined to it.
+PATIENT_COLUMN = "patient_name"
 FORM = ("encoding", "cells", "byte_order_mark", "line_ends", "quotes", "blank_lines")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -84,16 +87,22 @@ def read_patches(path: Path) -> pd.DataFrame:
     """Return a manifest or split: text id, slide and patient (missing: unknown), label 0 or 1."""
     table = pd.read_csv(
         path,
-        dtype={"id": "str", "label": "int64", **dict.fromkeys(NAMES, "str")},
+        dtype={"id": "str", "label": "int64", **dict.fromkeys((*NAMES, PATIENT_COLUMN), "str")},
         keep_default_na=False,  # the gate has left nothing empty but what is unknown
-        na_values={name: [""] for name in NAMES},
+        na_values={name: [""] for name in (*NAMES, PATIENT_COLUMN)},
     )
     return with_patients(table)
 
 
 def with_patients(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with the column patient; what was written before it was read knows none."""
+    """Return a table as read with the column patient; older ones know none."""
+    table = table.rename(columns={PATIENT_COLUMN: "patient"})
     return table if "patient" in table else table.assign(patient=pd.Series(dtype="str"))
+
+
+def write_patches(path: Path, table: pd.DataFrame) -> None:
+    """Write a manifest, a split or scores, so that `read_patches` reads them."""
+    files.write_csv(path, table.rename(columns={"patient": PATIENT_COLUMN}))
 
 
 def unit(patches: pd.DataFrame) -> Unit:

@@ -56,7 +56,7 @@ def validate(
 ) -> None:
     """Hold the source against every rule; write the manifest and the quarantine if it passes.
 
-    The manifest has the columns id, label, slide, patient and official (split), the last three
+    The manifest has the columns id, label, slide, patient_name and official (split), the last three
     empty where unknown; the quarantine pool, id, label and reason. Metrics and report are written
     either way.
 
@@ -83,7 +83,7 @@ def validate(
         sentences = "\n".join(f"- {_sentence(verdict)}" for verdict in stopping)
         raise InputError(f"the source broke the gate:\n{sentences}\nThe report: {report_path}")
     _check_rest(manifest, report_path)
-    files.write_csv(manifest_path, manifest)
+    tables.write_patches(manifest_path, manifest)
     files.write_csv(quarantine_path, quarantine)
     _plot(params, manifest, patches, plots_folder)
     num_left_out = int((quarantine["pool"] == "labelled").sum())
