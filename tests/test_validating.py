@@ -20,8 +20,10 @@ pytestmark = pytest.mark.medium  # each ingests, judges and draws a whole source
 PARAMS = params.read("validate", validate_params.ValidateParams, ROOT / "params.yaml")
 
 
-def validate(source: Path, out: Path, **changes: object) -> pd.DataFrame:
-    ingest(source, out)
+def validate(
+    source: Path, out: Path, slides: str = "id,slide\n", **changes: object
+) -> pd.DataFrame:
+    ingest(source, out, slides)
     validating.validate(
         PARAMS.model_copy(update=changes),
         tables_folder=out / "tables",
@@ -253,6 +255,34 @@ def test_a_map_with_wsi_and_slide_goes_by_slide(source: Path, tmp_path: Path) ->
 def test_a_slide_map_without_rows_leaves_slides_unknown(source: Path, tmp_path: Path) -> None:
     (source / "slides.csv").write_text("id,slide\n")
     assert validate(source, tmp_path / "out")["slide"].isna().all()
+
+
+def test_patients_reach_the_manifest_and_the_numbers(source: Path, tmp_path: Path) -> None:
+    slides = pd.read_csv(source / "slides.csv", dtype="str")
+    patient = "P" + (slides["slide"].str[1:].astype(int) // 4).astype(str) + ".tif"
+    slides.assign(Case=patient).to_csv(source / "slides.csv", index=False)
+    manifest = validate(source, tmp_path / "out")
+    assert set(manifest["patient_name"]) == {"p0", "p1", "p2"}
+    metrics = json.loads((tmp_path / "out" / "validate.json").read_text())
+    assert metrics["num_patients"] == 3
+
+
+def test_a_map_of_patients_alone_is_taken(source: Path, tmp_path: Path) -> None:
+    path = source / "slides.csv"
+    path.write_text(path.read_text().replace("slide", "patient_id", 1))
+    manifest = validate(source, tmp_path / "out")
+    assert manifest["slide"].isna().all()
+    assert manifest["patient_name"].nunique() == 10
+
+
+def test_data_slides_may_repeat_the_sources_map_and_not_contradict_it(
+    source: Path, tmp_path: Path
+) -> None:
+    text = (source / "slides.csv").read_text()
+    assert len(validate(source, tmp_path / "same", text.replace(",s", ".tif,S"))) == 20
+    other = text.replace(",s1\n", ",s2\n")
+    with pytest.raises(InputError, match=r"slides-maps-agree: 2 found .*s1, in data\.slides s2"):
+        validate(source, tmp_path / "other", other)
 
 
 def test_official_splits_reach_the_manifest(tmp_path: Path) -> None:

@@ -204,9 +204,9 @@ def _spellings(written: pd.Series) -> list[str]:
 def _alike(names: pd.Series) -> list[str]:
     """Return the names that a reader would take for one: marks, zeros or a folder differ."""
     different = pd.Series(sorted(set(names) - {""}), dtype="str")
-    last = different.str.rsplit("/", n=1).str[-1]
-    stems = last.where(last.isin(different), different).map(naming.stem)
-    groups = different.groupby(stems)
+    whole = different.map(naming.stem)
+    last = different.str.rsplit("/", n=1).str[-1].map(naming.stem)
+    groups = different.groupby(last.where(last.isin(whole), whole))
     return [_listed(group.tolist()) for _, group in groups if len(group) > 1]
 
 
