@@ -190,7 +190,9 @@ def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
     if any(leaks.values()):
         print(f"warning: split: {found}; the numbers flatter")
     if params.groups == "slide" and not params.official and metrics["unit"] != "patch":
-        print(f"split: each {metrics['unit']} is kept whole")
+        has_more = metrics["unit"] == "slide" and "num_patients" in leaks
+        more = ", and each patient that is known" if has_more else ""
+        print(f"split: each {metrics['unit']} is kept whole{more}")
     if not metrics["slide_disjoint"]:
         print("split: slides are unknown or shared; metrics say slide_disjoint: false")
 
