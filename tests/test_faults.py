@@ -19,6 +19,7 @@ ALSO = {
     "labels-rows": ["labels-positive-share", "labelled-images-whole"],
     "labels-id-form": ["labelled-images-whole"],
     "labels-id-agrees": ["labels-id-unique"],
+    "submission-id-form": ["test-images-whole"],
     "labelled-channels-in-order": ["labelled-id-is-hash"],
 }
 DOCS = Path(__file__).parents[1] / "docs" / "faults.md"
