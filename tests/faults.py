@@ -4,6 +4,7 @@
 """
 
 import gzip
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -129,10 +130,37 @@ def copied(index: int) -> Plant:
 
 
 def tested(source: Path) -> None:
-    """Copy a labelled patch to those to be predicted, with its own id."""
+    """Copy a labelled patch to those to be predicted, with an id of its own."""
+    path = first(source)
+    (source / "test" / "copy.tif").write_bytes(path.read_bytes())
+    again(SUBMISSION, lambda _: "copy,0")(source)
+
+
+def asked_again(source: Path) -> None:
+    """Ask for a patch that has a label."""
     path = first(source)
     (source / "test" / path.name).write_bytes(path.read_bytes())
     again(SUBMISSION, lambda _: f"{path.stem},0")(source)
+
+
+def with_column(name: str, value: Callable[[int], str]) -> Plant:
+    """Give the slide map a column; `value` gets the number of the row."""
+
+    def apply(content: str) -> str:
+        header, *rows = content.splitlines()
+        cells = [f"{row},{value(number)}" for number, row in enumerate(rows)]
+        return "\n".join([f"{header},{name}", *cells, ""])
+
+    return text(SLIDES, apply)
+
+
+def second_map(change: Callable[[str], str]) -> Plant:
+    """Put the published slide map beside the source's own, changed."""
+
+    def plant(source: Path) -> None:
+        (source / "patch_id_wsi_full.csv").write_text(change((source / SLIDES).read_text()))
+
+    return plant
 
 
 def linked_out(source: Path) -> None:
@@ -438,14 +466,27 @@ FAULTS = [
         params=ANY,
     ),
     Fault(
-        "images", "the pixels of a patch to be predicted", "pools-pixels-apart", tested, **WARNED
+        "images",
+        "the pixels of a patch to be predicted",
+        "pools-pixels-apart",
+        tested,
+        params=ANY,
+        **WARNED,
     ),
     Fault("images", "a link that leaves the folder", "labelled-image-inside", linked_out, **WARNED),
     Fault("images", "a folder named ID.tif", "labelled-image-readable", folder_of_its_name),
     Fault("images", "a file of 100 MB", "labelled-image-bytes", too_large),
     Fault("images", "a file of another name", "source-strays", stray("train/notes.txt"), **WARNED),
     Fault("images", "a system's file", "source-strays", stray("test/.DS_Store"), **WARNED),
-    Fault("images", "no image to predict", "test-image-present", missing("test"), **WARNED),
+    Fault(
+        "images",
+        "one image in four to predict missing, where that many may",
+        "test-image-present",
+        missing("test"),
+        params={"max_missing_test_share": 0.25},
+        **WARNED,
+    ),
+    Fault("images", "one image in four to predict missing", "test-images-whole", missing("test")),
     Fault(
         "images",
         "an image to predict that is cut",
@@ -537,9 +578,9 @@ FAULTS = [
     ),
     Fault(
         "slide map",
-        "no column slide or wsi",
+        "no column slide, wsi or patient",
         "slides-column-slide",
-        text(SLIDES, lambda t: t.replace("slide", "patient", 1)),
+        text(SLIDES, lambda t: t.replace("slide", "scanner", 1)),
     ),
     Fault(
         "slide map",
@@ -582,6 +623,114 @@ FAULTS = [
     ),
     Fault(
         "slide map",
+        "a patch twice on the same slide",
+        "slides-id-once",
+        again(SLIDES),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "ids as names of files, in capitals",
+        "slides-id-spelling",
+        text(SLIDES, lambda t: re.sub(r"(?m)^(\w{40})", lambda m: f"train/{m[1].upper()}.TIF", t)),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "ids of other patches",
+        "slides-joined",
+        text(SLIDES, lambda t: re.sub(r"(?m)^(\w{39})\w", r"\1x", t)),
+    ),
+    Fault(
+        "slide map",
+        "a word in place of unknown slides",
+        "slides-words",
+        text(SLIDES, lambda t: t.replace("s1\n", "Unknown\n")),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "a slide in capitals, with .tif",
+        "slides-spelling",
+        first_cell(SLIDES, 1, lambda cell: cell.upper() + ".tif"),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "slides that differ in a mark alone",
+        "slides-alike",
+        first_cell(SLIDES, 1, lambda _: "s-0"),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "a slide of two patients",
+        "slides-one-patient",
+        with_column("patient", lambda row: f"p{row % 5}"),
+    ),
+    Fault(
+        "slide map",
+        "slides named as Camelyon17's, and no column patient",
+        "patients-column",
+        text(SLIDES, lambda t: re.sub(r"(?m),s(\d)$", r",patient_01\1_node_2", t)),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "a slide in two official splits",
+        "slides-one-split",
+        with_column("split", lambda row: ("train", "test")[row % 2]),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "positive patches on a slide named normal",
+        "slides-normal",
+        text(SLIDES, lambda t: t.replace(",s1\n", ",normal_001\n")),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "a slide named test that trains",
+        "slides-split-named",
+        lambda source: (
+            text(SLIDES, lambda t: t.replace(",s1\n", ",test_001\n"))(source)
+            or with_column("split", lambda _: "train")(source)
+        ),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "another patient than the slide's name says",
+        "slides-patient-named",
+        lambda source: (
+            text(SLIDES, lambda t: t.replace(",s1\n", ",patient_017_node_1\n"))(source)
+            or with_column("patient", lambda row: f"patient_{row // 2:03d}")(source)
+        ),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "a label that contradicts the label table",
+        "slides-label-agrees",
+        with_column("center_tumor_patch", lambda _: "1"),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "a second map that contradicts it",
+        "slides-maps-agree",
+        second_map(lambda t: t.replace(",s1\n", ",s2\n")),
+    ),
+    Fault(
+        "slide map",
+        "a second map without the column id",
+        "slides-maps-readable",
+        second_map(lambda t: t.replace("id,", "name,", 1)),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
         "a split of another name",
         "slides-split",
         text(SLIDES, lambda t: t.replace("\n", ",holdout\n").replace("holdout", "split", 1)),
@@ -592,6 +741,7 @@ FAULTS = [
         "submission-columns",
         text(SUBMISSION, lambda t: t.replace("label", "target")),
     ),
+    Fault("sample submission", "an id that has a label", "pools-ids-apart", asked_again),
     Fault("sample submission", "an id twice", "submission-id-unique", again(SUBMISSION)),
     Fault(
         "sample submission",

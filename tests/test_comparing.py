@@ -62,7 +62,7 @@ def test_the_interval_is_the_one_over_slides_computed_step_by_step() -> None:
     freedom = min(2, 3 * squares.sum() ** 2 / np.sum(squares**2) - 1)
     half = stats.t.ppf(0.975, freedom) * np.sqrt(2 / 3 * squares.sum())
     assert (found.low, found.high) == pytest.approx((2 / 9 - half, 2 / 9 + half))
-    assert (found.num_patches, found.num_slides, found.unit) == (6, 3, "slides")
+    assert (found.num_patches, found.num_units, found.unit) == (6, 3, "slides")
 
 
 def test_only_test_patches_count_and_in_any_order() -> None:
@@ -134,7 +134,7 @@ def test_where_slides_are_unknown_the_interval_is_delongs_over_patches() -> None
     base = small(slide=slides)
     head = small(slide=slides, logit=[0.1, 0.9, 0.2, 0.6, 0.3, 0.8])
     found = comparing.compare([base], [head])
-    assert (found.unit, found.num_slides) == ("patches", None)
+    assert (found.unit, found.num_units) == ("patches", None)
     # Where each positive stands in base among the negatives 0.1, 0.2, 0.7, and the other way.
     spread = np.var([1, 2 / 3, 2 / 3], ddof=1) / 3 + np.var([1, 1, 1 / 3], ddof=1) / 3
     half = stats.norm.ppf(0.975) * np.sqrt(spread)
@@ -196,7 +196,7 @@ FOUND = comparing.Comparison(
     high=-0.0003,
     unit="slides",
     num_patches=1800,
-    num_slides=21,
+    num_units=21,
     are_identical=False,
     is_about_recipes=False,
 )
@@ -220,11 +220,11 @@ def test_the_report_holds_verdict_areas_interval_and_what_it_is_of() -> None:
 
 
 def test_the_report_warns_of_few_slides_and_lets_enough_models_speak() -> None:
-    few = dataclasses.replace(FOUND, num_slides=intervals.FEW_SLIDES - 1, is_about_recipes=True)
+    few = dataclasses.replace(FOUND, num_units=intervals.FEW_SLIDES - 1, is_about_recipes=True)
     text = comparison_report.markdown(few)
     assert "Warning: 14 slides are few; below 15 intervals are rough and wide" in text
     assert "recipe" not in text
-    enough = dataclasses.replace(FOUND, num_slides=intervals.FEW_SLIDES)
+    enough = dataclasses.replace(FOUND, num_units=intervals.FEW_SLIDES)
     assert "Warning" not in comparison_report.markdown(enough)
 
 
@@ -237,3 +237,29 @@ def test_equal_models_are_called_different_no_more_often_than_claimed() -> None:
     ]
     num_wrong = NUM_REPEATS - found.count("no evidence")
     assert num_wrong <= stats.binom.ppf(0.999, NUM_REPEATS, 0.05)
+
+
+def with_patients(models_: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Two slides to a patient."""
+    return [
+        table.assign(patient="p" + (table["slide"].astype(int) // 2).astype(str))
+        for table in models_
+    ]
+
+
+def test_patients_are_left_out_where_one_side_knows_them() -> None:
+    base, head = models(2.6, 2.2)
+    slides = comparing.compare([base], [head])
+    (head,) = with_patients([head])
+    found = comparing.compare([base.assign(patient=None)], [head])
+    assert (found.unit, found.num_units) == ("patients", 15)
+    assert (found.low, found.high) != (slides.low, slides.high)
+    text = comparison_report.markdown(found)
+    assert "of 15 patients, by leaving out one patient at a time" in text
+    assert "slide" not in text
+
+
+def test_patients_that_differ_are_refused() -> None:
+    base, head = with_patients(models(2.6, 2.2))
+    with pytest.raises(InputError, match="test patches have another patient"):
+        comparing.compare([base], [head.assign(patient="x")])

@@ -204,20 +204,22 @@ def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
     assert decision == {name: metrics[name] for name in ("threshold", "temperature")} | {
         "tta": "none"
     }
-    assert set(metrics) == {"test", "validation", "threshold", "temperature", "slide_disjoint"}
+    said = {"slide_disjoint", "patient_disjoint", "unit"}
+    assert set(metrics) == {"test", "validation", "threshold", "temperature", *said}
     agreed = {
         "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "sensitivity",
         "specificity", "precision", "f1", "nll", "brier", "calibration_error",
         "sensitivity_at_95_specificity", "specificity_at_95_sensitivity",
     }  # fmt: skip
     for part in (metrics["test"], metrics["validation"]):
-        beside = {"num_patches", "num_slides", "interval", "uncalibrated"}
+        counts = {"num_patches", "num_slides", "num_patients"}
+        beside = counts | {"interval", "uncalibrated"}
         assert set(part) == agreed | beside
         assert set(part["interval"]) == agreed | {"over"}
         assert set(part["interval"]["roc_auc"]) == {"low", "high"}
-    assert metrics["slide_disjoint"] is True
+    assert [metrics[name] for name in sorted(said)] == [None, True, "slide"]
     split = (project / "data/split.csv").read_text().splitlines()[1:]
-    num_test = sum(row.split(",")[4] == "test" for row in split)
+    num_test = sum("test" in row.split(",") for row in split)
     assert metrics["test"]["num_patches"] == num_test
     scores = (project / "data/scores.csv").read_text().splitlines()
     assert scores[0] == "id,split,label,slide,logit"

@@ -160,7 +160,8 @@ def test_without_a_test_part_validation_alone_is_reported(
         (tmp_path / name).symlink_to(data / name)
     split.replace({"split": {"test": "train"}}).to_csv(tmp_path / "split.csv", index=False)
     numbers = evaluate(tmp_path, tmp_path / "out")
-    assert set(numbers) == {"validation", "threshold", "temperature", "slide_disjoint"}
+    said = {"threshold", "temperature", "slide_disjoint", "patient_disjoint", "unit"}
+    assert set(numbers) == {"validation", *said}
     assert numbers["validation"]["num_patches"] == 30
     assert "there is no test part" in capsys.readouterr().out
 
@@ -181,7 +182,8 @@ def test_every_metric_lies_in_its_interval_over_slides(data: Path, tmp_path: Pat
         ends = found["interval"]
         assert ends.pop("over") == "slides"
         assert found["num_slides"] == 10
-        assert set(ends) == set(found) - {"num_patches", "num_slides", "interval", "uncalibrated"}
+        beside = {"num_patches", "num_slides", "num_patients", "interval", "uncalibrated"}
+        assert set(ends) == set(found) - beside
         for metric, interval in ends.items():
             if interval["low"] is not None:
                 assert interval["low"] <= found[metric] <= interval["high"], metric
@@ -193,7 +195,8 @@ def test_the_metrics_are_the_compared_numbers_of_the_evaluation_test_first(
 ) -> None:
     numbers = evaluate(data, tmp_path)
     compared = json.loads((tmp_path / "evaluate.json").read_text())
-    assert list(compared) == ["test", "validation", "threshold", "slide_disjoint"]
+    unit = ["slide_disjoint", "patient_disjoint", "unit"]
+    assert list(compared) == ["test", "validation", "threshold", *unit]
     for name in ("test", "validation"):
         part = compared[name]
         assert list(part)[:3] == ["roc_auc", "roc_auc_low", "roc_auc_high"]
@@ -201,6 +204,35 @@ def test_the_metrics_are_the_compared_numbers_of_the_evaluation_test_first(
         assert ends == {numbers[name]["interval"]["roc_auc"][end]: end for end in ends.values()}
         assert part == {metric: numbers[name][metric] for metric in part}
         assert len(part) == 6
+
+
+def test_patients_that_are_known_are_what_intervals_are_over(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = pd.read_csv(data / "split.csv")
+    number = split["slide"].str[-1].astype(int) // 2
+    split["patient"] = split["split"] + "-" + number.astype(str)
+    numbers = evaluate(with_split(data, tmp_path / "data", split), tmp_path / "out")
+    assert (numbers["unit"], numbers["patient_disjoint"]) == ("patient", True)
+    assert numbers["test"]["interval"]["over"] == "patients"
+    assert (numbers["test"]["num_slides"], numbers["test"]["num_patients"]) == (10, 5)
+    told = capsys.readouterr().out
+    assert "on 40 patches of 5 patients" in told
+    assert "warning: test has 5 patients; below 15 the intervals are rough" in told
+    assert "slides" not in told
+    slides = evaluate(data, tmp_path / "slides")["test"]["interval"]["roc_auc"]
+    assert numbers["test"]["interval"]["roc_auc"] != slides
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert set(scores["patient_name"]) == set(split.loc[split["split"] != "train", "patient"])
+
+
+def test_a_patient_in_two_parts_is_told_though_slides_are_in_one(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = pd.read_csv(data / "split.csv").assign(patient="one")
+    numbers = evaluate(with_split(data, tmp_path / "data", split), tmp_path / "out")
+    assert (numbers["slide_disjoint"], numbers["patient_disjoint"]) == (True, False)
+    assert "patients are shared between splits: these numbers flatter" in capsys.readouterr().out
 
 
 def test_one_unknown_slide_makes_intervals_over_patches(data: Path, tmp_path: Path) -> None:

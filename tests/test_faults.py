@@ -23,6 +23,7 @@ ALSO = {
     "labels-rows": ["labels-positive-share", "labelled-images-whole"],
     "labels-id-form": ["labelled-images-whole"],
     "labels-id-agrees": ["labels-id-unique"],
+    "submission-id-form": ["test-images-whole"],
     "labelled-channels-in-order": ["labelled-id-is-hash"],
 }
 DOCS = Path(__file__).parents[1] / "docs" / "faults.md"
@@ -69,10 +70,13 @@ def test_without_a_fault_no_finding_is_broken(source: Path, tmp_path: Path, ids:
 
 def test_every_rule_of_the_gate_has_its_fault(source: Path, tmp_path: Path) -> None:
     """Of rules that are twins, for another pool or table, one will do."""
+    slides = pd.read_csv(source / "slides.csv", dtype="str")
+    slides.to_csv(source / "patch_id_wsi_full.csv", index=False)
+    slides.assign(patient="p" + slides["slide"]).to_csv(source / "slides.csv", index=False)
     validate(source, tmp_path / "out", num_labels=20)
     rules = pd.read_csv(tmp_path / "out" / "verdicts.csv")["rule"]
     caught = {fault.finding for fault in FAULTS}
-    twins = {"test": "labelled", "slides": "labels", "submission": "labels"}
+    twins = {"test": "labelled", "slides": "labels", "submission": "labels", "patients": "slides"}
     for rule in rules:
         group, _, rest = rule.partition("-")
         assert caught & {rule, f"{twins.get(group, group)}-{rest}"}, rule

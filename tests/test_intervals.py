@@ -107,15 +107,25 @@ def test_what_cant_be_told_has_no_interval(
 
 
 def test_slides_are_left_out_whole_and_the_order_of_patches_is_kept() -> None:
-    groups, unit = intervals.groups(pd.Series(["b", "a", "b", "NA"], dtype="str"))
+    groups, unit = intervals.groups(pd.DataFrame({"slide": ["b", "a", "b", "NA"]}, dtype="str"))
     assert unit == "slides"
     assert groups.tolist() == [0, 1, 0, 2]
     kept = intervals.without_each(lambda kept: kept.astype(float), groups)
     assert kept.tolist() == [[0, 1, 0, 1], [1, 0, 1, 1], [1, 1, 1, 0]]
 
 
+def test_patients_that_are_all_known_are_left_out_with_all_their_slides() -> None:
+    table = pd.DataFrame({"slide": ["b", "a", "c", None], "patient": ["p", "p", "q", "q"]})
+    groups, unit = intervals.groups(table)
+    assert unit == "patients"
+    assert groups.tolist() == [0, 0, 1, 1]
+    table.loc[3, "patient"] = None
+    assert intervals.groups(table)[1] == "patches"
+    assert intervals.groups(table[:3].assign(patient=None))[1] == "slides"
+
+
 def test_one_unknown_slide_is_enough_for_patches_to_be_dealt_evenly_into_groups() -> None:
-    slides = pd.Series([None, *["a"] * 249], dtype="str")
+    slides = pd.DataFrame({"slide": [None, *["a"] * 249]}, dtype="str")
     groups, unit = intervals.groups(slides)
     assert unit == "patches"
     assert sorted(set(np.bincount(groups))) == [2, 3]
@@ -125,7 +135,7 @@ def test_one_unknown_slide_is_enough_for_patches_to_be_dealt_evenly_into_groups(
 
 
 def test_fewer_patches_than_groups_are_a_group_each() -> None:
-    groups, _ = intervals.groups(pd.Series([None] * 7, dtype="str"))
+    groups, _ = intervals.groups(pd.DataFrame({"slide": [None] * 7}, dtype="str"))
     assert sorted(groups) == list(range(7))
 
 

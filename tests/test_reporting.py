@@ -56,12 +56,16 @@ def numbers(start: int) -> Iterator[float]:
     return (count / 10_000 for count in range(start, 10_000))
 
 
+DISJOINT = {"slide_disjoint": True, "patient_disjoint": None, "unit": "slide"}
+
+
 def part(start: int, num_slides: int | None) -> dict[str, Any]:
     """What `evaluate` writes of a part."""
     number = numbers(start)
     return {
         "num_patches": start + 7,
         "num_slides": num_slides,
+        "num_patients": None,
         **{name: next(number) for name in METRICS},
         "interval": {name: {"low": next(number), "high": next(number)} for name in METRICS}
         | {"over": "patches" if num_slides is None else "slides"},
@@ -77,13 +81,19 @@ def found() -> dict[str, dict[str, Any]]:
             "num_left_out": 40_004,
             "num_bad_test_patches": 40_005,
             "num_slides": 40_006,
+            "num_patients": 40_008,
             "num_without_slide": 40_007,
             "positive_share": 0.4567,
         },
         "split": {
             "groups": "slide",
-            "slide_disjoint": True,
-            "leaks": {"num_slides": 61, "num_exact_copies": 62, "num_near_copies": 63},
+            **DISJOINT,
+            "leaks": {
+                "num_patients": 60,
+                "num_slides": 61,
+                "num_exact_copies": 62,
+                "num_near_copies": 63,
+            },
             "num_exact_copies": 64,
             "num_near_copies": 65,
             "num_flat": 66,
@@ -94,11 +104,12 @@ def found() -> dict[str, dict[str, Any]]:
             "step": 17,
             "best_epoch": 16,
             "best_auc": 0.9108,
+            **DISJOINT,
         },
         "evaluate": {
             "test": part(1000, 21),
             "validation": part(2000, 22),
-            "slide_disjoint": True,
+            **DISJOINT,
             "temperature": 0.9251,
             "threshold": 0.4963,
         },
@@ -285,6 +296,35 @@ def test_without_a_test_part_validation_is_told_with_a_warning(tmp_path: Path, p
     text = words(tmp_path, metrics)[place]
     assert "Validation AUC 0.2000" in text
     assert "There is no test part" in text
+
+
+def test_patients_are_named_where_they_are_what_is_kept_whole(tmp_path: Path) -> None:
+    metrics = found()
+    for stage in ("split", "evaluate"):
+        metrics[stage] |= {"patient_disjoint": True, "unit": "patient"}
+    for name in ("test", "validation"):
+        metrics["evaluate"][name]["num_patients"] = 12
+        metrics["evaluate"][name]["interval"]["over"] = "patients"
+    page, card = words(tmp_path, metrics)
+    assert "over 12 patients." in page
+    assert "Test has 12 patients; below 15 the intervals are rough." in page
+    assert "Kept whole: each patient" in page
+    assert "Kept whole: each patient, and copies" in card
+    assert "No patient stands in two parts: the network has seen no patch of the patients" in page
+    assert "by a jackknife over patients" in page
+    assert "by a jackknife over patients" in card
+    assert "No slide stands" not in page
+    assert "Whether a patient has several slides" not in card
+
+
+def test_patients_in_two_parts_are_warned_of(tmp_path: Path) -> None:
+    metrics = found()
+    for stage in ("split", "evaluate"):
+        metrics[stage] |= {"patient_disjoint": False, "unit": "patient"}
+    page, card = words(tmp_path, metrics)
+    assert "Patients are shared between the parts: these numbers flatter." in page
+    assert "No patient stands" not in page
+    assert "No patient stands" not in card
 
 
 def test_what_is_not_defined_is_said(tmp_path: Path) -> None:

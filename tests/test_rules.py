@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from metastasis import rules, suites
+from metastasis import rules, slide_rules, suites
 
 
 def broken(table: pd.DataFrame, asked: list[suites.Rule]) -> dict[str, list[str]]:
@@ -51,8 +51,13 @@ def test_every_rule_has_a_name_of_its_own_and_a_sentence() -> None:
         *rules.ids("labels", "sha1"),
         *rules.ids("submission", "any"),
         *rules.labels(1, 0.2, 0.6),
-        *rules.slides(),
-        *rules.slide_coverage(),
+        *slide_rules.rows(),
+        *slide_rules.whole(),
+        *slide_rules.coverage(),
+        *slide_rules.contradictions(),
+        *slide_rules.other_maps(),
+        *slide_rules.other_form(),
+        *rules.apart(),
         *rules.strays(),
         *rules.test_pool(),
         *rules.pixels(is_quarantined=True),

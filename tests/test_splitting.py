@@ -27,7 +27,7 @@ def assign(
 ) -> pd.DataFrame:
     """Split by slide, whatever the order of the rows."""
     asked = {"validation": validation, "test": test, "seed": seed} | changes
-    table = table.assign(group=grouping.by_slide(table))
+    table = table.assign(group=grouping.by_unit(table))
     return splitting.assign(PARAMS.model_copy(update=asked), table)
 
 
@@ -187,6 +187,38 @@ def test_the_numbers_of_a_split_are_counted_from_its_rows() -> None:
     shared = splitting.describe(table.assign(slide="x"), grouping.Copies(exact, near, 2))
     assert shared["slide_disjoint"] is False
     assert shared["leaks"]["num_slides"] == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), num_slides=st.integers(40, 80))
+def test_slides_of_a_patient_stay_together(seed: int, num_slides: int) -> None:
+    table = manifest(seed, num_slides)
+    slide = table["slide"].str[1:].astype(int)
+    patient = ("p" + (slide // 3).astype(str)).where(slide % 5 != 0)  # of a fifth it's unknown
+    split = assign(table.assign(patient=patient.where(slide > 9)), 0.2, 0.2, seed)
+    assert split.groupby("patient")["split"].nunique().max() == 1
+    assert split.groupby("slide")["split"].nunique().max() == 1
+
+
+def test_patients_that_stand_in_two_splits_are_counted() -> None:
+    table = pd.DataFrame(
+        {
+            "slide": ["x", "y", "z", "z"],
+            "patient": ["p", "p", "q", None],
+            "split": ["train", "test", "train", "test"],
+        }
+    )
+    none = np.zeros((0, 2), np.int64)
+    leaks = grouping.leaks(table, grouping.Copies(none, none, 0), tables.SPLITS)
+    assert leaks["num_patients"] == 1
+    assert leaks["num_slides"] == 1
+
+
+def test_a_patient_and_a_slide_of_one_name_are_two_groups() -> None:
+    table = pd.DataFrame(
+        {"id": ["a", "b", "c"], "slide": ["3", "4", None], "patient": [None, "3", None]}
+    )
+    assert grouping.by_unit(table).tolist() == ["3", "patient:3", "patch:c"]
 
 
 @settings(max_examples=30, deadline=None)

@@ -26,19 +26,31 @@ def test_an_empty_slide_is_unknown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("slides", "is_disjoint"),
+    ("slides", "patients", "said"),
     [
-        (["a", "a", "b", "c"], True),
-        (["a", "b", "b", "c"], False),
-        (["a", "a", None, "c"], False),
+        (["a", "a", "b", "c"], None, (True, None, "slide")),
+        (["a", "b", "b", "c"], None, (False, None, "slide")),
+        (["a", "a", None, "c"], None, (False, None, "patch")),
+        (["a", "a", "b", "c"], ["p", "p", "q", "r"], (True, True, "patient")),
+        (["a", "a", "b", "c"], ["p", "p", "p", "r"], (True, False, "patient")),
+        (["a", "a", "b", "c"], ["p", "p", None, "r"], (True, None, "slide")),
+        (["a", "a", None, "c"], ["p", "p", "q", "r"], (True, True, "patient")),
+        ([None] * 4, [None] * 4, (False, None, "patch")),
     ],
 )
-def test_slides_are_disjoint_if_known_and_in_one_split_each(
-    slides: list[str | None], is_disjoint: bool
+def test_slides_and_patients_are_disjoint_if_known_and_in_one_split_each(
+    slides: list[str | None], patients: list[str | None] | None, said: tuple[bool, bool | None, str]
 ) -> None:
     split = ["train", "train", "validation", "test"]
     table = pd.DataFrame({"slide": slides, "split": split})
-    assert tables.is_slide_disjoint(table) is is_disjoint
+    if patients is not None:
+        table["patient"] = patients
+    assert tuple(tables.disjointness(table).values()) == said
+
+
+def test_a_table_of_before_patients_were_read_knows_none(tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_text("id,label,slide\nx,1,a\n")
+    assert tables.read_patches(tmp_path / "split.csv")["patient"].isna().all()
 
 
 def look(tmp_path: Path, content: bytes) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -92,3 +104,13 @@ def test_what_is_no_table_has_no_rows_and_its_reason(
 def test_a_table_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"labels\.csv is missing in the source"):
         tables.look(tmp_path / "labels.csv")
+
+
+def test_patients_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """A user joins the split with a map that has its own column patient."""
+    table = pd.DataFrame({"id": ["x", "y"], "label": [0, 1], "slide": ["a", "b"]})
+    tables.write_patches(tmp_path / "split.csv", table.assign(patient=["p", None]))
+    assert "patient" not in pd.read_csv(tmp_path / "split.csv")
+    read = tables.read_patches(tmp_path / "split.csv")
+    assert read["patient"].tolist()[0] == "p"
+    assert read["patient"].isna().tolist() == [False, True]

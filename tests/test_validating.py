@@ -20,8 +20,10 @@ pytestmark = pytest.mark.medium  # each ingests, judges and draws a whole source
 PARAMS = params.read("validate", validate_params.ValidateParams, ROOT / "params.yaml")
 
 
-def validate(source: Path, out: Path, **changes: object) -> pd.DataFrame:
-    ingest(source, out)
+def validate(
+    source: Path, out: Path, slides: str = "id,slide\n", **changes: object
+) -> pd.DataFrame:
+    ingest(source, out, slides)
     return judged(source, out, **changes)
 
 
@@ -69,8 +71,8 @@ def test_good_data_comes_out_whole(source: Path, tmp_path: Path) -> None:
     labels = pd.read_csv(source / "train_labels.csv", dtype="str")
     slides = pd.read_csv(source / "slides.csv", dtype="str")
     expected = labels.merge(slides, on="id").sort_values("id", ignore_index=True)
-    assert manifest["official"].isna().all()
-    pd.testing.assert_frame_equal(manifest.drop(columns="official"), expected)
+    assert manifest[["patient_name", "official"]].isna().all(axis=None)
+    pd.testing.assert_frame_equal(manifest[["id", "label", "slide"]], expected)
     assert (out / "quarantine.csv").read_text() == "pool,id,label,reason\n"
     assert {path.name for path in (out / "plots").iterdir()} == {"class-balance.png", "samples.png"}
 
@@ -188,13 +190,20 @@ def test_an_outlier_to_be_predicted_is_no_bad_patch(source: Path, tmp_path: Path
     assert quarantine(tmp_path / "out") == {}
 
 
+def test_an_id_with_a_label_is_not_to_be_predicted(source: Path, tmp_path: Path) -> None:
+    victim = paths(source)[0]
+    (source / "test" / victim.name).write_bytes(victim.read_bytes())
+    with (source / "sample_submission.csv").open("a") as file:
+        file.write(f"{victim.stem},0\n")
+    found = f"pools-ids-apart: 1 found \\({victim.stem}: label [01]\\)"
+    with pytest.raises(InputError, match=found):
+        validate(source, tmp_path / "out")
+
+
 def test_a_bad_test_patch_leaves_the_labelled_one_of_its_id(source: Path, tmp_path: Path) -> None:
     victim = paths(source)[0]
     (source / "test" / victim.name).write_bytes(b"")
-    with (source / "sample_submission.csv").open("a") as file:
-        file.write(f"{victim.stem},0\n")
     assert victim.stem in set(validate(source, tmp_path / "out")["id"])
-    assert set(quarantine(tmp_path / "out")) == {victim.stem}
 
 
 def test_an_image_without_a_label_is_left_out_with_a_row(source: Path, tmp_path: Path) -> None:
@@ -226,7 +235,7 @@ def test_a_bad_patch_to_be_predicted_stops_nothing_and_is_handed_on(
     victim = cut(min((source / "test").iterdir()))
     gone = max((source / "test").iterdir())
     gone.unlink()
-    assert len(validate(source, tmp_path / "out")) == 20
+    assert len(validate(source, tmp_path / "out", max_missing_test_share=0.25)) == 20
     table = pd.read_csv(tmp_path / "out" / "quarantine.csv", dtype="str")
     assert set(table["id"]) == {victim, gone.stem}
     assert set(table["pool"]) == {"test"}
@@ -258,7 +267,7 @@ def test_a_quarantine_that_leaves_no_class_to_learn_stops(source: Path, tmp_path
 
 def test_the_tables_are_judged_together_before_the_run_stops(source: Path, tmp_path: Path) -> None:
     (source / "train_labels.csv").write_text("id,target\nx,1\n")
-    (source / "slides.csv").write_text("id,patient\nx,1\n")
+    (source / "slides.csv").write_text("id,scanner\nx,1\n")
     with pytest.raises(InputError, match=r"(?s)labels-columns: .*slides-column-slide: "):
         validate(source, tmp_path / "out")
 
@@ -292,6 +301,34 @@ def test_a_map_with_wsi_and_slide_goes_by_slide(source: Path, tmp_path: Path) ->
 def test_a_slide_map_without_rows_leaves_slides_unknown(source: Path, tmp_path: Path) -> None:
     (source / "slides.csv").write_text("id,slide\n")
     assert validate(source, tmp_path / "out")["slide"].isna().all()
+
+
+def test_patients_reach_the_manifest_and_the_numbers(source: Path, tmp_path: Path) -> None:
+    slides = pd.read_csv(source / "slides.csv", dtype="str")
+    patient = "P" + (slides["slide"].str[1:].astype(int) // 4).astype(str) + ".tif"
+    slides.assign(Case=patient).to_csv(source / "slides.csv", index=False)
+    manifest = validate(source, tmp_path / "out")
+    assert set(manifest["patient_name"]) == {"p0", "p1", "p2"}
+    metrics = json.loads((tmp_path / "out" / "validate.json").read_text())
+    assert metrics["num_patients"] == 3
+
+
+def test_a_map_of_patients_alone_is_taken(source: Path, tmp_path: Path) -> None:
+    path = source / "slides.csv"
+    path.write_text(path.read_text().replace("slide", "patient_id", 1))
+    manifest = validate(source, tmp_path / "out")
+    assert manifest["slide"].isna().all()
+    assert manifest["patient_name"].nunique() == 10
+
+
+def test_data_slides_may_repeat_the_sources_map_and_not_contradict_it(
+    source: Path, tmp_path: Path
+) -> None:
+    text = (source / "slides.csv").read_text()
+    assert len(validate(source, tmp_path / "same", text.replace(",s", ".tif,S"))) == 20
+    other = text.replace(",s1\n", ",s2\n")
+    with pytest.raises(InputError, match=r"slides-maps-agree: 2 found .*s1, in data\.slides s2"):
+        validate(source, tmp_path / "other", other)
 
 
 def test_official_splits_reach_the_manifest(tmp_path: Path) -> None:

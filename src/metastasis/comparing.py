@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metastasis import delong, intervals
+from metastasis import delong, intervals, tables
 from metastasis.errors import InputError
 
 ENOUGH_MODELS = 3  # different ones a side, from which on a claim is about the recipe
@@ -34,7 +34,7 @@ class Comparison:
     high: float
     unit: intervals.Unit
     num_patches: int
-    num_slides: int | None  # None: unknown
+    num_units: int | None  # patients or slides; None: both are unknown
     are_identical: bool  # every logit of every model
     is_about_recipes: bool  # each side has enough models to speak for more than themselves
 
@@ -52,9 +52,9 @@ class Comparison:
 def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Comparison:
     """Return how the models of `head` do beside those of `base` on the test patches.
 
-    A model is its scores: a table of id, split, label, slide and logit. The interval of the
-    difference is over slides (`intervals`), and holds how the models of a side scatter, if there
-    are several. Where a slide is unknown it is DeLong's over patches, and too narrow.
+    A model is its scores: a table of id, split, label, slide, patient and logit. The interval of
+    the difference is over patients or slides (`intervals`), and holds how the models of a side
+    scatter, if there are several. Where one is unknown it is DeLong's over patches, and too narrow.
 
     Raises:
         InputError: there is no test part, the test patches differ, or an AUC isn't defined.
@@ -76,9 +76,9 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
     sides = areas[:num_base], areas[num_base:]
     share = np.repeat([-1 / num_base, 1 / num_head], [num_base, num_head])
     difference = _difference(areas, share)
-    groups, unit = intervals.groups(first["slide"])
-    if unit == "slides":
-        variance = _variance_over_slides(labels, logits, groups, share)
+    groups, unit = intervals.groups(_best_known([first, *others]))
+    if unit != "patches":
+        variance = _variance_over_units(labels, logits, groups, share)
     else:
         variance = intervals.Variance(float(share @ covariance @ share), np.inf)
     low, high = intervals.student(difference, variance, *map(_scatter, sides))
@@ -90,7 +90,7 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
         high=high,
         unit=unit,
         num_patches=len(labels),
-        num_slides=len(np.unique(groups)) if unit == "slides" else None,
+        num_units=len(np.unique(groups)) if unit != "patches" else None,
         are_identical=bool((logits == logits[0]).all()),
         is_about_recipes=min(num_base, num_head) >= ENOUGH_MODELS,
     )
@@ -106,7 +106,15 @@ def _difference(areas: Floats, share: Floats) -> float:
     return round(float(share @ areas), NUM_DIGITS)
 
 
-def _variance_over_slides(
+def _best_known(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the first of several tables that knows all patients, else the first.
+
+    Scores of before patients were read know none.
+    """
+    return next((part for part in parts if tables.unit(part) == "patient"), parts[0])
+
+
+def _variance_over_units(
     labels: Ints, logits: Floats, groups: intervals.Groups, share: Floats
 ) -> intervals.Variance:
     def measure(kept: NDArray[np.bool_]) -> list[float]:
@@ -148,7 +156,10 @@ def _test_part(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_same(first: pd.DataFrame, other: pd.DataFrame) -> None:
-    """Raise unless both tables hold the same test patches, of the same labels and slides."""
+    """Raise unless both tables hold the same test patches, of the same labels and slides.
+
+    Patients may be unknown to one of them.
+    """
     ids, other_ids = set(first["id"]), set(other["id"])
     if ids != other_ids:
         raise InputError(
@@ -158,12 +169,18 @@ def _check_same(first: pd.DataFrame, other: pd.DataFrame) -> None:
             "compared: reproduce both with the same data and the same section `split` of "
             "params.yaml."
         )
-    for name in ("label", "slide"):
-        is_other = ~((first[name] == other[name]) | (first[name].isna() & other[name].isna()))
-        if is_other.any():
+    is_other = {
+        name: ~((first[name] == other[name]) | (first[name].isna() & other[name].isna()))
+        for name in ("label", "slide")
+    }
+    if "patient" in first and "patient" in other:
+        both = first["patient"].notna() & other["patient"].notna()
+        is_other["patient"] = both & (first["patient"] != other["patient"])
+    for name, rows in is_other.items():
+        if rows.any():
             raise InputError(
-                f"{is_other.sum():,} test patches have another {name} "
-                f"({_named(first['id'][is_other])}); reproduce both with the same data."
+                f"{rows.sum():,} test patches have another {name} "
+                f"({_named(first['id'][rows])}); reproduce both with the same data."
             )
 
 

@@ -30,8 +30,10 @@ def _table(comparison: comparing.Comparison) -> str:
 
 def _difference(comparison: comparing.Comparison) -> str:
     patches = f"{comparison.num_patches:,} test patches"
-    if comparison.unit == "slides":
-        over = f"{patches} of {comparison.num_slides:,} slides, by leaving out one slide at a time"
+    unit = comparison.unit
+    if unit != "patches":
+        units = f"{comparison.num_units:,} {unit}"
+        over = f"{patches} of {units}, by leaving out one {unit[:-1]} at a time"
     else:
         over = f"{patches} of unknown slides, by DeLong's method"
     found = f"The difference, head - base, is {comparison.difference:+.4f}"
@@ -42,24 +44,25 @@ def _difference(comparison: comparing.Comparison) -> str:
 
 def _notes(comparison: comparing.Comparison) -> list[str]:
     notes = []
+    num_units, few = comparison.num_units, intervals.FEW_SLIDES
+    unit = "patient" if comparison.unit == "patients" else "slide"
     if comparison.are_identical:
         notes.append("The predictions are identical.")
     elif np.isnan(comparison.low):
         notes.append(
             "Without an interval there is no evidence either way: the difference doesn't move, or "
-            "isn't defined, when a slide is left out. Both classes must stand on two slides or "
+            f"isn't defined, when a {unit} is left out. Both classes must stand on two {unit}s or "
             "more."
         )
-    num_slides = comparison.num_slides
-    if num_slides is None:
+    if num_units is None:
         notes.append(
             "Warning: patches of one slide aren't independent, so that this interval is too "
             "narrow. A slide map (`data.slides`) mends that."
         )
-    elif num_slides < intervals.FEW_SLIDES:
+    elif num_units < few:
         notes.append(
-            f"Warning: {num_slides} slides are few; below {intervals.FEW_SLIDES} intervals are "
-            "rough and wide, and a real difference is seldom shown."
+            f"Warning: {num_units} {unit}s are few; below {few} intervals are rough and wide, and "
+            "a real difference is seldom shown."
         )
     if not comparison.is_about_recipes:
         notes.append(

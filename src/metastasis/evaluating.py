@@ -27,6 +27,7 @@ from metastasis.evaluate_params import EvaluateParams
 NUM_STAINS = 8  # clusters of stain that are measured by themselves
 STAIN_SEED = 0
 COLOURS = ["mean_red", "mean_green", "mean_blue"]  # the inventory's
+COLUMNS = ("id", "split", "label", "slide", "patient", "logit")  # of the scores
 MEASURED = ("label", "probability", "logit")
 MEASURED_BY = ("roc_auc", "accuracy")  # slide and stain
 NUM_NAMED = 3
@@ -64,7 +65,7 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     logits = scoring.score(model_path, patches, places, params.tta)
     _check(logits, watched["id"])
     scores = watched.assign(logit=logits)
-    files.write_csv(scores_path, scores[["id", "split", "label", "slide", "logit"]])
+    tables.write_patches(scores_path, scores[list(COLUMNS)])
 
     validation = scores[scores["split"] == "validation"]
     decision = deciding.decide(
@@ -80,8 +81,7 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     scores = scores.sort_values(["split", "logit", "id"], ignore_index=True)
     parts = {str(name): part for name, part in scores.groupby("split")}
     numbers = {name: _numbers(part, decision) for name, part in parts.items()}
-    slide_disjoint = tables.is_slide_disjoint(table)
-    facts = {"threshold": decision.threshold, "slide_disjoint": slide_disjoint}
+    facts = {"threshold": decision.threshold, **tables.disjointness(table)}
     files.write_json(evaluation_path, numbers | facts | {"temperature": decision.temperature})
     compared = {name: _compared(numbers[name]) for name in sorted(numbers)}  # test first
     files.write_metrics(metrics_path, compared | facts)
@@ -89,7 +89,8 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     for name, rows in by.items():
         files.write_csv(plots_folder / f"{name}s.csv", rows)
     evaluation_plots.write(parts, by["slide"], decision, plots_folder)
-    _tell(numbers, by, slide_disjoint=slide_disjoint)
+    _tell(numbers, by)
+    _tell_shared(table)
 
 
 def _check(logits: measuring.Floats, ids: pd.Series) -> None:
@@ -111,12 +112,12 @@ def _stains(inventory_path: Path, ids: pd.Series) -> pd.Series:
 
 def _numbers(part: pd.DataFrame, decision: deciding.Decision) -> dict[str, Any]:
     """Return the metrics of a part, with their intervals, and some without calibration."""
-    groups, unit = intervals.groups(part["slide"])
+    groups, unit = intervals.groups(part)
     raw = expit(part["logit"].to_numpy(np.float64))
     uncalibrated = measuring.summarize(part["label"].to_numpy(), raw, decision.threshold)
     return {
         "num_patches": len(part),
-        "num_slides": part["slide"].nunique() if unit == "slides" else None,
+        **{f"num_{name}s": _num_known(part[name]) for name in ("slide", "patient")},
         **{name: _defined(number) for name, number in _measured(part, decision).items()},
         "interval": _intervals(part, decision, groups) | {"over": unit},
         "uncalibrated": {name: uncalibrated[name] for name in UNCALIBRATED},
@@ -127,6 +128,11 @@ def _compared(found: dict[str, Any]) -> dict[str, float | None]:
     """Return the metrics of a part that are compared."""
     ends = {f"roc_auc_{end}": found["interval"]["roc_auc"][end] for end in ("low", "high")}
     return {"roc_auc": found["roc_auc"]} | ends | {name: found[name] for name in COMPARED}
+
+
+def _num_known(names: pd.Series) -> int | None:
+    """Return how many there are, or None if one is unknown."""
+    return int(names.nunique()) if names.notna().all() else None
 
 
 def _measured(part: pd.DataFrame, decision: deciding.Decision) -> dict[str, float]:
@@ -160,9 +166,7 @@ def _by(scores: pd.DataFrame, column: str, decision: deciding.Decision) -> pd.Da
     return pd.DataFrame(rows, columns=columns).sort_values(["split", "roc_auc", column])
 
 
-def _tell(
-    numbers: dict[str, dict[str, Any]], by: dict[str, pd.DataFrame], *, slide_disjoint: bool
-) -> None:
+def _tell(numbers: dict[str, dict[str, Any]], by: dict[str, pd.DataFrame]) -> None:
     for name in sorted(numbers, reverse=True):  # validation first
         found = numbers[name]
         ends, unit = found["interval"]["roc_auc"], found["interval"]["over"]
@@ -170,7 +174,7 @@ def _tell(
         print(
             f"evaluate: {name} AUC {_shown(found['roc_auc'])}{interval}, accuracy "
             f"{_shown(found['accuracy'])} on {found['num_patches']:,} patches"
-            + (f" of {_count(found['num_slides'], 'slide')}" if unit == "slides" else "")
+            + (f" of {_count(found[f'num_{unit}'], unit[:-1])}" if unit != "patches" else "")
         )
     reported = "test" if "test" in numbers else "validation"
     for column, rows in by.items():
@@ -181,14 +185,19 @@ def _tell(
                 f"evaluate: lowest AUC of a {column} in {reported}: {row.roc_auc:.4f}, "
                 f"{getattr(row, column)}, {row.num_patches:,} patches"
             )
-    num_slides, few = numbers[reported]["num_slides"], intervals.FEW_SLIDES
-    if num_slides is not None and num_slides < few:
-        slides = _count(num_slides, "slide")
-        print(f"warning: {reported} has {slides}; below {few} the intervals are rough")
+    unit, few = numbers[reported]["interval"]["over"], intervals.FEW_SLIDES
+    if unit != "patches" and numbers[reported][f"num_{unit}"] < few:
+        units = _count(numbers[reported][f"num_{unit}"], unit[:-1])
+        print(f"warning: {reported} has {units}; below {few} the intervals are rough")
     if "test" not in numbers:
         print("evaluate: there is no test part; the threshold was chosen on these patches too")
-    if not slide_disjoint:
+
+
+def _tell_shared(table: pd.DataFrame) -> None:
+    if not tables.is_slide_disjoint(table):
         print("evaluate: slides are unknown or shared between splits: these numbers flatter")
+    elif tables.is_patient_disjoint(table) is False:
+        print("evaluate: patients are shared between splits: these numbers flatter")
 
 
 def _shown(number: float | None) -> str:

@@ -26,9 +26,10 @@ def write(
     decision: deciding.Decision,
     folder: Path,
 ) -> None:
-    """Write the pictures of parts (label, slide, logit, probability), and the ROC's points.
+    """Write the pictures of parts, and the ROC's points.
 
-    `slides` are the AUCs of single slides (split, slide, num_patches, roc_auc).
+    A part has the columns label, slide, patient, logit and probability; `slides` are the AUCs of
+    single slides (split, slide, num_patches, roc_auc).
     """
     roc, precision_recall, reliability = {}, {}, {}
     for name, part in sorted(parts.items()):
@@ -87,10 +88,10 @@ def _score_histogram(part: pd.DataFrame, threshold: float) -> Figure:
 def _bands(part: pd.DataFrame) -> tuple[Band, Band]:
     """Return the intervals of sensitivity at each false positive rate and of precision at recall.
 
-    They are pointwise, from the same slides that the intervals of numbers are from.
+    They are pointwise, from the same units that the intervals of numbers are from.
     """
     labels, logits = part["label"].to_numpy(), part["logit"].to_numpy()
-    groups, _ = intervals.groups(part["slide"])
+    groups, _ = intervals.groups(part)
     at = np.linspace(0, 1, NUM_BAND_POINTS)
     max_freedom = intervals.num_informed(labels, groups) - 1
     if max_freedom < 1:

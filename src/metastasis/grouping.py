@@ -1,4 +1,4 @@
-"""Knows which patches belong together: of one slide or of one stain, and copies of each other.
+"""Knows which patches belong together: of one patient, slide or stain, and copies of each other.
 
 Into which split a group goes, `splitting` decides.
 """
@@ -15,6 +15,7 @@ from metastasis import neighbours, stains
 from metastasis.neighbours import Pairs
 from metastasis.perceptual import FLAT_STD
 from metastasis.shards import Patches
+from metastasis.tables import UNITS
 
 NUM_STAINS = 24  # clusters of stain: as many as a scanner and a laboratory's weeks might make
 
@@ -43,9 +44,13 @@ def find_copies(patches: pd.DataFrame, pixels: Patches) -> Copies:
     return Copies(textured[exact], textured[near], len(patches) - len(textured))
 
 
-def by_slide(patches: pd.DataFrame) -> pd.Series:
-    """Return the slide of each patch, or a name of its own where that is unknown."""
-    return patches["slide"].where(patches["slide"].notna(), "patch:" + patches["id"])
+def by_unit(patches: pd.DataFrame) -> pd.Series:
+    """Return the patient of each patch, its slide where that is unknown, or a name of its own."""
+    groups = "patch:" + patches["id"]
+    for unit in reversed([unit for unit in UNITS if unit in patches]):
+        names = patches[unit] if unit == "slide" else f"{unit}:" + patches[unit]
+        groups = names.where(names.notna(), groups)
+    return groups.astype("str")
 
 
 def by_stain(patches: pd.DataFrame, seed: int) -> pd.Series:
@@ -70,15 +75,17 @@ def join(patches: pd.DataFrame, groups: pd.Series, copies: Copies) -> pd.Series:
 
 
 def leaks(patches: pd.DataFrame, copies: Copies, splits: Collection[str]) -> dict[str, int]:
-    """Return how many slides, and how many pairs of copies, stand in more than one of `splits`.
+    """Return how many patients, slides and pairs of copies stand in more than one of `splits`.
 
-    Where no slide is known, nothing is said about slides.
+    Where no patient is known, nothing is said about patients, and so with slides.
     """
     split = patches["split"].where(patches["split"].isin(splits))
-    homes = patches[["slide"]].assign(split=split).dropna().drop_duplicates()
-    num_slides = homes.loc[homes["slide"].duplicated(), "slide"].nunique()
-    slides = {"num_slides": num_slides} if patches["slide"].notna().any() else {}
-    return slides | {
+    shared = {}
+    for unit in UNITS:
+        if unit in patches and patches[unit].notna().any():
+            homes = patches[[unit]].assign(split=split).dropna().drop_duplicates()
+            shared[f"num_{unit}s"] = homes.loc[homes[unit].duplicated(), unit].nunique()
+    return shared | {
         "num_exact_copies": _num_apart(copies.exact, split),
         "num_near_copies": _num_apart(copies.near, split),
     }

@@ -91,6 +91,7 @@ def _tables(source: Source, slides_path: Path) -> dict[str, bytes]:
     strays = source.strays()
     if sources.SLIDES_NAME in found and len(beside.splitlines()) > 1:
         strays.append(f"{slides_path} (data.slides: the source has its own slide map)")
+        found[f"{sources.OTHER_SLIDES}data.slides"] = beside
     table = pd.DataFrame({"name": strays}, dtype="str")
     listed = table.to_csv(index=False, lineterminator="\n").encode()
     return {sources.SLIDES_NAME: beside} | found | {sources.STRAYS_NAME: listed}

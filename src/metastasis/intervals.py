@@ -1,6 +1,7 @@
-"""Knows how sure a number is: 95 % intervals by leaving out one slide at a time.
+"""Knows how sure a number is: 95 % intervals by leaving out one patient or slide at a time.
 
-Patches of a slide aren't independent, slides are. What is measured, the caller says.
+Patches of a slide aren't independent, nor are slides of a patient; patients are.
+What is measured, the caller says.
 """
 
 from collections.abc import Callable
@@ -12,31 +13,39 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
+from metastasis import tables
+
 LEVEL = 0.95
-FEW_SLIDES = 15  # below, some metrics have none, and few differences show: docs/evaluation.md
+FEW_SLIDES = (
+    15  # or patients: below, some metrics have none, and few differences show: docs/evaluation.md
+)
 MIN_TOLD = 20  # patches of a slide or stain that is named; of fewer an AUC says little
-NUM_DEALT = 100  # groups that patches are dealt into where slides are unknown
+NUM_DEALT = 100  # groups that patches are dealt into where nothing coarser is known
 DEAL_SEED = 0
 
 Floats = NDArray[np.float64]
 Groups = NDArray[np.integer]
-Unit = Literal["slides", "patches"]
+Unit = Literal["patients", "slides", "patches"]
 # A share of anything is bounded on both sides, a loss below; what may be 0 is left as it is.
 Scale = Literal["logit", "log", "plain"]
+
+UNITS: dict[tables.Unit, Unit] = {"patient": "patients", "slide": "slides", "patch": "patches"}
 
 _TO = {"logit": special.logit, "log": np.log, "plain": np.positive}
 _FROM = {"logit": special.expit, "log": np.exp, "plain": np.positive}
 
 
-def groups(slides: pd.Series) -> tuple[Groups, Unit]:
-    """Return what is left out together, numbers of (n,): slides, or where one is unknown patches.
+def groups(patches: pd.DataFrame) -> tuple[Groups, Unit]:
+    """Return what is left out together, numbers of (n,): patients, slides or patches.
 
-    Single patches are dealt at random into groups, for which the jackknife holds as well.
+    It is the coarsest that is known of all. Single patches are dealt at random into groups, for
+    which the jackknife holds as well.
     """
-    if slides.notna().all():
-        return slides.factorize()[0], "slides"
-    dealt = np.arange(len(slides)) % NUM_DEALT
-    return np.random.default_rng(DEAL_SEED).permutation(dealt), "patches"
+    unit = tables.unit(patches)
+    if unit != "patch":
+        return patches[unit].factorize()[0], UNITS[unit]
+    dealt = np.arange(len(patches)) % NUM_DEALT
+    return np.random.default_rng(DEAL_SEED).permutation(dealt), UNITS[unit]
 
 
 def num_informed(labels: NDArray[np.integer], groups: Groups) -> int:

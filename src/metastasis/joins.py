@@ -48,6 +48,13 @@ def test_pool(inventory: pd.DataFrame, submission: pd.DataFrame | None) -> pd.Da
     return pd.DataFrame({"images": [images], "submission": [asked]})
 
 
+def apart(submission: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Return the ids of the sample submission; `labelled` is text for those that have a label."""
+    ids = submission[["id"]].drop_duplicates(ignore_index=True)
+    both = ids.merge(labels.drop_duplicates("id"), on="id", how="left")
+    return ids.assign(labelled=("label " + both["label"]).fillna(""))
+
+
 def flaws(images: pd.DataFrame) -> pd.DataFrame:
     """Return id, a text column for each of `images.FLAWS`, and `link`, rows of the inventory."""
     columns = {flaw: images["found"].where(images["flaw"] == flaw, "") for flaw in FLAWS}

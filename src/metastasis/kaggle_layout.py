@@ -17,6 +17,7 @@ from metastasis.errors import InputError
 from metastasis.shards import Pool
 from metastasis.sources import (
     LABELS_NAME,
+    OTHER_SLIDES,
     SLIDES_NAME,
     SUBMISSION_NAME,
     Entry,
@@ -145,7 +146,8 @@ def tables(names: Iterable[str], read: Read, entries: Sequence[Entry]) -> dict[s
     """Return the content of each table, by the name that the pipeline knows it by.
 
     `names` are those of the files at the top, and `read` gives the bytes of one. The labels may be
-    said by folders (train/0, train/1), by a table, or by both.
+    said by folders (train/0, train/1), by a table, or by both. A slide map that isn't read is handed
+    on by a name that begins with `OTHER_SLIDES`, to be held against the one that is.
 
     Raises:
         InputError: a table can't be unpacked, two tables or a table and folders contradict, or
@@ -155,8 +157,11 @@ def tables(names: Iterable[str], read: Read, entries: Sequence[Entry]) -> dict[s
     for known, candidates in _candidates(names).items():
         first, *others = candidates
         found[known] = packed_tables.unpack(first, read(first))
-        for other in () if known == SLIDES_NAME else others:
-            if packed_tables.unpack(other, read(other)) != found[known]:
+        for other in others:
+            content = packed_tables.unpack(other, read(other))
+            if known == SLIDES_NAME:
+                found[f"{OTHER_SLIDES}{other}"] = content
+            elif content != found[known]:
                 raise InputError(
                     f"table-twice: {first} and {other} differ, and no one can tell which is meant. "
                     "Leave one."

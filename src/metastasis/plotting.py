@@ -217,7 +217,9 @@ def slide_sizes(sizes: Mapping[str, NDArray[np.integer]]) -> Figure:
 def leaks(counts: Mapping[tuple[str, str], Mapping[str, int]]) -> Figure:
     """A table of what stands in both splits of each pair; cells that aren't 0 are coloured."""
     figure, axes = new_axes("What stands in two splits", 1.5 * len(counts) + 1.8, 2.6)
+    has_patients = any("num_patients" in pair for pair in counts.values())
     rows = {
+        **({"num_patients": "patients"} if has_patients else {}),
         "num_slides": "slides",
         "num_exact_copies": "exact copies,\npairs",
         "num_near_copies": "near copies,\npairs",

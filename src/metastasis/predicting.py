@@ -51,6 +51,7 @@ def predict(
     numbers = {
         "num_predicted": len(ids),
         "num_bad": int(is_bad.sum()),
+        **tables.disjointness(split),
         "mean_probability": float(probabilities.mean()) if len(ids) else None,
     }
     labels = (probabilities >= ROUND_THRESHOLD).astype(np.int64) if params.round else probabilities

@@ -27,7 +27,7 @@ LIBRARIES = (
     "dvc",
 )
 NUM_WORST = 5  # slides and stains
-UNDEFINED = {"roc_auc": [""], "accuracy": [""]}  # alone: a slide may well be called NA
+UNDEFINED = {"roc_auc": [""], "accuracy": [""]}  # alone: names are text
 NUM_SUSPICIOUS = 20  # labels in the table
 WIDE = 620  # pixels from which on a figure has a row to itself, and scrolls on a phone
 PNG_SIZE = slice(16, 24)  # of a PNG's bytes: width and height, big-endian
@@ -55,7 +55,7 @@ METRICS = {
 FIGURES = {
     "split": {
         "balance": "Bars of the patches without and with tumour in each part",
-        "leaks": "Table of the slides and copies that stand in two parts",
+        "leaks": "Table of the patients, slides and copies that stand in two parts",
         "slides": "Number of patches of each slide, by part",
     },
     "train": {"history": "Loss, accuracy and AUC of training and validation, by epoch"},
@@ -152,16 +152,22 @@ def headline(evaluation: Mapping[str, Any]) -> str:
 def warnings(evaluation: Mapping[str, Any]) -> list[str]:
     """Return what makes the numbers less than they seem, as sentences."""
     part = reported(evaluation)
-    num_slides = evaluation[part]["num_slides"]
+    unit = evaluation[part]["interval"]["over"]
+    num_units = evaluation[part][f"num_{unit}"]
     told = []
     if not evaluation["slide_disjoint"]:
         told.append(
             "Slides are unknown or shared between the parts: these numbers flatter. A network may "
             "know a slide by its stain, and does worse on slides it never saw."
         )
-    if num_slides is not None and num_slides < intervals.FEW_SLIDES:
+    elif evaluation["patient_disjoint"] is False:
         told.append(
-            f"{part.capitalize()} has {num_slides} {'slide' if num_slides == 1 else 'slides'}; "
+            "Patients are shared between the parts: these numbers flatter. A network does worse on "
+            "patients it never saw."
+        )
+    if unit != "patches" and num_units < intervals.FEW_SLIDES:
+        told.append(
+            f"{part.capitalize()} has {num_units} {unit[:-1] if num_units == 1 else unit}; "
             f"below {intervals.FEW_SLIDES} the intervals are rough."
         )
     if part != "test":

@@ -10,6 +10,7 @@ import dvc.api
 import pandas as pd
 from dvc.exceptions import DvcException
 
+from metastasis import tables
 from metastasis.errors import InputError
 
 SCORES = "data/scores.csv"
@@ -90,9 +91,9 @@ def _table(content: bytes, name: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(
             io.BytesIO(content),
-            dtype={"id": "str", "split": "str", "slide": "str"},
-            keep_default_na=False,  # a slide may well be called NA
-            na_values={"slide": [""], "logit": ["", "nan"]},
+            dtype=dict.fromkeys(("id", "split", "slide", tables.PATIENT_COLUMN), "str"),
+            keep_default_na=False,  # the gate has left nothing empty but what is unknown
+            na_values={"slide": [""], tables.PATIENT_COLUMN: [""], "logit": ["", "nan"]},
         )
     except ValueError as error:  # pandas' parser errors and bytes that are no text too
         raise InputError(
@@ -104,4 +105,4 @@ def _table(content: bytes, name: str) -> pd.DataFrame:
             f"the scores of {name} hold something else than labels 0 and 1 and logits that are "
             f"numbers. {MEND}"
         )
-    return table
+    return tables.with_patients(table)

@@ -5,19 +5,23 @@ How a rule is evaluated, `suites` knows; what follows from a broken one, `valida
 
 from great_expectations import expectations as gxe
 
+from metastasis import slide_rules
 from metastasis.images import FLAWS
 from metastasis.perceptual import FLAT_STD
 from metastasis.shards import Pool
 from metastasis.suites import Rule, Severity
+from metastasis.suites import empty as _empty
 
 ID_PATTERNS = {"sha1": r"^[0-9a-f]{40}$", "any": r"^(?!\.)[A-Za-z0-9_.-]+(?<!\.tif)$"}
-OFFICIAL_SPLITS = ("", "train", "valid", "validation", "test")
 
 # Outliers, of 0..255. Of 2,916 real patches 16 are flatter and 105 whiter than this, none blacker.
 WHITE_MEAN = 233
 BLACK_MEAN = 25
 
-IMAGES_WHOLE = "labelled-images-whole"
+IMAGES_WHOLE: dict[Pool, str] = {
+    "labelled": "labelled-images-whole",
+    "test": "test-images-whole",
+}
 
 TABLES = {"labels": "label table", "submission": "sample submission", "slides": "slide map"}
 POOL_TABLES: dict[Pool, str] = {"labelled": "labels", "test": "submission"}
@@ -80,6 +84,19 @@ def test_pool() -> list[Rule]:
     ]
 
 
+def apart() -> list[Rule]:
+    """Rules over the sample submission joined with the labels: text column `labelled`."""
+    return [
+        _empty(
+            "pools-ids-apart",
+            "error",
+            "A patch has a label or is to be predicted; an id stands in the label table or in the "
+            "sample submission.",
+            "labelled",
+        )
+    ]
+
+
 def strays() -> list[Rule]:
     """Rules over the files of a source that are neither image nor table: text column name."""
     return [
@@ -95,16 +112,10 @@ def strays() -> list[Rule]:
 def columns(table: str) -> list[Rule]:
     """Rules over the columns of a table; a slide map may have others beside its own."""
     if table == "slides":
-        protects = "The slide map has the columns id and slide (or wsi)."
-        expectations = {
-            "slides-column-id": gxe.ExpectColumnToExist(column="id"),
-            "slides-column-slide": gxe.ExpectColumnToExist(column="slide"),
-        }
-    else:
-        protects = "The columns are id and label, so that no value is taken for another."
-        found = gxe.ExpectTableColumnsToMatchSet(column_set=["id", "label"], exact_match=True)
-        expectations = {f"{table}-columns": found}
-    return [Rule(name, "error", protects, found) for name, found in expectations.items()]
+        return slide_rules.columns()
+    protects = "The columns are id and label, so that no value is taken for another."
+    found = gxe.ExpectTableColumnsToMatchSet(column_set=["id", "label"], exact_match=True)
+    return [Rule(f"{table}-columns", "error", protects, found)]
 
 
 def ids(table: str, form_of_ids: str) -> list[Rule]:
@@ -166,48 +177,6 @@ def labels(
     return rules
 
 
-def slides() -> list[Rule]:
-    """Rules over the slide map: text columns id, slide, split and `unknown`."""
-    return [
-        Rule(
-            "slides-id-unique",
-            "error",
-            "A patch comes from one slide.",
-            gxe.ExpectColumnValuesToBeUnique(column="id"),
-        ),
-        Rule(
-            "slides-name",
-            "warning",
-            "A slide has a name; where there is none, the slide is unknown.",
-            gxe.ExpectColumnValuesToMatchRegex(column="slide", regex=r"\S"),
-        ),
-        Rule(
-            "slides-split",
-            "error",
-            "An official split is train, valid (or validation) or test.",
-            gxe.ExpectColumnValuesToBeInSet(column="split", value_set=list(OFFICIAL_SPLITS)),
-        ),
-        Rule(
-            "slides-id-known",
-            "warning",
-            "A row is about a patch that has a label; others are left out.",
-            gxe.ExpectColumnValuesToBeInSet(column="unknown", value_set=[""]),
-        ),
-    ]
-
-
-def slide_coverage() -> list[Rule]:
-    """Rules over the labels joined with the slide map: text column `without_row`."""
-    return [
-        _empty(
-            "slides-for-labels",
-            "warning",
-            "Every patch has its slide; one that has none counts as a slide of its own.",
-            "without_row",
-        )
-    ]
-
-
 def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
     """Rules over the ids of a table joined with the images of its pool.
 
@@ -234,17 +203,16 @@ def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
             is_quarantined=is_labelled,
         ),
     ]
-    if is_labelled:
-        rules.append(
-            Rule(
-                IMAGES_WHOLE,
-                "error",
-                f"No more than {max_missing_share:.2%} of the labels are without their image "
-                "(validate.max_missing_share).",
-                gxe.ExpectColumnMeanToBeBetween(column="is_missing", max_value=max_missing_share),
-            )
-        )
-    return rules
+    of = "labels" if is_labelled else "ids asked for"
+    setting = "max_missing_share" if is_labelled else "max_missing_test_share"
+    whole = Rule(
+        IMAGES_WHOLE[pool],
+        "error",
+        f"No more than {max_missing_share:.2%} of the {of} are without their image "
+        f"(validate.{setting}).",
+        gxe.ExpectColumnMeanToBeBetween(column="is_missing", max_value=max_missing_share),
+    )
+    return [*rules, whole]
 
 
 def images(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
@@ -361,17 +329,3 @@ def _setting(pool: Pool) -> str:
     """The end of a rule's sentence: where to say what becomes of a patch that breaks it."""
     section = "validate" if pool == "labelled" else "predict"
     return f" ({section}.bad_patches)."
-
-
-def _empty(
-    name: str,
-    severity: Severity,
-    protects: str,
-    column: str,
-    pool: Pool | None = None,
-    *,
-    is_quarantined: bool = False,
-) -> Rule:
-    """Return the rule that a text column, which says what was found, says nothing."""
-    expectation = gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[""])
-    return Rule(name, severity, protects, expectation, pool, is_quarantined)

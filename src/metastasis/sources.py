@@ -13,6 +13,7 @@ from metastasis.shards import Pool, UInt8
 LABELS_NAME = "train_labels.csv"
 SUBMISSION_NAME = "sample_submission.csv"
 SLIDES_NAME = "slides.csv"
+OTHER_SLIDES = "other-"  # begins the name of a slide map that is only held against the one read
 STRAYS_NAME = "strays.csv"
 MAX_FILE_BYTES = 16 * 2**20  # 600 times a patch: more is no patch, whatever it claims
 

@@ -14,10 +14,11 @@ from metastasis import dealing, files, grouping, plotting, shards, tables
 from metastasis.errors import InputError
 from metastasis.grouping import Copies
 from metastasis.split_params import SplitParams
-from metastasis.tables import SPLITS
+from metastasis.tables import SPLITS, UNITS
 
 LARGE_GROUP_SHARE = 0.2  # of all patches: above it a split can hardly be balanced
 MAX_SIZE_ERROR, MAX_BALANCE_ERROR = 0.02, 0.01  # of all patches, of a split's: more is told of
+COLUMNS = ("id", "label", "slide", "patient", "group", "split", "fold")
 MEASURES = (
     "id", "shard", "row", "std", "sha1", "perceptual_hash", "mean_red", "mean_green", "mean_blue",
 )  # fmt: skip
@@ -35,7 +36,8 @@ def split(
 ) -> None:
     """Write the split of every patch of the manifest, its numbers and its plots.
 
-    The split has the columns id, label, slide, group, split and fold (empty without folds).
+    The split has the columns id, label, slide, patient_name, group, split and fold (empty
+    without folds).
 
     Raises:
         InputError: no split of these groups gives every part both classes, official splits are
@@ -49,7 +51,7 @@ def split(
     files.write_metrics(metrics_path, {"groups": params.groups} | _compared(metrics))
     files.write_csv(plots_folder / "parts.csv", _described(table, metrics))
     _tell(params, metrics)
-    files.write_csv(split_path, table[["id", "label", "slide", "group", "split", "fold"]])
+    tables.write_patches(split_path, table[list(COLUMNS)])
     _plot(table, copies, plots_folder)
 
 
@@ -73,7 +75,7 @@ def _group(params: SplitParams, table: pd.DataFrame, copies: Copies) -> pd.Serie
         return "patch:" + table["id"]
     if params.groups == "stain":
         return grouping.join(table, grouping.by_stain(table, params.seed), copies)
-    return grouping.join(table, grouping.by_slide(table), copies)
+    return grouping.join(table, grouping.by_unit(table), copies)
 
 
 def assign(params: SplitParams, table: pd.DataFrame) -> pd.DataFrame:
@@ -132,11 +134,14 @@ def _take_official(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe(table: pd.DataFrame, copies: Copies) -> dict[str, Any]:
-    """Return counts and shares of each split, what leaks, and whether slides are kept whole."""
+    """Return counts and shares of each split, what leaks, and whether slides are kept whole.
+
+    `unit` is the coarsest that is known of every patch.
+    """
     metrics: dict[str, Any] = {
         name: {
             "num_patches": len(part),
-            "num_slides": int(part["slide"].nunique()),
+            **{f"num_{unit}s": int(part[unit].nunique()) for unit in UNITS if unit in part},
             "num_groups": int(part["group"].nunique()),
             "share": len(part) / len(table),
             "positive_share": float(part["label"].mean()),
@@ -149,7 +154,7 @@ def describe(table: pd.DataFrame, copies: Copies) -> dict[str, Any]:
         "num_near_copies": len(copies.near),
         "num_flat": copies.num_flat,
         "largest_group_share": float(table["group"].value_counts().iloc[0] / len(table)),
-        "slide_disjoint": tables.is_slide_disjoint(table),
+        **tables.disjointness(table),
     }
 
 
@@ -186,6 +191,7 @@ def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
     """
     leaks = metrics["leaks"]
     texts = {
+        "num_patients": "patients",
         "num_slides": "slides",
         "num_exact_copies": "pairs of exact copies",
         "num_near_copies": "pairs of near copies",
@@ -204,6 +210,10 @@ def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
         _tell_missed(_asked(params), metrics)
     if any(leaks.values()):
         print(f"warning: split: {found}; the numbers flatter")
+    if params.groups == "slide" and not params.official and metrics["unit"] != "patch":
+        has_more = metrics["unit"] == "slide" and "num_patients" in leaks
+        more = ", and each patient that is known" if has_more else ""
+        print(f"split: each {metrics['unit']} is kept whole{more}")
     if not metrics["slide_disjoint"]:
         print("split: slides are unknown or shared; metrics say slide_disjoint: false")
 
@@ -242,9 +252,10 @@ def _check(counts: dealing.Counts, names: list[str]) -> None:
         num_groups = int((counts[:, value] > 0).sum())
         if num_groups < len(names):
             raise InputError(
-                f"split: {num_groups} groups (slides, or patches without a slide) hold {label} "
-                f"patches; expected at least {len(names)}, one for each of {', '.join(names)}. "
-                "Add slides, ask for fewer folds, or leave the slide map out to split by patch."
+                f"split: {num_groups} groups (patients or slides, or patches of unknown ones) hold "
+                f"{label} patches; expected at least {len(names)}, one for each of "
+                f"{', '.join(names)}. Add slides, ask for fewer folds, or leave the slide map out "
+                "to split by patch."
             )
 
 

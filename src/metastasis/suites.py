@@ -10,6 +10,7 @@ from typing import Any, Literal
 import great_expectations as gx
 import numpy as np
 import pandas as pd
+from great_expectations import expectations as gxe
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations import Expectation
 
@@ -35,6 +36,20 @@ class Rule:
     expectation: Expectation
     pool: Pool | None = None
     is_quarantined: bool = False
+
+
+def empty(
+    name: str,
+    severity: Severity,
+    protects: str,
+    column: str,
+    pool: Pool | None = None,
+    *,
+    is_quarantined: bool = False,
+) -> Rule:
+    """Return the rule that a text column, which says what was found, says nothing."""
+    expectation = gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[""])
+    return Rule(name, severity, protects, expectation, pool, is_quarantined)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,19 @@
 import csv
 import io
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
+from metastasis import files
 from metastasis.errors import InputError
 
+Unit = Literal["patient", "slide", "patch"]
 SPLITS = ("train", "validation", "test")
+UNITS: tuple[Unit, ...] = ("patient", "slide")  # the coarsest first; where none is known, patches
+NAMES = (*UNITS, "official")
+# A file's column: not `patient`, so that a slide map's own can be joined to it.
+PATIENT_COLUMN = "patient_name"
 FORM = ("encoding", "cells", "byte_order_mark", "line_ends", "quotes", "blank_lines")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -77,16 +84,56 @@ def _rows(text: str) -> pd.DataFrame:
 
 
 def read_patches(path: Path) -> pd.DataFrame:
-    """Return a manifest or split: text id and slide (missing: unknown), label 0 or 1."""
-    return pd.read_csv(
+    """Return a manifest or split: text id, slide and patient (missing: unknown), label 0 or 1."""
+    table = pd.read_csv(
         path,
-        dtype={"id": "str", "label": "int64", "slide": "str", "official": "str"},
-        keep_default_na=False,  # a slide may well be called NA
-        na_values={"slide": [""], "official": [""]},
+        dtype={"id": "str", "label": "int64", **dict.fromkeys((*NAMES, PATIENT_COLUMN), "str")},
+        keep_default_na=False,  # the gate has left nothing empty but what is unknown
+        na_values={name: [""] for name in (*NAMES, PATIENT_COLUMN)},
     )
+    return with_patients(table)
+
+
+def with_patients(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table as read with the column patient; older ones know none."""
+    table = table.rename(columns={PATIENT_COLUMN: "patient"})
+    return table if "patient" in table else table.assign(patient=pd.Series(dtype="str"))
+
+
+def write_patches(path: Path, table: pd.DataFrame) -> None:
+    """Write a manifest, a split or scores, so that `read_patches` reads them."""
+    files.write_csv(path, table.rename(columns={"patient": PATIENT_COLUMN}))
+
+
+def unit(patches: pd.DataFrame) -> Unit:
+    """Return the coarsest unit that is known of every patch: what is independent of each other."""
+    return next((unit for unit in UNITS if _is_known(patches, unit)), "patch")
+
+
+def disjointness(patches: pd.DataFrame) -> dict[str, bool | str | None]:
+    """Return what every metrics file says of a split: what is kept apart, and the unit."""
+    return {
+        "slide_disjoint": is_slide_disjoint(patches),
+        "patient_disjoint": is_patient_disjoint(patches),
+        "unit": unit(patches),
+    }
 
 
 def is_slide_disjoint(patches: pd.DataFrame) -> bool:
-    """Return whether every patch has a slide and no slide stands in two splits."""
-    is_known = bool(patches["slide"].notna().all())
-    return is_known and int(patches.groupby("slide")["split"].nunique().max()) == 1
+    """Return whether no slide stands in two splits; where one is unknown, patients may show it."""
+    if not _is_known(patches, "slide"):
+        return is_patient_disjoint(patches) is True
+    return _is_disjoint(patches, "slide")
+
+
+def is_patient_disjoint(patches: pd.DataFrame) -> bool | None:
+    """Return whether no patient stands in two splits; None where a patient is unknown."""
+    return _is_disjoint(patches, "patient") if _is_known(patches, "patient") else None
+
+
+def _is_known(patches: pd.DataFrame, column: str) -> bool:
+    return column in patches and bool(patches[column].notna().all())
+
+
+def _is_disjoint(patches: pd.DataFrame, column: str) -> bool:
+    return int(patches.groupby(column)["split"].nunique().max()) == 1

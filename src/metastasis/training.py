@@ -99,7 +99,8 @@ def train(
         with _telling_how_to_go_on():
             state = fitting.fit(network, feed, monitor, plan, live=live, state_path=state_path)
         best = fitting.best_epoch(state.history)
-        live.summary = _compared(live.summary, state.history[best]["eval/auc"], best + 1)
+        compared = _compared(live.summary, state.history[best]["eval/auc"], best + 1)
+        live.summary = compared | tables.disjointness(table)
         live.make_summary()
         network.set_weights(state.best)
         saving.save(models.to_plain(network, params.model), model_path)

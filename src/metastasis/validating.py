@@ -19,6 +19,8 @@ from metastasis import (
     rereading,
     rules,
     shards,
+    slide_maps,
+    slide_rules,
     sources,
     suites,
     tables,
@@ -28,6 +30,7 @@ from metastasis.errors import InputError
 from metastasis.gate_report import Findings
 from metastasis.rules import POOL_TABLES
 from metastasis.shards import Patches, Pool
+from metastasis.slide_maps import SlideMap
 from metastasis.suites import Verdict
 from metastasis.validate_params import ValidateParams
 
@@ -37,11 +40,9 @@ TABLE_NAMES = {
     "submission": sources.SUBMISSION_NAME,
     "slides": sources.SLIDES_NAME,
 }
-OFFICIAL_NAMES = {"valid": "validation"}  # PatchCamelyon's word: ours
 
 SHA1 = re.compile(r"\b[0-9a-f]{40}\b")
 NUM_ID_DIGITS = 8  # of a SHA-1 in a warning; the report and the tables have all
-
 QUARANTINE_COLUMNS = ("pool", "id", "label", "reason")
 VERDICT_COLUMNS = ("rule", "severity", "verdict", "count", "examples")
 
@@ -64,10 +65,11 @@ def validate(  # noqa: PLR0913  # the paths of the stage
 ) -> None:
     """Hold the source against every rule; write the manifest and the quarantine if it passes.
 
-    The manifest has the columns id, label, slide and official (split); the quarantine pool, id,
-    label and reason; the verdicts `VERDICT_COLUMNS`, a row for each rule. Metrics, report and, if
-    there is a path for them, verdicts are written either way. What is judged is what `ingest`
-    found; the source at `source_path` is looked at only where something is wrong with that.
+    The manifest has the columns id, label, slide, patient_name and official (split), the last three
+    empty where unknown; the quarantine pool, id, label and reason; the verdicts `VERDICT_COLUMNS`,
+    a row for each rule. Metrics, report and, if there is a path for them, verdicts are written
+    either way. What is judged is what `ingest` found; the source at `source_path` is looked at only
+    where something is wrong with that.
 
     Raises:
         InputError: a rule stops the run; the message names rule, count, examples and the report.
@@ -96,12 +98,14 @@ def validate(  # noqa: PLR0913  # the paths of the stage
     _warn(params, verdicts, labelled)
     if manifest is None:
         sentences = "\n".join(f"- {_sentence(verdict)}" for verdict in stopping)
-        if found and any(verdict.rule.name == rules.IMAGES_WHOLE for verdict in stopping):
+        if found and any(
+            verdict.rule.name == rules.IMAGES_WHOLE["labelled"] for verdict in stopping
+        ):
             strays = tables.read_text(tables_folder / sources.STRAYS_NAME)
             sentences += f"\n{unjoined.explain(found['labels'], inventory, strays)}"
         raise InputError(f"the source broke the gate:\n{sentences}\nThe report: {report_path}")
     _check_rest(manifest, report_path)
-    files.write_csv(manifest_path, manifest)
+    tables.write_patches(manifest_path, manifest)
     files.write_csv(quarantine_path, quarantine)
     _plot(params, manifest, patches, plots_folder)
     num_left_out = int((quarantine["pool"] == "labelled").sum())
@@ -123,7 +127,10 @@ def judge(
     found, verdicts = _read_tables(tables_folder)
     if any(verdict.stops for verdict in verdicts):
         return {}, verdicts
-    return found, verdicts + _check(params, found, inventory, patches)
+    verdicts += _check(params, found, inventory, patches)
+    mapped = _map(found["slides"], found, inventory)
+    verdicts += _check_slides(mapped, found, tables_folder, inventory)
+    return found | {"slides": mapped.patches}, verdicts
 
 
 def _read_tables(folder: Path) -> tuple[Tables, list[Verdict]]:
@@ -136,7 +143,7 @@ def _read_tables(folder: Path) -> tuple[Tables, list[Verdict]]:
         table, form = tables.look(path)
         verdicts += suites.run(pd.DataFrame([form]), rules.form(name))
         if name == "slides":
-            table = _named(table)
+            table = slide_maps.standard(table)
         if len(table.columns):
             verdicts += suites.run(table, rules.columns(name))
         found[name] = table
@@ -145,27 +152,16 @@ def _read_tables(folder: Path) -> tuple[Tables, list[Verdict]]:
     return found, verdicts
 
 
-def _named(slides: pd.DataFrame) -> pd.DataFrame:
-    """Return the slide map with the column slide, whose names have no blanks around them."""
-    if "slide" not in slides:
-        slides = slides.rename(columns={"wsi": "slide"})
-    return slides.assign(slide=slides["slide"].str.strip()) if "slide" in slides else slides
-
-
 def _check(
     params: ValidateParams, found: Tables, inventory: pd.DataFrame, patches: Patches
 ) -> list[Verdict]:
-    labels, slides = found["labels"], found["slides"]
+    labels = found["labels"]
     verdicts = suites.run(
         joins.counted(labels), [*rules.ids("labels", params.ids), *_labels(params)]
     )
     if "submission" in found:
         verdicts += suites.run(found["submission"], rules.ids("submission", params.ids))
-    if len(slides):
-        unknown = np.where(slides["id"].isin(labels["id"]), "", "no label")
-        mapped = slides.assign(unknown=unknown, split=slides.get("split", ""))
-        verdicts += suites.run(mapped, rules.slides())
-        verdicts += suites.run(joins.joined(slides, labels), rules.slide_coverage())
+        verdicts += suites.run(joins.apart(found["submission"], labels), rules.apart())
     verdicts += suites.run(joins.test_pool(inventory, found.get("submission")), rules.test_pool())
     for pool in POOL_TABLES:
         images = inventory[inventory["pool"] == pool]
@@ -174,6 +170,44 @@ def _check(
             verdicts += _check_images(params, pool, found, images, patches)
     if not any(verdict.stops and verdict.rule.pool is None for verdict in verdicts):
         verdicts += _check_copies(params, labels, inventory)
+    return verdicts
+
+
+def _map(slides: pd.DataFrame, found: Tables, inventory: pd.DataFrame) -> SlideMap:
+    others = [inventory["id"], *(found[name]["id"] for name in ("submission",) if name in found)]
+    return slide_maps.read(slides, found["labels"], pd.concat(others))
+
+
+def _check_slides(
+    mapped: SlideMap, found: Tables, tables_folder: Path, inventory: pd.DataFrame
+) -> list[Verdict]:
+    """Return the verdicts on the slide map, and on others of the same patches, if it has rows."""
+    labels, rows = found["labels"], mapped.rows
+    if not len(rows):
+        return []
+    verdicts = suites.run(rows, slide_rules.rows())
+    verdicts += suites.run(slide_maps.findings(mapped, labels), slide_rules.whole())
+    verdicts += suites.run(joins.joined(mapped.patches, labels), slide_rules.coverage())
+    said = slide_maps.contradictions(mapped, labels)
+    verdicts += suites.run(said, slide_rules.contradictions())
+    return verdicts + _check_other_maps(mapped, found, tables_folder, inventory)
+
+
+def _check_other_maps(
+    mapped: SlideMap, found: Tables, tables_folder: Path, inventory: pd.DataFrame
+) -> list[Verdict]:
+    """Return the verdicts on the slide maps that aren't read, held against the one that is."""
+    verdicts = []
+    for path in sorted(tables_folder.glob(f"{sources.OTHER_SLIDES}*")):
+        name = path.name.removeprefix(sources.OTHER_SLIDES)
+        table = slide_maps.standard(tables.look(path)[0])
+        is_readable = {"id", "slide"} <= set(table)
+        form = pd.DataFrame({"found": ["" if is_readable else f"{name} has no id and slide"]})
+        verdicts += suites.run(form, slide_rules.other_form())
+        if is_readable:
+            other = _map(table, found, inventory)
+            differences = slide_maps.differences(mapped, other, name)
+            verdicts += suites.run(differences, slide_rules.other_maps())
     return verdicts
 
 
@@ -193,9 +227,8 @@ def _check_images(
     usable = listed[listed["flaw"] == ""]
     is_test = pool == "test"  # what is wrong there is always handed on to predict
     is_quarantined = is_test or params.bad_patches == "quarantine"
-    verdicts = suites.run(
-        joins.joined(table, images), rules.presence(pool, params.max_missing_share)
-    )
+    max_missing = params.max_missing_test_share if is_test else params.max_missing_share
+    verdicts = suites.run(joins.joined(table, images), rules.presence(pool, max_missing))
     verdicts += suites.run(joins.flaws(listed), rules.images(pool, is_quarantined=is_quarantined))
     if params.ids == "sha1":
         ordered = usable.assign(channel_order=joins.channel_order(usable, patches))
@@ -236,12 +269,10 @@ def _labelled(inventory: pd.DataFrame, found: Tables) -> pd.DataFrame:
 def _manifest(found: Tables, quarantine: pd.DataFrame) -> pd.DataFrame:
     """All labelled patches but those left out: the rules let through only what is there."""
     left_out = quarantine.loc[quarantine["pool"] == "labelled", "id"]
-    labels, slides = found["labels"], found["slides"]
-    official = slides.get("split", pd.Series("", slides.index)).replace(OFFICIAL_NAMES)
-    slides = slides[["id", "slide"]].assign(official=official)
-    slides["slide"] = slides["slide"].where(slides["slide"] != "")
-    manifest = labels[~labels["id"].isin(left_out)].merge(slides, on="id", how="left")
-    return manifest[["id", "label", "slide", "official"]].sort_values("id", ignore_index=True)
+    slides = found["slides"].rename(columns={"split": "official"}).replace("", None)
+    manifest = found["labels"][~found["labels"]["id"].isin(left_out)]
+    manifest = manifest.merge(slides[["id", "slide", "patient", "official"]], on="id", how="left")
+    return manifest.sort_values("id", ignore_index=True)
 
 
 def _check_rest(manifest: pd.DataFrame, report_path: Path) -> None:
@@ -266,6 +297,7 @@ def _metrics(
             "num_patches": len(manifest),
             "num_left_out": int((quarantine["pool"] == "labelled").sum()),
             "num_bad_test_patches": int((quarantine["pool"] == "test").sum()),
+            "num_patients": int(manifest["patient"].nunique()),
             "num_slides": int(manifest["slide"].nunique()),
             "num_without_slide": int(manifest["slide"].isna().sum()),
             "positive_share": share,

@@ -1,0 +1,150 @@
+"""Knows when two spellings are one name, and which words say that there is no name.
+
+What is named, and what follows from names that fall together, the caller says.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+import pandas as pd
+
+# Endings of image files, without which a file's name is what it shows.
+SUFFIXES = (
+    "tif", "tiff", "btf", "ome", "svs", "svslide", "ndpi", "mrxs", "scn", "vms", "vmu", "bif",
+    "czi", "dcm", "isyntax", "zarr", "png", "jpg", "jpeg", "jp2", "bmp", "gif", "webp", "npy",
+    "h5", "hdf5",
+)  # fmt: skip
+# Folders that data sets keep their images in. A slash after anything else may belong to a name,
+# as in the case numbers of many laboratories (H12345/19).
+FOLDERS = frozenset(
+    (
+        "train", "training", "valid", "validation", "val", "test", "testing", "data", "images",
+        "image", "img", "patches", "slides", "slide", "wsi", "wsis", "raw", "input", "tumor",
+        "tumour", "normal",
+    )
+)  # fmt: skip
+# What people and programs write where they know nothing; text without a letter or digit, and
+# numbers below zero, say the same.
+MISSING = frozenset(
+    (
+        "empty", "blank", "unknown", "unk", "unkn", "not known", "undefined", "undef",
+        "not defined", "unspecified", "not specified", "unassigned", "not assigned", "unnamed",
+        "unavailable", "not available", "not applicable", "not recorded", "not given", "no data",
+        "no value", "missing", "tbd", "tba", "n a", "n d", "na", "nan", "nat", "none", "null",
+        "nil", "void", "na n a", "1 ind", "1 qnan",
+    )
+)  # fmt: skip
+CELL_ERRORS = ("#ref!", "#value!", "#div/0!", "#num!", "#name?", "#null!")  # of spreadsheets
+NOUNS = "slide|wsi|patient|case|id|name|image"  # of which a word may say that it is missing
+
+_SUFFIX = re.compile(rf"(?<=[^/\\])\.(?:{'|'.join(SUFFIXES)})$")
+_PATH = re.compile(r"^(?:[a-z]:)?[/\\]|^\.{1,2}[/\\]|\\")  # absolute, relative to here, Windows'
+_SPACES = re.compile(r"\s+")
+_MARKS = re.compile(r"[\W_]+")
+_WHOLE = re.compile(r"0*(\d+)(?:\.0+)?")  # pandas writes 3 beside gaps as 3.0, and 007 as 7
+_BELOW_ZERO = re.compile(r"[-\u2212]\d+(?:\.0+)?")
+_NAMED_MISSING = re.compile(rf"(?:(?:{NOUNS})[ _-](?P<after>.+)|(?P<before>.+)[ _-](?:{NOUNS}))")
+_USUAL = re.compile(r"[a-z0-9_-]+")
+_UNSEEN = {"Cc", "Cf"}  # categories of what has no shape, such as a byte-order mark
+_PAIRS = ("''", '""', "``", "<>", "[]", "()", "{}", "\u2018\u2019", "\u201c\u201d", "\u00ab\u00bb")
+
+
+def name(text: str) -> str:
+    """Return the name that `text` spells, or nothing if it says that there is none.
+
+    Case, width, blanks and quotation marks around it don't count, nor an image's ending and the
+    folders of a path. A whole number is written as such: 3.0 and 003 are 3.
+    """
+    return _fixed(_name, text)
+
+
+def file_name(text: str) -> str:
+    """Return the name that `text` spells, as `name` does, of a file: all before a slash is folder.
+
+    A file may be called by a word for what is missing.
+    """
+    is_usual = _USUAL.fullmatch(text) and not text.isdigit()  # a table has hundred thousands
+    return text if is_usual else _fixed(_file_name, text)
+
+
+def names(column: pd.Series) -> pd.Series:
+    """Return the `name` of each text, each spelling being read once; missing values stay so."""
+    return _each(name, column)
+
+
+def file_names(column: pd.Series) -> pd.Series:
+    """Return the `file_name` of each text, as `names` does."""
+    return _each(file_name, column)
+
+
+def stem(text: str) -> str:
+    """Return what spellings share that a reader would take for one name, though they may be two.
+
+    Marks and blanks between its parts don't count, nor do zeros before a number in it.
+    """
+    parts = re.findall(r"\d+|[^\W\d_]+", text)
+    return " ".join(part.lstrip("0") or "0" for part in parts)
+
+
+def is_missing(text: str) -> bool:
+    """Return whether `text`, in small letters, says that there is no name."""
+    words = _MARKS.sub(" ", text).strip()
+    if not words or words in MISSING or text in CELL_ERRORS or _BELOW_ZERO.fullmatch(text):
+        return True
+    found = _NAMED_MISSING.fullmatch(text)
+    if found is None:
+        return False
+    return found["before"] == "no" or is_missing(found["after"] or found["before"])
+
+
+def _fixed(step: Callable[[str], str], text: str) -> str:
+    """Return `text` after as many steps as change it: a name's name is itself."""
+    while (changed := step(text)) != text:
+        text = changed
+    return text
+
+
+def _name(text: str) -> str:
+    plain = _plain(text)
+    bare = _bare(plain)
+    if is_missing(bare):
+        return ""
+    is_path = bare != plain or _PATH.search(bare) or bare.split("/")[0] in FOLDERS
+    return _number(_last(bare) if is_path else bare)
+
+
+def _file_name(text: str) -> str:
+    return _number(_last(_bare(_plain(text))))
+
+
+def _plain(text: str) -> str:
+    """Return the text in one width and case, with single blanks and no marks around it."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    plain = _SPACES.sub(" ", folded).strip()
+    if not (plain.isascii() and plain.isprintable()):
+        plain = "".join(char for char in plain if unicodedata.category(char) not in _UNSEEN).strip()
+    for pair in _PAIRS:
+        if len(plain) > 1 and plain.startswith(pair[0]) and plain.endswith(pair[1]):
+            plain = plain[1:-1].strip()
+    return plain
+
+
+def _bare(text: str) -> str:
+    return _SUFFIX.sub("", text)
+
+
+def _last(text: str) -> str:
+    """Return the last part of a path that is not empty."""
+    parts = [part for part in re.split(r"[/\\]", text) if part.strip()]
+    return parts[-1] if parts else ""
+
+
+def _number(text: str) -> str:
+    whole = _WHOLE.fullmatch(text)
+    return whole[1] if whole else text
+
+
+def _each(read: Callable[[str], str], column: pd.Series) -> pd.Series:
+    known = {text: read(text) for text in column.dropna().unique()}
+    return column.map(known, na_action="ignore").astype("str")
