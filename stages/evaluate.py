@@ -10,23 +10,25 @@ with stage.tensorflow_starting():
 
 
 def main(
-    model: Path,
+    network: Path,
     split: Path,
     inventory: Path,
     crops: Path,
     scores: Path,
     decision: Path,
+    model: Path,
     metrics: Path,
     plots: Path,
 ) -> None:
     evaluating.evaluate(
         params.read("evaluate", evaluate_params.EvaluateParams),
-        model_path=model,
+        network_path=network,
         split_path=split,
         inventory_path=inventory,
         crops_folder=crops,
         scores_path=scores,
         decision_path=decision,
+        model_path=model,
         metrics_path=metrics,
         plots_folder=plots,
     )

@@ -10,7 +10,7 @@ with stage.tensorflow_starting():
 
 
 def main(
-    model: Path,
+    network: Path,
     decision: Path,
     scores: Path,
     crops: Path,
@@ -19,7 +19,7 @@ def main(
     plots: Path,
 ) -> None:
     explaining.explain(
-        model_path=model,
+        network_path=network,
         decision_path=decision,
         scores_path=scores,
         crops_folder=crops,

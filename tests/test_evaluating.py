@@ -40,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inventory = pd.DataFrame(colours, columns=evaluating.COLOURS).assign(id=table["id"])
     inventory.assign(pool="labelled").to_parquet(folder / "inventory.parquet")
     keras.utils.set_random_seed(1)
-    saving.save(models.build("compact", 32), folder / "model.keras")
+    saving.save(models.build("compact", 32), folder / "network.keras")
     return folder
 
 
@@ -52,12 +52,13 @@ def evaluate(
 ) -> dict[str, Any]:
     evaluating.evaluate(
         evaluate_params.EvaluateParams(sensitivity=sensitivity, tta=tta),
-        model_path=data / "model.keras",
+        network_path=data / "network.keras",
         split_path=data / "split.csv",
         inventory_path=data / "inventory.parquet",
         crops_folder=data / "crops",
         scores_path=out / "scores.csv",
         decision_path=out / "decision.json",
+        model_path=out / "model.keras",
         metrics_path=out / "evaluate.json",
         plots_folder=out / "plots",
     )
@@ -72,7 +73,7 @@ def test_scores_are_the_saved_networks_and_the_numbers_are_the_scores(
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert scores["split"].value_counts().to_dict() == {"test": 40, "validation": 30}
     patches = shards.read(data / "crops")
-    model = keras.saving.load_model(data / "model.keras")
+    model = keras.saving.load_model(data / "network.keras")
     expected = model(patches.take(patches.locate(scores["id"], "labelled"))).numpy()[:, 0]
     assert expit(scores["logit"].to_numpy()) == pytest.approx(expected, abs=1e-5)
     for name, part in scores.groupby("split"):
@@ -88,7 +89,7 @@ def test_scores_over_flips_and_turns_are_the_means_of_the_eight(data: Path, tmp_
     scores = pd.read_csv(tmp_path / "scores.csv")
     patches = shards.read(data / "crops")
     pixels = patches.take(patches.locate(scores["id"], "labelled"))
-    network = models.to_logits(keras.saving.load_model(data / "model.keras"))
+    network = models.to_logits(keras.saving.load_model(data / "network.keras"))
     sides = (pixels, pixels[:, ::-1])
     turned = [np.rot90(side, number, axes=(1, 2)) for side in sides for number in range(4)]
     each = np.array([network(images).numpy()[:, 0] for images in turned])
@@ -108,7 +109,7 @@ def test_the_threshold_does_not_know_the_test_labels(data: Path, tmp_path: Path)
     flipped = split.assign(label=split["label"].where(~is_test, 1 - split["label"]))
     changed = tmp_path / "changed"
     changed.mkdir()
-    for name in ("crops", "model.keras", "inventory.parquet"):
+    for name in ("crops", "network.keras", "inventory.parquet"):
         (changed / name).symlink_to(data / name)
     flipped.to_csv(changed / "split.csv", index=False)
     after = evaluate(changed, tmp_path / "after")
@@ -124,7 +125,7 @@ def test_the_asked_sensitivity_is_reached_on_validation(data: Path, tmp_path: Pa
 def test_the_same_scores_give_the_same_bytes(data: Path, tmp_path: Path) -> None:
     evaluate(data, tmp_path / "a")
     evaluate(data, tmp_path / "b")
-    assert_same_bytes(tmp_path / "a", tmp_path / "b", 14)
+    assert_same_bytes(tmp_path / "a", tmp_path / "b", 15)
 
 
 def test_a_shared_slide_is_said(
@@ -132,7 +133,7 @@ def test_a_shared_slide_is_said(
 ) -> None:
     leaking = tmp_path / "leaking"
     leaking.mkdir()
-    for name in ("crops", "model.keras", "inventory.parquet"):
+    for name in ("crops", "network.keras", "inventory.parquet"):
         (leaking / name).symlink_to(data / name)
     pd.read_csv(data / "split.csv").assign(slide="one").to_csv(leaking / "split.csv", index=False)
     assert evaluate(leaking, tmp_path / "out")["slide_disjoint"] is False
@@ -155,7 +156,7 @@ def test_without_a_test_part_validation_alone_is_reported(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     split = pd.read_csv(data / "split.csv")
-    for name in ("model.keras", "crops", "inventory.parquet"):
+    for name in ("network.keras", "crops", "inventory.parquet"):
         (tmp_path / name).symlink_to(data / name)
     split.replace({"split": {"test": "train"}}).to_csv(tmp_path / "split.csv", index=False)
     numbers = evaluate(tmp_path, tmp_path / "out")
@@ -167,7 +168,7 @@ def test_without_a_test_part_validation_alone_is_reported(
 def with_split(data: Path, folder: Path, split: pd.DataFrame) -> Path:
     """The same network and patches with another split."""
     folder.mkdir()
-    for name in ("crops", "model.keras", "inventory.parquet"):
+    for name in ("crops", "network.keras", "inventory.parquet"):
         (folder / name).symlink_to(data / name)
     split.to_csv(folder / "split.csv", index=False)
     return folder
@@ -225,11 +226,11 @@ def test_one_slide_has_numbers_and_no_interval(
 
 def test_a_network_that_gives_no_numbers_is_refused(data: Path, tmp_path: Path) -> None:
     broken = with_split(data, tmp_path / "data", pd.read_csv(data / "split.csv"))
-    network = keras.saving.load_model(data / "model.keras")
+    network = keras.saving.load_model(data / "network.keras")
     logit = network.get_layer("logit")
     logit.set_weights([np.full_like(weights, np.nan) for weights in logit.get_weights()])
-    (broken / "model.keras").unlink()
-    saving.save(network, broken / "model.keras")
+    (broken / "network.keras").unlink()
+    saving.save(network, broken / "network.keras")
     with pytest.raises(InputError, match="no number for 70 patches"):
         evaluate(broken, tmp_path / "out")
 

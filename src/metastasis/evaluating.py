@@ -6,6 +6,7 @@ The numbers themselves are `measuring`'s, how sure they are `intervals`', the fi
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 from scipy.special import expit
@@ -16,6 +17,8 @@ from metastasis import (
     files,
     intervals,
     measuring,
+    models,
+    saving,
     scoring,
     shards,
     stains,
@@ -33,20 +36,22 @@ NUM_NAMED = 3
 UNCALIBRATED = ("nll", "brier", "calibration_error")  # what the temperature changes
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  # one for each file
     params: EvaluateParams,
     *,
-    model_path: Path,
+    network_path: Path,
     split_path: Path,
     inventory_path: Path,
     crops_folder: Path,
     scores_path: Path,
     decision_path: Path,
+    model_path: Path,
     metrics_path: Path,
     plots_folder: Path,
 ) -> None:
-    """Write the scores, the decision, the metrics and the plots of validation and test.
+    """Write scores, decision, final model, and the metrics and plots of validation and test.
 
+    The final model is the network with the decision's temperature and flips and turns inside.
     An official split may have no test part: then validation alone is reported.
 
     Raises:
@@ -56,7 +61,7 @@ def evaluate(
     watched = table[table["split"].isin(["validation", "test"])].reset_index(drop=True)
     patches = shards.read(crops_folder)
     places = patches.locate(watched["id"], "labelled")
-    logits = scoring.score(model_path, patches, places, params.tta)
+    logits = scoring.score(network_path, patches, places, params.tta)
     _check(logits, watched["id"])
     scores = watched.assign(logit=logits)
     files.write_csv(scores_path, scores[["id", "split", "label", "slide", "logit"]])
@@ -69,6 +74,8 @@ def evaluate(
         tta=params.tta,
     )
     deciding.write(decision_path, decision)
+    network = keras.saving.load_model(network_path)
+    saving.save(models.to_final(network, decision.temperature, decision.tta), model_path)
     scores["probability"] = decision.probabilities(logits)
     scores["stain"] = _stains(inventory_path, watched["id"])
     # Sorted, each of many measurements finds its curve at once.
@@ -87,6 +94,8 @@ def evaluate(
         files.write_csv(plots_folder / f"{name}s.csv", rows)
     evaluation_plots.write(parts, by["slide"], decision, plots_folder)
     _tell(numbers, by, slide_disjoint=slide_disjoint)
+    if told := deciding.warning(decision):
+        print(f"warning: {told}")
 
 
 def _check(logits: measuring.Floats, ids: pd.Series) -> None:

@@ -42,7 +42,7 @@ OUTCOMES = {
 
 def explain(
     *,
-    model_path: Path,
+    network_path: Path,
     decision_path: Path,
     scores_path: Path,
     crops_folder: Path,
@@ -71,7 +71,7 @@ def explain(
     title = "The labels contradicted most, of validation and test"
     _write_gallery(title, suspicious[:NUM_SHOWN], patches, plots_folder / "suspicious.png")
 
-    model = keras.saving.load_model(model_path)
+    model = keras.saving.load_model(network_path)
     measured = measure_attention(model, _pixels(patches, _positives(part)))
     files.write_json(metrics_path, measured | {"num_suspicious": len(suspicious)})
     figure = _attention_figure(model, part, patches)
