@@ -249,6 +249,23 @@ def test_slides_and_stains_have_their_own_auc_the_lowest_first(data: Path, tmp_p
     assert stains["num_patches"].sum() == 40
 
 
+@pytest.mark.parametrize("tta", ["none", "d4"])
+def test_the_final_model_gives_the_probabilities_and_calls_that_are_reported(
+    data: Path, tmp_path: Path, tta: symmetries.TestTime
+) -> None:
+    numbers = evaluate(data, tmp_path, tta=tta)
+    scores = pd.read_csv(tmp_path / "scores.csv").query("split == 'test'")
+    patches = shards.read(data / "crops")
+    pixels = patches.take(patches.locate(scores["id"], "labelled"))
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    given = model.predict(pixels, verbose=0)[:, 0]
+    assert given == pytest.approx(expit(scores["logit"] / numbers["temperature"]), abs=1e-6)
+    decision = json.loads((tmp_path / "decision.json").read_text())
+    calls = given >= decision["threshold"]
+    assert (calls == scores["label"]).mean() == pytest.approx(numbers["test"]["accuracy"], abs=1e-6)
+    assert decision["model_is_calibrated"] is True
+
+
 def test_calibration_on_validation_lowers_its_loss(data: Path, tmp_path: Path) -> None:
     validation = evaluate(data, tmp_path)["validation"]
     assert validation["nll"] <= validation["uncalibrated"]["nll"]
