@@ -68,7 +68,7 @@ def measure(
             train_params,
             here / "split.csv",
             folder / "patches",
-            model_path=here / "model.keras",
+            network_path=here / "network.keras",
             log_folder=here / "log",
             plots_folder=here / "plots",
         )
@@ -78,7 +78,7 @@ def measure(
             roc_auc_score(
                 part["label"],
                 scoring.score(
-                    here / "model.keras", patches, patches.locate(part["id"], "labelled")
+                    here / "network.keras", patches, patches.locate(part["id"], "labelled")
                 ),
             )
             for part in (split[split["split"] == "test"], unseen)

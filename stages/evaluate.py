@@ -9,25 +9,27 @@ with starting.tensorflow():
     from metastasis import evaluating
 
 
-def main(
-    model: Path,
+def main(  # noqa: PLR0913, PLR0917  # one for each file
+    network: Path,
     split: Path,
     inventory: Path,
     crops: Path,
     scores: Path,
     decision: Path,
+    model: Path,
     evaluation: Path,
     metrics: Path,
     plots: Path,
 ) -> None:
     evaluating.evaluate(
         params.read("evaluate", evaluate_params.EvaluateParams),
-        model_path=model,
+        network_path=network,
         split_path=split,
         inventory_path=inventory,
         crops_folder=crops,
         scores_path=scores,
         decision_path=decision,
+        model_path=model,
         evaluation_path=evaluation,
         metrics_path=metrics,
         plots_folder=plots,

@@ -10,7 +10,7 @@ with starting.tensorflow():
 
 
 def main(
-    model: Path,
+    network: Path,
     decision: Path,
     scores: Path,
     crops: Path,
@@ -20,7 +20,7 @@ def main(
     plots: Path,
 ) -> None:
     explaining.explain(
-        model_path=model,
+        network_path=network,
         decision_path=decision,
         scores_path=scores,
         crops_folder=crops,

@@ -11,7 +11,6 @@ with starting.tensorflow():
 
 def main(
     model: Path,
-    decision: Path,
     split: Path,
     quarantine: Path,
     crops: Path,
@@ -22,7 +21,6 @@ def main(
     predicting.predict(
         params.read("predict", predict_params.PredictParams),
         model_path=model,
-        decision_path=decision,
         split_path=split,
         quarantine_path=quarantine,
         crops_folder=crops,

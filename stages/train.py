@@ -9,12 +9,12 @@ with starting.tensorflow():
     from metastasis import training
 
 
-def main(split: Path, crops: Path, model: Path, logs: Path, plots: Path) -> None:
+def main(split: Path, crops: Path, network: Path, logs: Path, plots: Path) -> None:
     training.train(
         params.read("train", train_params.TrainParams),
         split,
         crops,
-        model_path=model,
+        network_path=network,
         log_folder=logs,
         plots_folder=plots,
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from metastasis import deciding
@@ -62,7 +63,35 @@ def test_a_temperature_that_was_there_is_found(true: float) -> None:
 
 def test_patches_told_apart_entirely_leave_the_temperature_above_0() -> None:
     found = deciding.fit_temperature(np.array([0, 1]), np.array([-1.0, 1.0]))
-    assert found == pytest.approx(deciding.TEMPERATURES[0], rel=1e-3)
+    assert found == deciding.TEMPERATURES[0]
+
+
+BOUND_LOGITS = np.array([3.0, -3, 4, -4] * 5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "bound", "temperature", "meaning"),
+    [
+        (BOUND_LOGITS > 0, "lower", 0.3, "tells validation's classes apart"),
+        (BOUND_LOGITS < 0, "upper", 20.0, "no better than chance"),
+    ],
+)
+def test_a_temperature_at_its_bound_is_said_to_be_no_finding(
+    tmp_path: Path, labels: NDArray[np.bool_], bound: str, temperature: float, meaning: str
+) -> None:
+    decision = deciding.decide(labels.astype(int), BOUND_LOGITS, sensitivity=None, tta="none")
+    assert (decision.temperature_bound, decision.temperature) == (bound, temperature)
+    assert meaning in str(deciding.warning(decision))
+    deciding.write(tmp_path / "decision.json", decision)
+    assert deciding.read(tmp_path / "decision.json") == decision
+
+
+def test_a_temperature_between_its_bounds_is_not_warned_of() -> None:
+    labels = np.array([1, 1, 1, 1, 0] * 20 + [0, 0, 0, 0, 1] * 20)
+    logits = np.repeat([2.0, -2.0], 100)
+    decision = deciding.decide(labels, logits, sensitivity=None, tta="none")
+    assert decision.temperature_bound is None
+    assert deciding.warning(decision) is None
 
 
 def test_a_decision_is_read_as_it_was_written(tmp_path: Path) -> None:

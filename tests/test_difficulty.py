@@ -83,14 +83,14 @@ def auc_on_unseen_slides(data: Path, patches_folder: Path) -> float:
         section("train", train_params.TrainParams),
         data / "split.csv",
         patches_folder,
-        model_path=data / "model.keras",
+        network_path=data / "network.keras",
         log_folder=data / "logs",
         plots_folder=data / "plots",
     )
     tested = pd.read_csv(data / "split.csv").query("split == 'test'")
     patches = shards.read(patches_folder)
     places = patches.locate(tested["id"], "labelled")
-    logits = scoring.score(data / "model.keras", patches, places)
+    logits = scoring.score(data / "network.keras", patches, places)
     return float(roc_auc_score(tested["label"], expit(logits)))
 
 
@@ -106,7 +106,7 @@ def test_the_default_network_needs_the_centre_and_finds_tumour_on_unseen_slides(
     assert 0.90 <= whole <= 0.985
     assert ring <= whole - 0.05
 
-    trained = keras.saving.load_model(data / "model.keras")
+    trained = keras.saving.load_model(data / "network.keras")
     found, random = times_the_area(data, trained, trained), []
     for seed in range(5):
         keras.utils.set_random_seed(seed)

@@ -5,11 +5,15 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
 from test_kaggle_zip import zipped
 from test_pcam_files import SIZES, pack, write_pcam
 from test_reporting import browser
@@ -146,13 +150,36 @@ def project(built: Path) -> Iterator[Path]:
     run(built, "dvc", "checkout", "--quiet", "--force")
 
 
+def given_by_the_readmes_snippet(project: Path) -> NDArray[np.float32]:
+    """What the README's lines give for the demo's test patches, in the submission's order."""
+    rows = (project / "data/submission.csv").read_text().splitlines()[1:]
+    paths = [project / f"data/demo/test/{row.split(',')[0]}.tif" for row in rows]
+    np.save(project / "patches.npy", [cv2.imread(str(path))[..., ::-1] for path in paths])
+    readme = (ROOT / "README.md").read_text()
+    [snippet] = re.findall(r"```python\n(import keras\n.*?)```", readme, re.DOTALL)
+    program = (
+        "import sys; sys.modules['metastasis'] = None\n"  # to import it is an error
+        "import numpy as np; patches = np.load('patches.npy')\n"
+        f"{snippet}\nnp.save('given.npy', probabilities)\n"
+    )
+    run(project, sys.executable, "-c", program)
+    given: NDArray[np.float32] = np.load(project / "given.npy")[:, 0]
+    for name in ("patches.npy", "given.npy"):
+        (project / name).unlink()
+    return given
+
+
 @pytest.mark.medium
 def test_the_whole_pipeline_ends_in_a_submission_and_then_rests(project: Path) -> None:
     sample = (project / "data/demo/sample_submission.csv").read_text().splitlines()
     submission = (project / "data/submission.csv").read_text().splitlines()
     assert len(submission) == 13
     assert [row.split(",")[0] for row in submission] == [row.split(",")[0] for row in sample]
-    assert all(0 < float(row.split(",")[1]) < 1 for row in submission[1:])
+    submitted = np.array([float(row.split(",")[1]) for row in submission[1:]])
+    given = given_by_the_readmes_snippet(project)
+    assert np.abs(given - submitted).max() <= 1e-6
+    threshold = json.loads((project / "models/decision.json").read_text())["threshold"]
+    assert ((given >= threshold) == (submitted >= threshold)).all()
     assert ran(run(project, "dvc", "repro")) == []
     assert run(project, "git", "status", "--porcelain").stdout == ""
     assert "up to date" in run(project, "dvc", "status").stdout
@@ -191,19 +218,13 @@ def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
     metrics = json.loads((project / "reports/evaluation.json").read_text())
     decision = json.loads((project / "models/decision.json").read_text())
     brief = json.loads((project / "metrics/evaluate.json").read_text())
-    assert (
-        brief["test"].items()
-        <= (
-            metrics["test"]
-            | {
-                f"roc_auc_{end}": metrics["test"]["interval"]["roc_auc"][end]
-                for end in ("low", "high")
-            }
-        ).items()
-    )
-    assert decision == {name: metrics[name] for name in ("threshold", "temperature")} | {
-        "tta": "none"
+    ends = {
+        f"roc_auc_{end}": metrics["test"]["interval"]["roc_auc"][end] for end in ("low", "high")
     }
+    assert brief["test"].items() <= (metrics["test"] | ends).items()
+    for name in ("threshold", "temperature"):
+        assert decision[name] == metrics[name]
+    assert decision["tta"] == "none"
     said = {"slide_disjoint", "patient_disjoint", "unit"}
     assert set(metrics) == {"test", "validation", "threshold", "temperature", *said}
     agreed = {

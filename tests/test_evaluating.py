@@ -40,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inventory = pd.DataFrame(colours, columns=evaluating.COLOURS).assign(id=table["id"])
     inventory.assign(pool="labelled").to_parquet(folder / "inventory.parquet")
     keras.utils.set_random_seed(1)
-    saving.save(models.build("compact", 32), folder / "model.keras")
+    saving.save(models.build("compact", 32), folder / "network.keras")
     return folder
 
 
@@ -52,13 +52,14 @@ def evaluate(
 ) -> dict[str, Any]:
     evaluating.evaluate(
         evaluate_params.EvaluateParams(sensitivity=sensitivity, tta=tta),
-        model_path=data / "model.keras",
+        network_path=data / "network.keras",
         split_path=data / "split.csv",
         inventory_path=data / "inventory.parquet",
         crops_folder=data / "crops",
         scores_path=out / "scores.csv",
         decision_path=out / "decision.json",
         evaluation_path=out / "evaluation.json",
+        model_path=out / "model.keras",
         metrics_path=out / "evaluate.json",
         plots_folder=out / "plots",
     )
@@ -73,7 +74,7 @@ def test_scores_are_the_saved_networks_and_the_numbers_are_the_scores(
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert scores["split"].value_counts().to_dict() == {"test": 40, "validation": 30}
     patches = shards.read(data / "crops")
-    model = keras.saving.load_model(data / "model.keras")
+    model = keras.saving.load_model(data / "network.keras")
     expected = model(patches.take(patches.locate(scores["id"], "labelled"))).numpy()[:, 0]
     assert expit(scores["logit"].to_numpy()) == pytest.approx(expected, abs=1e-5)
     for name, part in scores.groupby("split"):
@@ -89,7 +90,7 @@ def test_scores_over_flips_and_turns_are_the_means_of_the_eight(data: Path, tmp_
     scores = pd.read_csv(tmp_path / "scores.csv")
     patches = shards.read(data / "crops")
     pixels = patches.take(patches.locate(scores["id"], "labelled"))
-    network = models.to_logits(keras.saving.load_model(data / "model.keras"))
+    network = models.to_logits(keras.saving.load_model(data / "network.keras"))
     sides = (pixels, pixels[:, ::-1])
     turned = [np.rot90(side, number, axes=(1, 2)) for side in sides for number in range(4)]
     each = np.array([network(images).numpy()[:, 0] for images in turned])
@@ -109,7 +110,7 @@ def test_the_threshold_does_not_know_the_test_labels(data: Path, tmp_path: Path)
     flipped = split.assign(label=split["label"].where(~is_test, 1 - split["label"]))
     changed = tmp_path / "changed"
     changed.mkdir()
-    for name in ("crops", "model.keras", "inventory.parquet"):
+    for name in ("crops", "network.keras", "inventory.parquet"):
         (changed / name).symlink_to(data / name)
     flipped.to_csv(changed / "split.csv", index=False)
     after = evaluate(changed, tmp_path / "after")
@@ -133,7 +134,7 @@ def test_a_shared_slide_is_said(
 ) -> None:
     leaking = tmp_path / "leaking"
     leaking.mkdir()
-    for name in ("crops", "model.keras", "inventory.parquet"):
+    for name in ("crops", "network.keras", "inventory.parquet"):
         (leaking / name).symlink_to(data / name)
     pd.read_csv(data / "split.csv").assign(slide="one").to_csv(leaking / "split.csv", index=False)
     assert evaluate(leaking, tmp_path / "out")["slide_disjoint"] is False
@@ -156,7 +157,7 @@ def test_without_a_test_part_validation_alone_is_reported(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     split = pd.read_csv(data / "split.csv")
-    for name in ("model.keras", "crops", "inventory.parquet"):
+    for name in ("network.keras", "crops", "inventory.parquet"):
         (tmp_path / name).symlink_to(data / name)
     split.replace({"split": {"test": "train"}}).to_csv(tmp_path / "split.csv", index=False)
     numbers = evaluate(tmp_path, tmp_path / "out")
@@ -169,7 +170,7 @@ def test_without_a_test_part_validation_alone_is_reported(
 def with_split(data: Path, folder: Path, split: pd.DataFrame) -> Path:
     """The same network and patches with another split."""
     folder.mkdir()
-    for name in ("crops", "model.keras", "inventory.parquet"):
+    for name in ("crops", "network.keras", "inventory.parquet"):
         (folder / name).symlink_to(data / name)
     split.to_csv(folder / "split.csv", index=False)
     return folder
@@ -273,11 +274,11 @@ def test_one_slide_has_numbers_and_no_interval(
 
 def test_a_network_that_gives_no_numbers_is_refused(data: Path, tmp_path: Path) -> None:
     broken = with_split(data, tmp_path / "data", pd.read_csv(data / "split.csv"))
-    network = keras.saving.load_model(data / "model.keras")
+    network = keras.saving.load_model(data / "network.keras")
     logit = network.get_layer("logit")
     logit.set_weights([np.full_like(weights, np.nan) for weights in logit.get_weights()])
-    (broken / "model.keras").unlink()
-    saving.save(network, broken / "model.keras")
+    (broken / "network.keras").unlink()
+    saving.save(network, broken / "network.keras")
     with pytest.raises(InputError, match="no number for 70 patches"):
         evaluate(broken, tmp_path / "out")
 
@@ -294,6 +295,23 @@ def test_slides_and_stains_have_their_own_auc_the_lowest_first(data: Path, tmp_p
             assert row.roc_auc == pytest.approx(metrics.roc_auc_score(part["label"], part["logit"]))
     stains = pd.read_csv(tmp_path / "plots" / "stains.csv").query("split == 'test'")
     assert stains["num_patches"].sum() == 40
+
+
+@pytest.mark.parametrize("tta", ["none", "d4"])
+def test_the_final_model_gives_the_probabilities_and_calls_that_are_reported(
+    data: Path, tmp_path: Path, tta: symmetries.TestTime
+) -> None:
+    numbers = evaluate(data, tmp_path, tta=tta)
+    scores = pd.read_csv(tmp_path / "scores.csv").query("split == 'test'")
+    patches = shards.read(data / "crops")
+    pixels = patches.take(patches.locate(scores["id"], "labelled"))
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    given = model.predict(pixels, verbose=0)[:, 0]
+    assert given == pytest.approx(expit(scores["logit"] / numbers["temperature"]), abs=1e-6)
+    decision = json.loads((tmp_path / "decision.json").read_text())
+    calls = given >= decision["threshold"]
+    assert (calls == scores["label"]).mean() == pytest.approx(numbers["test"]["accuracy"], abs=1e-6)
+    assert decision["model_is_calibrated"] is True
 
 
 def test_calibration_on_validation_lowers_its_loss(data: Path, tmp_path: Path) -> None:

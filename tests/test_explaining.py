@@ -31,12 +31,12 @@ def explain(folder: Path, out: Path, scores: pd.DataFrame) -> dict[str, Any]:
     (folder / "crops").mkdir(exist_ok=True)
     write(folder / "crops", 8, size=32)
     keras.utils.set_random_seed(1)
-    saving.save(models.build("compact", 32), folder / "model.keras")
+    saving.save(models.build("compact", 32), folder / "network.keras")
     deciding.write(folder / "decision.json", Decision(tta="none", temperature=1.0, threshold=0.5))
     table = scores.assign(logit=logit(scores["probability"]))
     table[["id", "split", "label", "slide", "logit"]].to_csv(folder / "scores.csv", index=False)
     explaining.explain(
-        model_path=folder / "model.keras",
+        network_path=folder / "network.keras",
         decision_path=folder / "decision.json",
         scores_path=folder / "scores.csv",
         crops_folder=folder / "crops",

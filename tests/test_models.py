@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import unsettle
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit
 
 from metastasis import models, symmetries, training
 from metastasis.errors import InputError
@@ -61,6 +64,30 @@ def test_the_plain_network_computes_what_the_trained_one_does(name: str) -> None
     plain = models.to_plain(network, name)
     assert {type(layer).__module__.split(".")[0] for layer in plain.layers} == {"keras"}
     np.testing.assert_allclose(plain(PATCHES), network(PATCHES), rtol=1e-5, atol=1e-6)
+
+
+@given(temperature=st.floats(0.3, 20), name=st.sampled_from(sorted(models.BUILDERS)))
+@settings(max_examples=8, deadline=None)
+def test_the_final_model_has_the_temperature_inside(temperature: float, name: str) -> None:
+    network = models.build(name, 32)
+    unsettle(network)
+    patches = PATCHES[:, :32, :32]
+    logits = models.to_logits(network)(patches).numpy().astype(np.float64)
+    final = models.to_final(network, temperature, "none")(patches).numpy()
+    np.testing.assert_allclose(final, expit(logits / temperature), atol=1e-6)
+    np.testing.assert_array_equal(models.to_logits(network)(patches), logits)  # left as it was
+
+
+@pytest.mark.parametrize("name", models.BUILDERS)
+def test_the_final_model_averages_the_logits_over_flips_and_turns(name: str) -> None:
+    network = models.build(name, 48)
+    unsettle(network)
+    shaded = np.concatenate([SHADED, SHADED[:, ::-1], SHADED // 2])[:, 20:68, 20:68]
+    logits = [models.to_logits(network)(symmetries.turn(shaded, each)) for each in range(8)]
+    expected = expit(np.mean(logits, axis=0, dtype=np.float64) / 1.7)
+    final = models.to_final(network, 1.7, "d4")
+    assert final.predict(shaded, verbose=0) == pytest.approx(expected, abs=1e-6)
+    assert final.output_shape == (None, 1)
 
 
 def test_p4m_learns_fewer_parameters_than_compact() -> None:

@@ -36,8 +36,8 @@ def data(tmp_path: Path) -> Path:
     split = pd.DataFrame(labels | {"split": ["train"] * 3 + ["validation", "test"]})
     split.to_csv(tmp_path / "split.csv", index=False)
     quarantine(tmp_path, [])
+    saving.save(models.build("compact", 32), tmp_path / "network.keras")
     decide(tmp_path, "none")
-    saving.save(models.build("compact", 32), tmp_path / "model.keras")
     return tmp_path
 
 
@@ -47,9 +47,8 @@ def ask(data: Path, ids: list[str]) -> None:
 
 
 def decide(data: Path, tta: symmetries.TestTime, temperature: float = 1.0) -> None:
-    (data / "decision.json").write_text(
-        json.dumps({"temperature": temperature, "threshold": 0.5, "tta": tta})
-    )
+    network = keras.saving.load_model(data / "network.keras")
+    saving.save(models.to_final(network, temperature, tta), data / "model.keras")
 
 
 def quarantine(data: Path, ids: list[str]) -> None:
@@ -64,7 +63,6 @@ def predict(
     predicting.predict(
         predict_params.PredictParams(round=is_rounded, bad_patches=bad_patches),
         model_path=data / "model.keras",
-        decision_path=data / "decision.json",
         split_path=data / "split.csv",
         quarantine_path=data / "quarantine.csv",
         crops_folder=data / "crops",
@@ -120,7 +118,7 @@ def test_patches_are_scored_as_validation_was(data: Path) -> None:
     averaged = predict(data)["label"].to_numpy()
     patches = shards.read(data / "crops")
     places = patches.locate(pd.Series(["p7", "p3"]), "test")
-    logits = scoring.score(data / "model.keras", patches, places, "d4")
+    logits = scoring.score(data / "network.keras", patches, places, "d4")
     assert averaged == pytest.approx(expit(logits), abs=1e-6)
     assert np.abs(averaged - plain).min() > 1e-6
 

@@ -18,7 +18,8 @@ import yaml
 from conftest import sha1
 from test_gate_report import MARKUP, Page
 
-from metastasis import reporting
+from metastasis import deciding, reporting
+from metastasis.deciding import Decision
 from metastasis.reporting import FIGURES, METRICS, Inputs
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -149,8 +150,8 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
     folder.mkdir(parents=True)
     for name, content in metrics.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
-    decision = {"temperature": 0.9251, "threshold": 0.4963, "tta": "none"}
-    (folder / "decision.json").write_text(json.dumps(decision))
+    decision = Decision(temperature=0.9251, threshold=0.4963, tta="none")
+    deciding.write(folder / "decision.json", decision)
     params = {
         "data": {"source": "/somewhere/else/patches.zip"},
         "crop": {"size": 64},
@@ -268,6 +269,23 @@ def test_the_verdict_is_the_test_auc_and_its_interval(tmp_path: Path, place: int
     assert "flatter" not in text
     assert "are rough" not in text
     assert "not a medical device" in text or "no medical\ndevice" in text
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["page", "card"])
+def test_a_temperature_at_its_bound_is_no_finding(tmp_path: Path, place: int) -> None:
+    inputs = write(tmp_path / "inputs", found())
+    assert "bound" not in made(tmp_path / "found", inputs)[place].lower().replace("lower", "")
+    decision = Decision(temperature=20, threshold=0.5, tta="none", temperature_bound="upper")
+    deciding.write(inputs.decision_path, decision)
+    text = made(tmp_path / "bound", inputs)[place]
+    assert "at its upper bound" in text
+    assert "too sure" not in text
+
+
+def test_the_card_says_that_the_models_probabilities_are_calibrated(tmp_path: Path) -> None:
+    _, card = words(tmp_path, found())
+    assert "`models/model.keras` gives calibrated probabilities" in card
+    assert "already divided by a temperature of 0.9251" in card
 
 
 @pytest.mark.parametrize("place", [0, 1], ids=["page", "card"])

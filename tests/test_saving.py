@@ -1,10 +1,13 @@
 """Tests of `metastasis.saving`: a saved network loads anywhere, and equal ones have equal bytes."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,8 +15,114 @@ import pytest
 from conftest import unsettle
 
 from metastasis import models, saving, training
+from metastasis.symmetries import TestTime
 
 PATCHES = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), np.uint8)
+
+
+PROGRAM = """
+import sys, keras, numpy as np
+sys.modules["metastasis"] = None  # to import it is an error
+for path in sys.argv[2:]:
+    model = keras.saving.load_model(path)
+    np.save(f"{path}.npy", model.predict(np.load("patches.npy"), verbose=0))
+assert sys.argv[1] in ("", keras.__version__)
+"""
+
+
+def load_elsewhere(folder: Path, paths: list[str], old_keras: Path | None = None) -> None:
+    """Save what fresh processes without this package give, with another Keras if asked."""
+    np.save(folder / "patches.npy", PATCHES)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    if old_keras:
+        environment["PYTHONPATH"] = str(old_keras)
+    command = [sys.executable, "-c", PROGRAM, old_keras.name if old_keras else "", *paths]
+    result = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+
+
+def old_keras(version: str, folder: Path) -> Path:
+    """Another release of Keras in a folder of its own; in CI it has to be had."""
+    uv = shutil.which("uv") or str(Path(__file__).parents[1] / ".uv" / "bin" / "uv")
+    target = folder / version
+    options = ["--quiet", "--no-deps", "--python", sys.executable, "--target", str(target)]
+    command = [uv, "pip", "install", *options, f"keras=={version}"]
+    try:
+        subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        message = f"keras {version} can't be had ({getattr(error, 'stderr', error)})"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return target
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("version", "ttas"),
+    [("3.5.0", ["none"]), ("3.8.0", ["none", "d4"]), ("3.12.0", ["none", "d4"])],
+)
+def test_an_older_keras_gives_the_same_probabilities(
+    version: str, ttas: list[TestTime], tmp_path: Path
+) -> None:
+    expected = {}
+    for name in models.BUILDERS:
+        network = models.build(name, 96)
+        unsettle(network)
+        for tta in ttas:
+            final = models.to_final(network, 1.7, tta)
+            saving.save(final, tmp_path / f"{name}-{tta}.keras")
+            expected[f"{name}-{tta}.keras"] = final.predict(PATCHES, verbose=0)
+        saving.save(network, tmp_path / f"{name}.keras")
+        expected[f"{name}.keras"] = network.predict(PATCHES, verbose=0)
+    load_elsewhere(tmp_path, list(expected), old_keras(version, tmp_path))
+    for path, probabilities in expected.items():
+        np.testing.assert_allclose(np.load(tmp_path / f"{path}.npy"), probabilities, atol=1e-6)
+
+
+def configs(path: Path) -> dict[str, dict[str, Any]]:
+    """The config of each layer of a saved model, by name."""
+    with zipfile.ZipFile(path) as archive:
+        layers = json.loads(archive.read("config.json"))["config"]["layers"]
+    return {layer["name"]: layer["config"] for layer in layers}
+
+
+def test_only_what_is_off_by_default_is_left_out(tmp_path: Path) -> None:
+    inputs = keras.Input((4, 4, 3), name="in")
+    outputs = keras.layers.BatchNormalization(name="plain")(inputs)
+    outputs = keras.layers.BatchNormalization(name="chosen", center=False, scale=False)(outputs)
+    outputs = keras.layers.Conv2D(2, 3, use_bias=False, name="conv")(outputs)
+    saving.save(keras.Model(inputs, outputs), tmp_path / "model.keras")
+    found = configs(tmp_path / "model.keras")
+    assert not [name for name in found["plain"] if name.startswith("renorm")]
+    # Numbers stay even where they are defaults, and False where the default is True.
+    assert found["plain"]["epsilon"] == 1e-3
+    assert found["plain"]["momentum"] == 0.99
+    assert found["chosen"]["center"] is found["chosen"]["scale"] is False
+    assert found["conv"]["use_bias"] is False
+    assert found["conv"]["kernel_initializer"]["config"] == {}
+
+
+def test_an_option_that_is_on_stays_whatever_older_keras_makes_of_it(tmp_path: Path) -> None:
+    inputs = keras.Input((4, 4, 3), name="in")
+    layer = keras.layers.BatchNormalization(renorm=True, name="norm")
+    saving.save(keras.Model(inputs, layer(inputs)), tmp_path / "model.keras")
+    assert configs(tmp_path / "model.keras")["norm"]["renorm"] is True
+    assert configs(tmp_path / "model.keras")["norm"]["renorm_momentum"] == 0.99
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize("tta", ["none", "d4"])
+def test_a_final_model_loads_without_this_package(tta: TestTime, tmp_path: Path) -> None:
+    network = models.build("compact", 96)
+    unsettle(network)
+    final = models.to_final(network, 0.7, tta)
+    saving.save(final, tmp_path / "model.keras")
+    load_elsewhere(tmp_path, ["model.keras"])
+    given = np.load(tmp_path / "model.keras.npy")
+    np.testing.assert_allclose(given, final.predict(PATCHES, verbose=0), atol=1e-6)
 
 
 @pytest.mark.medium
@@ -22,25 +131,19 @@ def test_a_saved_network_loads_without_this_package(name: str, tmp_path: Path) -
     network = models.build(name, 96, training.PARTS[name])
     unsettle(network)
     saving.save(models.to_plain(network, name), tmp_path / "model.keras")
-    np.save(tmp_path / "patches.npy", PATCHES)
-    program = (
-        "import sys, keras, numpy as np\n"
-        "sys.modules['metastasis'] = None\n"  # to import it is an error
-        "model = keras.saving.load_model('model.keras')\n"
-        "np.save('outputs.npy', model(np.load('patches.npy')))\n"
-    )
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True)
-    np.testing.assert_allclose(np.load(tmp_path / "outputs.npy"), network(PATCHES), rtol=1e-5)
+    load_elsewhere(tmp_path, ["model.keras"])
+    np.testing.assert_allclose(np.load(tmp_path / "model.keras.npy"), network(PATCHES), rtol=1e-5)
 
 
-def test_equal_networks_are_saved_to_equal_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tta", ["none", "d4"])
+def test_equal_networks_are_saved_to_equal_bytes(tta: TestTime, tmp_path: Path) -> None:
     """Also when Keras's counters and object ids differ, as in another process."""
     model = models.build("compact", 96)
-    saving.save(model, tmp_path / "a.keras")
+    saving.save(models.to_final(model, 1.5, tta), tmp_path / "a.keras")
     keras.config.set_dtype_policy(keras.DTypePolicy("float32"))  # another object, another id
     twin = models.build("compact", 96)
     twin.set_weights(model.get_weights())
-    saving.save(twin, tmp_path / "b.keras")
+    saving.save(models.to_final(twin, 1.5, tta), tmp_path / "b.keras")
     assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.keras", "b.keras"]
 

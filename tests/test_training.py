@@ -72,7 +72,7 @@ def train(data: Path, out: str = "out", **changes: object) -> Path:
         PARAMS.model_copy(update=changes),
         data / "split.csv",
         data / "crops",
-        model_path=data / out / "model.keras",
+        network_path=data / out / "network.keras",
         log_folder=data / out / "metrics",
         plots_folder=data / out / "plots",
     )
@@ -81,7 +81,7 @@ def train(data: Path, out: str = "out", **changes: object) -> Path:
 
 def weights(folder: Path) -> list[NDArray[np.float32]]:
     arrays: list[NDArray[np.float32]] = keras.saving.load_model(
-        folder / "model.keras"
+        folder / "network.keras"
     ).get_weights()
     return arrays
 
@@ -257,7 +257,7 @@ def test_it_stops_when_validation_does_not_improve_and_saves_the_best_epoch(data
     assert len(auc) == best + 2 < 30
     table = pd.read_csv(data / "split.csv").query("split == 'validation'")
     patches = shards.read(data / "crops")
-    logits = scoring.score(out / "model.keras", patches, patches.locate(table["id"], "labelled"))
+    logits = scoring.score(out / "network.keras", patches, patches.locate(table["id"], "labelled"))
     saved_loss = np.logaddexp(0, np.where(table["label"] == 1, -logits, logits)).mean()
     assert saved_loss == pytest.approx(loss[best], rel=1e-4)
     assert saved_loss != pytest.approx(loss[best + 1], rel=1e-3)
@@ -333,7 +333,7 @@ def test_smoothing_moves_labels_towards_a_half(data: Path) -> None:
 def test_a_loss_that_is_no_number_stops_with_its_epoch_and_leaves_no_model(data: Path) -> None:
     with pytest.raises(InputError, match=r"stopped being a number in epoch \d+.*learning_rate"):
         train(data, learning_rate=1e30, schedule="constant", epochs=5)
-    assert not (data / "out" / "model.keras").exists()
+    assert not (data / "out" / "network.keras").exists()
 
 
 def test_fewer_patches_than_a_batch_are_told(data: Path) -> None:
@@ -342,7 +342,7 @@ def test_fewer_patches_than_a_batch_are_told(data: Path) -> None:
 
 
 def test_the_baseline_trains_too(data: Path) -> None:
-    assert (train(data, model="baseline", epochs=1) / "model.keras").exists()
+    assert (train(data, model="baseline", epochs=1) / "network.keras").exists()
 
 
 MIRRORED = """
@@ -383,7 +383,7 @@ def test_two_devices_share_each_batch_and_train_one_network(data: Path) -> None:
 
 def test_p4m_trains_in_bfloat16_and_is_saved_as_invariant(data: Path) -> None:
     out = train(data, model="p4m", precision="bfloat16", epochs=1)
-    model = keras.saving.load_model(out / "model.keras")
+    model = keras.saving.load_model(out / "network.keras")
     patches = shards.read(data / "crops")
     patch = patches.take(patches.locate(pd.Series(["p20"]), "labelled"))
     turned = np.concatenate([symmetries.turn(patch, element) for element in range(8)])

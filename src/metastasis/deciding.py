@@ -1,10 +1,11 @@
 """Decides on validation how logits are read: the temperature and the threshold.
 
-What is written down here is all that scoring other patches takes beside the model.
+What is written down here belongs to the final model, which has the temperature inside already.
 """
 
 from decimal import ROUND_FLOOR, Context
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pydantic
@@ -30,6 +31,10 @@ class Decision(pydantic.BaseModel, frozen=True, extra="forbid"):
     tta: TestTime
     temperature: pydantic.PositiveFloat
     threshold: pydantic.FiniteFloat  # the probability from which on a patch is called positive
+    # Where the likeliest temperature lies beyond a bound: then the one given is no finding.
+    temperature_bound: Literal["lower", "upper"] | None = None
+    # The final model divides by the temperature itself, and the threshold is of its probabilities.
+    model_is_calibrated: Literal[True] = True
 
     def probabilities(self, logits: Floats) -> NDArray[np.float64]:
         """Return the calibrated probabilities of tumour, (n,), of logits (n,)."""
@@ -48,7 +53,11 @@ def decide(labels: Ints, logits: Floats, *, sensitivity: float | None, tta: Test
             "only be chosen between two. Choose another split.seed, or a larger split.validation."
         )
     temperature = float(f"{fit_temperature(labels, logits):.{files.NUM_METRIC_DIGITS}g}")
-    decision = Decision(tta=tta, temperature=temperature, threshold=0.5)
+    bounds: dict[float, Literal["lower", "upper"]]
+    bounds = {TEMPERATURES[0]: "lower", TEMPERATURES[1]: "upper"}
+    decision = Decision(
+        tta=tta, temperature=temperature, threshold=0.5, temperature_bound=bounds.get(temperature)
+    )
     threshold = choose_threshold(labels, decision.probabilities(logits), sensitivity)
     return decision.model_copy(update={"threshold": threshold})
 
@@ -77,7 +86,8 @@ def fit_temperature(labels: Ints, logits: Floats) -> float:
     """Return the temperature by which dividing the (n,) logits gives the likeliest probabilities.
 
     Temperature scaling (Guo et al. 2017), by the mean negative log-likelihood: it changes how sure
-    a network is, and never the order of patches.
+    a network is, and never the order of patches. It is one of `TEMPERATURES` where the likeliest
+    lies beyond.
     """
     signed = np.where(labels == 1, -1, 1) * logits.astype(np.float64)
 
@@ -86,7 +96,27 @@ def fit_temperature(labels: Ints, logits: Floats) -> float:
 
     low, high = np.log(TEMPERATURES)
     found = optimize.minimize_scalar(loss, bounds=(low, high), method="bounded")
-    return float(np.exp(found.x))
+    # What is searched between the bounds stops short of them.
+    at_bounds = {temperature: loss(np.log(temperature)) for temperature in TEMPERATURES}
+    best = min(at_bounds, key=at_bounds.__getitem__)
+    return best if at_bounds[best] <= found.fun else float(np.exp(found.x))
+
+
+def warning(decision: Decision) -> str | None:
+    """Return what a temperature at its bound means, as a sentence; nothing of any other."""
+    if decision.temperature_bound is None:
+        return None
+    meanings = {
+        "lower": "the network tells validation's classes apart (nearly) entirely, so that no patch "
+        "says how sure it may be",
+        "upper": "on validation the network ranks no better than chance, and every probability "
+        "comes near 0.5",
+    }
+    return (
+        f"the temperature is at its {decision.temperature_bound} bound, "
+        f"{decision.temperature:g}: {meanings[decision.temperature_bound]}. The probabilities "
+        "aren't calibrated by it; choose another split, or train longer."
+    )
 
 
 def choose_threshold(labels: Ints, probabilities: Floats, sensitivity: float | None) -> float:

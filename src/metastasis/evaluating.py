@@ -6,6 +6,7 @@ The numbers themselves are `measuring`'s, how sure they are `intervals`', the fi
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 from scipy.special import expit
@@ -16,6 +17,8 @@ from metastasis import (
     files,
     intervals,
     measuring,
+    models,
+    saving,
     scoring,
     shards,
     stains,
@@ -39,20 +42,22 @@ COMPARED = ("accuracy", "sensitivity", "specificity", "average_precision", "cali
 def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     params: EvaluateParams,
     *,
-    model_path: Path,
+    network_path: Path,
     split_path: Path,
     inventory_path: Path,
     crops_folder: Path,
     scores_path: Path,
     decision_path: Path,
+    model_path: Path,
     evaluation_path: Path,
     metrics_path: Path,
     plots_folder: Path,
 ) -> None:
-    """Write the scores, the decision, the numbers and the plots of validation and test.
+    """Write scores, decision, final model, and the numbers and plots of validation and test.
 
-    The evaluation holds every number with its interval, the metrics the few that are compared from
-    one experiment to another. An official split may have no test part: then validation alone is
+    The final model is the network with the decision's temperature and flips and turns inside. The
+    evaluation holds every number with its interval, the metrics the few that are compared from one
+    experiment to another. An official split may have no test part: then validation alone is
     reported.
 
     Raises:
@@ -62,7 +67,7 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     watched = table[table["split"].isin(["validation", "test"])].reset_index(drop=True)
     patches = shards.read(crops_folder)
     places = patches.locate(watched["id"], "labelled")
-    logits = scoring.score(model_path, patches, places, params.tta)
+    logits = scoring.score(network_path, patches, places, params.tta)
     _check(logits, watched["id"])
     scores = watched.assign(logit=logits)
     tables.write_patches(scores_path, scores[list(COLUMNS)])
@@ -75,6 +80,8 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
         tta=params.tta,
     )
     deciding.write(decision_path, decision)
+    network = keras.saving.load_model(network_path)
+    saving.save(models.to_final(network, decision.temperature, decision.tta), model_path)
     scores["probability"] = decision.probabilities(logits)
     scores["stain"] = _stains(inventory_path, watched["id"])
     # Sorted, each of many measurements finds its curve at once.
@@ -91,6 +98,8 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     evaluation_plots.write(parts, by["slide"], decision, plots_folder)
     _tell(numbers, by)
     _tell_shared(table)
+    if told := deciding.warning(decision):
+        print(f"warning: {told}")
 
 
 def _check(logits: measuring.Floats, ids: pd.Series) -> None:

@@ -44,7 +44,7 @@ OUTCOMES = {
 
 def explain(
     *,
-    model_path: Path,
+    network_path: Path,
     decision_path: Path,
     scores_path: Path,
     crops_folder: Path,
@@ -74,7 +74,7 @@ def explain(
     title = "The labels contradicted most, of validation and test"
     _write_gallery(title, suspicious[:NUM_SHOWN], patches, plots_folder / "suspicious.png")
 
-    model = keras.saving.load_model(model_path)
+    model = keras.saving.load_model(network_path)
     measured = measure_attention(model, _pixels(patches, _positives(part)))
     found = measured | {"num_suspicious": len(suspicious)}
     files.write_json(attention_path, found)

@@ -146,8 +146,8 @@ def tables(names: Iterable[str], read: Read, entries: Sequence[Entry]) -> dict[s
     """Return the content of each table, by the name that the pipeline knows it by.
 
     `names` are those of the files at the top, and `read` gives the bytes of one. The labels may be
-    said by folders (train/0, train/1), by a table, or by both. A slide map that isn't read is handed
-    on by a name that begins with `OTHER_SLIDES`, to be held against the one that is.
+    said by folders (train/0, train/1), by a table, or by both. A slide map that isn't read is
+    handed on by a name that begins with `OTHER_SLIDES`, to be held against the one that is.
 
     Raises:
         InputError: a table can't be unpacked, two tables or a table and folders contradict, or

@@ -11,11 +11,12 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from metastasis.errors import InputError
 from metastasis.shards import CENTRE_SIZE
-from metastasis.symmetries import NUM_ELEMENTS
+from metastasis.symmetries import NUM_ELEMENTS, TestTime
 
 # Of the moving statistics: Keras's .99 lags epochs behind where an epoch has few steps.
 MOMENTUM = 0.9
@@ -83,6 +84,45 @@ def to_plain(network: keras.Model, name: str) -> keras.Model:
         weights = getattr(layer, "plain_weights", layer.get_weights)()
         plain.get_layer(layer.name).set_weights(weights)
     return plain
+
+
+def to_final(network: keras.Model, temperature: float, tta: TestTime) -> keras.Model:
+    """Return the plain `network` with the decision inside: its probabilities are calibrated.
+
+    The logit is divided by `temperature` in the weights of its layer. With `tta` "d4" it is the
+    mean over the eight flips and turns of the patch.
+    """
+    final = keras.models.clone_model(network)
+    final.set_weights(network.get_weights())
+    logit = final.get_layer("logit")
+    logit.set_weights([weight / np.float32(temperature) for weight in logit.get_weights()])
+    return _averaged(final) if tta == "d4" else final
+
+
+def _averaged(model: keras.Model) -> keras.Model:
+    """Return a model of Keras's own layers whose logit is the mean over all flips and turns.
+
+    A mirror is a product with a matrix of zeros and ones, since no layer mirrors, and operations
+    are saved under private names of the Keras that saves them. Mirroring and transposing by turns
+    goes through the whole group.
+    """
+    size = model.input_shape[1]
+    transpose = layers.Permute((2, 1, 3), name="transpose")
+    columns_last = layers.Permute((1, 3, 2), name="columns_last")
+    reverse = layers.Dense(size, use_bias=False, trainable=False, name="reverse")
+    reverse.build((None, size, 3, size))
+    reverse.set_weights([np.eye(size, dtype=np.float32)[::-1]])
+    # Of its own name, so that equal models are saved to equal bytes.
+    ending = model.get_layer("probability").input
+    network = keras.Model(model.input, ending, name=f"{model.name}_logits")
+    inputs = keras.Input(model.input_shape[1:], name="patch")
+    turned = [inputs]
+    for step in range(1, NUM_ELEMENTS):
+        last = turned[-1]
+        turned.append(columns_last(reverse(columns_last(last))) if step % 2 else transpose(last))
+    mean = layers.Average(name="logit")([network(patch) for patch in turned])
+    outputs = layers.Activation("sigmoid", dtype="float32", name="probability")(mean)
+    return keras.Model(inputs, outputs, name=model.name)
 
 
 def _baseline(tensor: Tensor, parts: Parts) -> Tensor:

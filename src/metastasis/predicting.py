@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
-from metastasis import deciding, files, scoring, shards, sources, tables
+from metastasis import files, scoring, shards, sources, tables
 from metastasis.errors import InputError
 from metastasis.predict_params import PredictParams
 
@@ -17,7 +18,6 @@ def predict(
     params: PredictParams,
     *,
     model_path: Path,
-    decision_path: Path,
     split_path: Path,
     quarantine_path: Path,
     crops_folder: Path,
@@ -45,9 +45,9 @@ def predict(
     probabilities = np.full(len(ids), share)
     if not is_bad.all():
         places = patches.locate(ids[~is_bad], "test")
-        decision = deciding.read(decision_path)  # scored as validation was
-        logits = scoring.score(model_path, patches, places, decision.tta)
-        probabilities[~is_bad] = decision.probabilities(logits)
+        # The model's own probabilities, in float64: in float32 sure patches would lose their rank.
+        logits = scoring.score(model_path, patches, places)
+        probabilities[~is_bad] = special.expit(logits.astype(np.float64))
     numbers = {
         "num_predicted": len(ids),
         "num_bad": int(is_bad.sum()),

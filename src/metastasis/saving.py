@@ -1,5 +1,10 @@
-"""Writes a Keras model to the same bytes each time. Which model, the caller says."""
+"""Writes a Keras model so that older Keras reads it, to the same bytes each time.
 
+Which model, the caller says.
+"""
+
+import importlib
+import inspect
 import json
 import zipfile
 from pathlib import Path
@@ -14,7 +19,8 @@ def save(model: keras.Model, path: Path) -> None:
     """Write `model` as .keras: equal layers and weights give equal bytes.
 
     Keras writes the date of saving and object ids of the process into the archive; both are
-    replaced by constants, and nothing that loading needs depends on them.
+    replaced by constants, and nothing that loading needs depends on them. Options that are off, as
+    they are by default, are left out: a Keras older than such an option refuses its very name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"partial-{path.name}")
@@ -23,7 +29,8 @@ def save(model: keras.Model, path: Path) -> None:
         items = {name: archive.read(name) for name in sorted(archive.namelist())}
     metadata = json.loads(items["metadata.json"]) | {"date_saved": "1980-01-01@00:00:00"}
     items["metadata.json"] = _encode(metadata)
-    items["config.json"] = _encode(_renumbered(json.loads(items["config.json"]), {}))
+    config = _without_what_is_off(json.loads(items["config.json"]))
+    items["config.json"] = _encode(_renumbered(config, {}))
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
         for name, content in items.items():
             archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
@@ -32,6 +39,42 @@ def save(model: keras.Model, path: Path) -> None:
 
 def _encode(content: Any) -> bytes:  # noqa: ANN401  # JSON's own values
     return json.dumps(content, sort_keys=True).encode()
+
+
+def _without_what_is_off(value: Any) -> Any:  # noqa: ANN401  # JSON's own values
+    """Return a config without the options of Keras's objects that are off and off by default.
+
+    Off is None or False. Numbers and names stay even where they are defaults, so that a Keras with
+    another default can't compute something else; those of an option left out (`renorm_momentum` of
+    `renorm`) go with it, if they are defaults too.
+    """
+    if isinstance(value, list):
+        return [_without_what_is_off(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _without_what_is_off(item) for key, item in value.items()}
+    if isinstance(value.get("config"), dict):
+        defaults = _defaults(value)
+        config = {
+            name: item
+            for name, item in value["config"].items()
+            if name in defaults and item == defaults[name] and type(item) is type(defaults[name])
+        }
+        off = {name for name, item in config.items() if item is None or item is False}
+        belonging = {name for name in config if any(name.startswith(f"{part}_") for part in off)}
+        for name in off | belonging:
+            del kept["config"][name]
+    return kept
+
+
+def _defaults(described: dict[str, Any]) -> dict[str, Any]:
+    """Return the defaults of the constructor of one of Keras's objects; of any other, none."""
+    module = described.get("module") or ""
+    if module.split(".")[0] != "keras":
+        return {}
+    made = getattr(importlib.import_module(module), described["class_name"])
+    parameters = inspect.signature(made.__init__).parameters.values()
+    return {each.name: each.default for each in parameters if each.default is not each.empty}
 
 
 def _renumbered(value: Any, numbers: dict[int, int]) -> Any:  # noqa: ANN401  # JSON's own values

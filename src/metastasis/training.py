@@ -58,7 +58,7 @@ def train(
     split_path: Path,
     crops_folder: Path,
     *,
-    model_path: Path,
+    network_path: Path,
     log_folder: Path,
     plots_folder: Path,
 ) -> None:
@@ -103,7 +103,7 @@ def train(
         live.summary = compared | tables.disjointness(table)
         live.make_summary()
         network.set_weights(state.best)
-        saving.save(models.to_plain(network, params.model), model_path)
+        saving.save(models.to_plain(network, params.model), network_path)
         plotting.save(_history_figure(state.history), plots_folder / "history.png")
         state_path.unlink()
 
