@@ -41,7 +41,7 @@ def test_densities_are_finite_and_not_negative(seed: int, *, has_tumour: bool) -
     stains, _ = drawn(seed, is_positive=has_tumour, has_tumour=has_tumour)
     for density in (stains.haematoxylin, stains.eosin):
         assert density.shape == (textures.SIDE, textures.SIDE)
-        assert density.dtype == np.float32
+        assert density.dtype == np.float64
         assert np.isfinite(density).all()
         assert density.min() >= 0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from metastasis.textures import FloatArray
+from metastasis.textures import FloatArray, as_float
 
 Columns = dict[str, FloatArray]  # field name to values
 
@@ -18,7 +18,7 @@ FIELDS = (
     "x", "y", "radius", "stretch", "angle", "lobes", "chromatin",
     "rim", "clumps", "nucleolus", "nucleolus_u", "nucleolus_v",
 )  # fmt: skip
-CELL = np.dtype([(name, np.float32) for name in FIELDS])
+CELL = np.dtype([(name, np.float64) for name in FIELDS])
 
 NUM_OWNERS = 1 << 12  # cells a patch may hold: the low bits of a drawing key
 SCORE_STEPS = 64  # a drawing key's resolution, in steps a pixel
@@ -53,8 +53,8 @@ def grow(
     The long axes lie along `angles` (n,), in radians.
     """
     num = len(points)
-    normal = rng.standard_normal((4, num), dtype=np.float32)
-    uniform = rng.random((4, num), dtype=np.float32)
+    normal = as_float(rng.standard_normal((4, num), dtype=np.float32))
+    uniform = as_float(rng.random((4, num), dtype=np.float32))
     cells = np.empty(num, CELL)
     cells["x"], cells["y"] = points.T
     cells["radius"] = kind.radius * np.exp(kind.spread * normal[0])
@@ -70,16 +70,16 @@ def grow(
 
 
 def draw(cells: NDArray[np.void], texture: FloatArray) -> FloatArray:
-    """Return the nuclei's optical density of haematoxylin, (height, width) float32.
+    """Return the nuclei's optical density of haematoxylin, (height, width) float64.
 
     Where cells overlap, each pixel belongs to the one it lies deepest in, so that neighbours press
     against each other as they do in tissue. The outermost rows and columns are spoilt.
 
     Args:
         cells: rows of `CELL`, at most 4,095.
-        texture: (height, width) float32 with mean 0 and deviation 1: where chromatin is denser.
+        texture: (height, width) float64 with mean 0 and deviation 1: where chromatin is denser.
     """
-    density = np.zeros(texture.shape, np.float32)
+    density = np.zeros(texture.shape, np.float64)
     if not len(cells):
         return density
     columns = _columns(cells)
@@ -89,9 +89,9 @@ def draw(cells: NDArray[np.void], texture: FloatArray) -> FloatArray:
     y, x = np.divmod(pixels.astype(np.int32), np.int32(texture.shape[1]))
     owners = owner.take(pixels).astype(np.intp) - 1
     cell = {name: column.take(owners) for name, column in columns.items()}
-    u, v = _axes(cell, x.astype(np.float32) - cell["x"], y.astype(np.float32) - cell["y"])
+    u, v = _axes(cell, x.astype(np.float64) - cell["x"], y.astype(np.float64) - cell["y"])
     depth = _depth(cell, u, v)
-    inside = (depth / np.float32(OUTLINE_WIDTH) + np.float32(0.5)).clip(0, 1)
+    inside = (depth / OUTLINE_WIDTH + 0.5).clip(0, 1)
     density.ravel()[pixels] = inside * _chromatin(cell, u, v, depth, texture.take(pixels))
     return density
 
@@ -100,18 +100,18 @@ def _chromatin(
     cell: Columns, u: FloatArray, v: FloatArray, depth: FloatArray, texture: FloatArray
 ) -> FloatArray:
     """Return the density within each pixel's nucleus: membrane, clumps and nucleolus."""
-    rim = np.exp(-np.square((depth - 0.6) / np.float32(MEMBRANE_WIDTH)))
+    rim = np.exp(-np.square((depth - 0.6) / MEMBRANE_WIDTH))
     body = (1 + cell["clumps"] * texture - cell["rim"] * (1 - 1.2 * rim)).clip(0.1, None)
     du = (u - cell["nucleolus_u"]) * cell["radius"]
     dv = (v - cell["nucleolus_v"]) * cell["radius"]
-    dot = np.exp((du * du + dv * dv) * np.float32(-1 / NUCLEOLUS_RADIUS**2))
+    dot = np.exp((du * du + dv * dv) * (-1 / NUCLEOLUS_RADIUS**2))
     density: FloatArray = cell["chromatin"] * body + cell["nucleolus"] * dot
     return density
 
 
 def _columns(cells: NDArray[np.void]) -> Columns:
     """Return the fields as arrays of their own, axes as what turns pixels into radii."""
-    table = np.ascontiguousarray(cells).view(np.float32).reshape(-1, len(FIELDS))
+    table = np.ascontiguousarray(cells).view(np.float64).reshape(-1, len(FIELDS))
     columns = dict(zip(FIELDS, table.T.copy(), strict=True))
     angle, stretch, radius = columns.pop("angle"), columns.pop("stretch"), columns["radius"]
     long, short = radius * stretch, radius / stretch
@@ -123,7 +123,7 @@ def _columns(cells: NDArray[np.void]) -> Columns:
 def _owners(cells: Columns, extent: FloatArray, shape: tuple[int, ...]) -> NDArray[np.int32]:
     """Return the row + 1 of the cell that each pixel belongs to; 0 for none."""
     keys = np.zeros(shape, np.int32)
-    order = np.argsort(extent)
+    order = np.argsort(extent, kind="stable")
     for index in np.array_split(order, min(len(order), NUM_SIZES)):
         some = {name: cells[name].take(index) for name in PLACE}
         _claim(keys, some, index, half=int(np.ceil(extent[index[-1]])))
@@ -137,7 +137,7 @@ def _claim(keys: NDArray[np.int32], cells: Columns, index: NDArray[np.intp], *, 
     """
     height, width = keys.shape
     # Rows, columns, cells: in this order the innermost loops are as long as there are cells.
-    steps = np.arange(-half, half + 1, dtype=np.float32)[:, None]
+    steps = np.arange(-half, half + 1, dtype=np.float64)[:, None]
     x = np.rint(cells["x"]) + steps
     y = np.rint(cells["y"]) + steps[:, None]
     u, v = _axes(cells, x - cells["x"], y - cells["y"])
@@ -165,5 +165,5 @@ def _depth(cell: Columns, u: FloatArray, v: FloatArray) -> FloatArray:
     uu, vv = u * u, v * v
     square = uu + vv
     bulge = cell["lobes"] * u * (uu - 3 * vv)  # three lobes without computing an angle
-    distance = np.sqrt(square) - bulge / (square + np.float32(0.5))
-    return np.asarray((1 - distance) * cell["radius"], np.float32)
+    distance = np.sqrt(square) - bulge / (square + 0.5)
+    return np.asarray((1 - distance) * cell["radius"], np.float64)

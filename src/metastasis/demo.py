@@ -122,7 +122,8 @@ def _pool(pool: str, seed: int, num_slides: int, num_patches: int) -> list[_Slid
     sizes = 1 + _apportion(num_patches - num_slides, np.exp(rng.normal(0, 0.5, num_slides)))
     # The largest third all have tumour: else a demo of few slides could lack room for positives.
     num_free = round(num_slides * TUMOUR_FREE_SHARE)
-    free = rng.choice(np.argsort(sizes)[: num_slides - num_free], num_free, replace=False)
+    smaller = np.argsort(sizes, kind="stable")[: num_slides - num_free]
+    free = rng.choice(smaller, num_free, replace=False)
     appetite = rng.uniform(0.25, 1.0, num_slides)
     appetite[free] = 0
     positive = _fill(round(num_patches * POSITIVE_SHARE), sizes, appetite)

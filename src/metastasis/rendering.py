@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from metastasis.textures import MARGIN, SIZE, FloatArray
+from metastasis.textures import MARGIN, SIZE, FloatArray, as_float
 from metastasis.tissue import Stains
 
 
@@ -70,7 +70,7 @@ def render(stains: Stains, look: Look, rng: np.random.Generator) -> NDArray[np.u
     seen = cv2.GaussianBlur(light, (0, 0), look.blur * max(focus, 1 / focus) ** 2)
     soft = cv2.GaussianBlur(seen, (7, 7), 1.5)
     sharp = cv2.addWeighted(seen, 1 + look.sharpening, soft, -look.sharpening, 0)
-    grain = rng.standard_normal((SIZE, SIZE), dtype=np.float32) * np.float32(look.noise)
+    grain = as_float(rng.standard_normal((SIZE, SIZE), dtype=np.float32)) * look.noise
     middle = sharp[MARGIN:-MARGIN, MARGIN:-MARGIN]
     patch = cv2.add(middle, cv2.merge([grain] * 3), dtype=cv2.CV_8U)  # rounds and keeps to 0..255
     return np.asarray(patch, np.uint8)
@@ -79,7 +79,7 @@ def render(stains: Stains, look: Look, rng: np.random.Generator) -> NDArray[np.u
 def _white(white: tuple[float, float, float], rng: np.random.Generator) -> FloatArray:
     """Return the colour of bare glass, a little brighter or darker and with a trace of colour."""
     varied = np.array(white) + rng.normal(0, 2) + rng.normal(0, 1, 3)
-    return np.minimum(varied, 255).astype(np.float32)
+    return np.minimum(varied, 255).astype(np.float64)
 
 
 def _transmitted(stains: Stains, look: Look, thickness: float) -> FloatArray:
@@ -89,11 +89,11 @@ def _transmitted(stains: Stains, look: Look, thickness: float) -> FloatArray:
         [haematoxylin * look.haematoxylin, eosin * look.eosin, unused, np.log(look.white)]
     )
     channels = cv2.merge([stains.haematoxylin, stains.eosin, stains.eosin])
-    return np.asarray(cv2.exp(cv2.transform(channels, exponents)), np.float32)
+    return np.asarray(cv2.exp(cv2.transform(channels, exponents)), np.float64)
 
 
 def _turned(vector: tuple[float, float, float], rng: np.random.Generator) -> FloatArray:
     """Return the stain vector with a slide's own slight cast, at length 1."""
     turned = np.array(vector) * np.exp(rng.normal(0, 0.04, 3))
-    length_one: FloatArray = (turned / np.linalg.norm(turned)).astype(np.float32)
+    length_one: FloatArray = (turned / np.linalg.norm(turned)).astype(np.float64)
     return length_one

@@ -5,11 +5,13 @@ What the stages do stands in their own modules.
 
 import errno
 import inspect
+import io
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from metastasis import settings
 from metastasis.errors import InputError
 
 INTERRUPTED = 128 + signal.SIGINT  # a shell's exit code after Ctrl-C
@@ -25,6 +27,8 @@ def run(main: Callable[..., None]) -> None:
     """
     script = Path(sys.argv[0]).absolute()
     _require_own_code(script)
+    _show_any_name()
+    settings.apply_to_loaded()
     paths = [Path(argument) for argument in sys.argv[1:]]
     try:
         inspect.signature(main).bind(*paths)
@@ -53,3 +57,10 @@ def _require_own_code(script: Path) -> None:
             f"{script.name}: the script is {script}, but the code it would run is {found}; "
             f"expected {own}. Run `make setup` in {script.parents[1]}, and use its .venv."
         )
+
+
+def _show_any_name() -> None:
+    """Let a character that the terminal's encoding lacks be printed as its escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -38,7 +38,7 @@ _CENTRE = slice(MARGIN + CENTRE.start, MARGIN + CENTRE.stop)
 
 @dataclass(frozen=True)
 class Stains:
-    """Optical densities of one patch with its margin, (108, 108) float32 each."""
+    """Optical densities of one patch with its margin, (108, 108) float64 each."""
 
     haematoxylin: FloatArray
     eosin: FloatArray
@@ -49,9 +49,9 @@ class _Scene:
     """What all regions of a patch share."""
 
     flow: float  # the direction its fibres run in, radians
-    grain: FloatArray  # (108, 108) float32, the finest noise
+    grain: FloatArray  # (108, 108) float64, the finest noise
     broad: (
-        FloatArray  # (108, 108) float32, noise that changes from one part of the patch to another
+        FloatArray  # (108, 108) float64, noise that changes from one part of the patch to another
     )
 
 
@@ -68,7 +68,7 @@ def draw(
     if rng.random() < slide.follicles:
         level = _blob(_near_middle(MIDDLE, rng), slide.nest_radius * 1.2, slide.ruggedness, rng)
         regions[(level > 0) & (regions >= Region.SINUS)] = Region.FOLLICLE
-    nest = np.full((SIDE, SIDE), -np.inf, np.float32)
+    nest = np.full((SIDE, SIDE), -np.inf, np.float64)
     if has_tumour:
         nest = _nest(slide, is_positive=is_positive, rng=rng)
         regions[nest > 0] = Region.TUMOUR
@@ -121,11 +121,11 @@ def _blob(
     """Return how many pixels each pixel lies within a rugged ellipse; negative outside."""
     angle = rng.uniform(0, np.pi)
     stretch = 1 + 0.4 * rng.random()
-    dx, dy = COLUMNS - np.float32(centre[0]), ROWS - np.float32(centre[1])
-    u = (dx * np.float32(np.cos(angle)) + dy * np.float32(np.sin(angle))) / stretch
-    v = (dy * np.float32(np.cos(angle)) - dx * np.float32(np.sin(angle))) * stretch
+    dx, dy = COLUMNS - centre[0], ROWS - centre[1]
+    u = (dx * np.cos(angle) + dy * np.sin(angle)) / stretch
+    v = (dy * np.cos(angle) - dx * np.sin(angle)) * stretch
     wave = ruggedness * min(radius, 30.0)
-    level: FloatArray = np.float32(radius) - np.sqrt(u * u + v * v) + wave * noise(18, rng)
+    level: FloatArray = radius - np.sqrt(u * u + v * v) + wave * noise(18, rng)
     return level
 
 
@@ -133,8 +133,8 @@ def _stain(
     slide: Slide, regions: NDArray[np.uint8], nest: FloatArray, rng: np.random.Generator
 ) -> Stains:
     scene = _Scene(rng.uniform(0, np.pi), noise(2.2, rng), noise(18, rng))
-    haematoxylin = np.zeros((SIDE, SIDE), np.float32)
-    eosin = np.zeros((SIDE, SIDE), np.float32)
+    haematoxylin = np.zeros((SIDE, SIDE), np.float64)
+    eosin = np.zeros((SIDE, SIDE), np.float64)
     grown = []
     for region in map(Region, np.flatnonzero(np.bincount(regions.ravel())).tolist()):
         where = regions == np.uint8(region)
@@ -172,9 +172,9 @@ def _populate(
     if region is Region.LYMPHOID:
         points = points[rng.random(len(points)) > 0.4 * slide.gaps]
     if region is Region.STROMA:
-        angles = flow + 0.25 * rng.standard_normal(len(points), dtype=np.float32)
+        angles = flow + 0.25 * as_float(rng.standard_normal(len(points), dtype=np.float32))
     else:
-        angles = rng.random(len(points), dtype=np.float32) * np.float32(np.pi)
+        angles = as_float(rng.random(len(points), dtype=np.float32)) * np.pi
     grown = cells.grow(kind, points, angles, rng=rng)
     if region is Region.TUMOUR:
         lymphocytes = cells.grow(slide.kinds[Region.LYMPHOID], points, angles, rng=rng)
@@ -188,11 +188,11 @@ def _within(nest: FloatArray, points: FloatArray) -> FloatArray:
     if len(points) or nest.max() < LEAST_DEPTH:
         return points
     row, column = np.unravel_index(int(nest.argmax()), nest.shape)
-    return np.array([[column, row]], np.float32)
+    return np.array([[column, row]], np.float64)
 
 
 def _glass(_slide: Slide, _scene: _Scene, _rng: np.random.Generator) -> Stains:
-    bare = np.zeros((SIDE, SIDE), np.float32)
+    bare = np.zeros((SIDE, SIDE), np.float64)
     return Stains(bare, bare)
 
 
@@ -210,7 +210,7 @@ def _fat(_slide: Slide, _scene: _Scene, rng: np.random.Generator) -> Stains:
     width = rng.uniform(1.0, 2.2) + 4 * np.exp(-np.square(corner / 9))
     strength = rng.uniform(0.12, 0.4) * (1 + 0.3 * noise(6, rng))
     membrane = np.exp(-np.square(gap / width)) * strength.clip(0.05, None)
-    return Stains(membrane * np.float32(0.2), membrane)
+    return Stains(membrane * 0.2, membrane)
 
 
 def _sinus(_slide: Slide, scene: _Scene, rng: np.random.Generator) -> Stains:
@@ -235,18 +235,18 @@ def _stroma(_slide: Slide, scene: _Scene, rng: np.random.Generator) -> Stains:
 def _lymphoid(slide: Slide, scene: _Scene, rng: np.random.Generator) -> Stains:
     """Draw what shows between packed lymphocytes: a little cytoplasm, and gaps."""
     density = 0.17 + 0.05 * noise(4, rng) + 0.05 * scene.broad + 0.03 * scene.grain
-    openness = np.float32(3.0 * slide.gaps - 1.2)
+    openness = 3.0 * slide.gaps - 1.2
     density *= 1 - 0.9 * ((noise(4.5, rng) + openness) * 1.5).clip(0, 1)
     density = density.clip(0.01, None)
-    return Stains(np.float32(slide.basophilia + 0.3) * density, density)
+    return Stains((slide.basophilia + 0.3) * density, density)
 
 
 def _follicle(slide: Slide, scene: _Scene, rng: np.random.Generator) -> Stains:
     """Draw a germinal centre's ground, by which alone nobody could tell it from tumour."""
     density = 0.22 + 0.05 * noise(5, rng) + 0.04 * scene.broad + 0.03 * scene.grain
-    density *= 1 - 0.7 * ((noise(5, rng) + np.float32(slide.gaps - 1.8)) * 2).clip(0, 1)
+    density *= 1 - 0.7 * ((noise(5, rng) + (slide.gaps - 1.8)) * 2).clip(0, 1)
     density = density.clip(0.03, None)
-    return Stains(np.float32(slide.basophilia + 0.2) * density, density)
+    return Stains((slide.basophilia + 0.2) * density, density)
 
 
 def _tumour(slide: Slide, scene: _Scene, rng: np.random.Generator) -> Stains:
@@ -254,7 +254,7 @@ def _tumour(slide: Slide, scene: _Scene, rng: np.random.Generator) -> Stains:
     grain = 1 + 0.10 * scene.grain + 0.12 * noise(4, rng) + 0.22 * noise(11, rng)
     lumen = ((noise(8, rng) - 1.7) * 3).clip(0, 1)
     grain = (grain * (1 - 0.85 * lumen)).clip(0.05, None)
-    return Stains(np.float32(slide.basophilia) * grain, np.float32(slide.cytoplasm) * grain)
+    return Stains(slide.basophilia * grain, slide.cytoplasm * grain)
 
 
 _GROUNDS: Mapping[Region, Callable[[Slide, _Scene, np.random.Generator], Stains]] = {
