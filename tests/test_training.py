@@ -277,7 +277,8 @@ def test_every_epoch_is_logged_with_a_rate_that_warms_up_and_follows_the_cosine(
     assert rates.tolist() == pytest.approx([0.01, 0.00505, 0.0001], rel=1e-3)
     metrics = json.loads((out / "metrics" / "metrics.json").read_text())
     assert metrics["best_auc"] == pytest.approx(logged["eval/auc"]["auc"].max())
-    assert list(metrics) == ["best_auc", "best_epoch", "train", "eval", "step"]
+    said = ["slide_disjoint", "patient_disjoint", "unit"]
+    assert list(metrics) == ["best_auc", "best_epoch", "train", "eval", *said, "step"]
 
 
 def test_a_constant_rate_is_constant(data: Path) -> None:

@@ -160,7 +160,15 @@ def describe(table: pd.DataFrame, copies: Copies) -> dict[str, Any]:
 
 def _compared(metrics: dict[str, Any]) -> dict[str, Any]:
     """Return what is compared from one split to another, in the order it is shown."""
-    whole = ("slide_disjoint", "leaks", "num_exact_copies", "num_near_copies", "num_flat")
+    whole = (
+        "slide_disjoint",
+        "patient_disjoint",
+        "unit",
+        "leaks",
+        "num_exact_copies",
+        "num_near_copies",
+        "num_flat",
+    )
     parts = {
         name: {key: metrics[name][key] for key in ("num_patches", "num_slides", "positive_share")}
         for name in reversed(SPLITS)
