@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from metastasis import grouping, images, shards, symmetries
-from metastasis.images import Frames
-from metastasis.shards import Patches, UInt8
+from metastasis.formats import images
+from metastasis.formats.images import Frames
+from metastasis.patches import shards, symmetries
+from metastasis.patches.shards import Patches, UInt8
+from metastasis.split import grouping
 
 QUALITIES = (None, 90, 75, 50)  # of the JPEG; None: no JPEG
 

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import simulating
 
-from metastasis import comparing
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.compare import comparing
 
 NUM_DRAWS = 200  # of the bootstrap
 LOSS = 0.3  # planted: how much less far apart the classes' scores are

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from metastasis import demo, demo_params
+from metastasis.demo import demo, demo_params
 
 NUM_ROUNDS = 5
 NUM_PATCHES = 1000

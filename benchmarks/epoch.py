@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from metastasis import devices, params, shards, train_params, training
+from metastasis.base import params
+from metastasis.patches import shards
+from metastasis.train import devices, train_params, training
 
 NUM_PATCHES = 220_025
 NUM_ROUNDS = 9

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from metastasis import augmenting, feeding, shards, train_params
+from metastasis.patches import shards
+from metastasis.train import augmenting, feeding, train_params
 
 NUM_PATCHES = 4096
 NUM_ROUNDS = 7

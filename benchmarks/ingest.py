@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 import tifffile
 
-from metastasis import images
-from metastasis.images import Frames
-from metastasis.kaggle_folder import KaggleFolder
+from metastasis.formats import images
+from metastasis.formats.images import Frames
+from metastasis.formats.kaggle_folder import KaggleFolder
 
 NUM_IMAGES = 2048
 NUM_ROUNDS = 9

@@ -20,9 +20,14 @@ import yaml
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupShuffleSplit
 
-from metastasis import files, params, scoring, shards, splitting, tables, training
-from metastasis.splitting import SplitParams
-from metastasis.training import TrainParams
+from metastasis import tables
+from metastasis.base import files, params
+from metastasis.patches import shards
+from metastasis.scores import scoring
+from metastasis.split import splitting
+from metastasis.split.splitting import SplitParams
+from metastasis.train import training
+from metastasis.train.training import TrainParams
 
 UNSEEN_SHARE = 0.5  # of the slides, where no official split says which
 

@@ -18,7 +18,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from metastasis import devices, models, train_params, training
+from metastasis.network import models
+from metastasis.train import devices, train_params, training
 
 NUM_ROUNDS = 9
 BATCH_SIZE = 64

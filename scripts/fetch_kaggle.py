@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from metastasis import kaggle_client, stage
+from metastasis.base import stage
+from metastasis.download import kaggle_client
 
 
 def main(folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from metastasis import downloading, pcam_record, stage
+from metastasis.base import stage
+from metastasis.download import downloading
+from metastasis.formats import pcam_record
 
 
 def main(folder: Path) -> None:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from metastasis import comparing, comparison_report, differences, revisions, stage
-from metastasis.errors import InputError
+from metastasis.base import stage
+from metastasis.base.errors import InputError
+from metastasis.compare import comparing, comparison_report, differences, revisions
 
 MARK = "<!-- compare -->"  # by which the workflow finds its comment again
 

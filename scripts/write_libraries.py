@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from metastasis import locking, stage
+from metastasis.base import stage
+from metastasis.check import locking
 
 
 def main(lock: Path, libraries: Path) -> None:

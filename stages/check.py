@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import checking, stage
+from metastasis.base import stage
+from metastasis.check import checking
 
 PIPELINES = [Path("dvc.yaml"), Path("data/dvc.yaml")]  # DVC takes neither for a dependency
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import demo, demo_params, params, stage
+from metastasis.base import params, stage
+from metastasis.demo import demo, demo_params
 
 
 def main(source: Path, truth: Path) -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import evaluate_params, params, stage, starting
+from metastasis.base import params, stage, starting
+from metastasis.evaluate import evaluate_params
 
 with starting.tensorflow():
-    from metastasis import evaluating
+    from metastasis.evaluate import evaluating
 
 
 def main(  # noqa: PLR0913, PLR0917  # one for each file

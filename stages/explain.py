@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import stage, starting
+from metastasis.base import stage, starting
 
 with starting.tensorflow():
-    from metastasis import explaining
+    from metastasis.explain import explaining
 
 
 def main(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from metastasis import errors, libraries, settings  # of the tree that the line above names
+from metastasis.base import errors, libraries, settings  # of the tree that the line above names
 
 settings.apply()
 try:

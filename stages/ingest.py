@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import ingesting, stage
+from metastasis.base import stage
+from metastasis.ingest import ingesting
 
 
 def main(source: Path, slides: Path, patches: Path, inventory: Path, tables: Path) -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import params, predict_params, stage, starting
+from metastasis.base import params, stage, starting
+from metastasis.predict import predict_params
 
 with starting.tensorflow():
-    from metastasis import predicting
+    from metastasis.predict import predicting
 
 
 def main(

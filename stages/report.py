@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import reporting, stage
+from metastasis.base import stage
+from metastasis.report import reporting
 
 
 def main(  # noqa: PLR0913, PLR0917  # one for each file that is told of

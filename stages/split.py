@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import params, split_params, splitting, stage
+from metastasis.base import params, stage
+from metastasis.split import split_params, splitting
 
 
 def main(

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import params, stage, starting, train_params
+from metastasis.base import params, stage, starting
+from metastasis.train import train_params
 
 with starting.tensorflow():
-    from metastasis import training
+    from metastasis.train import training
 
 
 def main(split: Path, crops: Path, network: Path, logs: Path, plots: Path) -> None:

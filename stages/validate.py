@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import data_params, params, stage, validate_params, validating
+from metastasis.base import params, stage
+from metastasis.ingest import data_params
+from metastasis.validate import validate_params, validating
 
 
 def main(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from metastasis import settings
+from metastasis.base import settings
 
 settings.apply()  # before the libraries are imported, as a stage does
 

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from metastasis import measuring
+from metastasis.evaluate import measuring
 
 THRESHOLD = 0.5
 APART = 2.6  # how far the classes' scores are apart: an AUC of about 0.94

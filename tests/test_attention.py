@@ -1,11 +1,12 @@
-"""Tests of `metastasis.attention`: heat lies where a network of known weights looks."""
+"""Tests of `explain.attention`: heat lies where a network of known weights looks."""
 
 import keras
 import numpy as np
 import pytest
 
-from metastasis import attention, models
-from metastasis.attention import GLASS, WINDOW
+from metastasis.explain import attention
+from metastasis.explain.attention import GLASS, WINDOW
+from metastasis.network import models
 
 CORNER = np.zeros((1, 32, 32), bool)
 CORNER[:, :8, :8] = True

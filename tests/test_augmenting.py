@@ -1,4 +1,4 @@
-"""Tests of `metastasis.augmenting`: what may change changes, what the label is about stays."""
+"""Tests of `train.augmenting`: what may change changes, what the label is about stays."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from metastasis import augmenting, symmetries, train_params
+from metastasis.patches import symmetries
+from metastasis.train import augmenting, train_params
 
 NOISE = np.random.default_rng(0).integers(0, 256, (16, 96, 96, 3), np.uint8)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metastasis import cells
+from metastasis.demo import cells
 
 PLAIN = cells.CellType(
     radius=6.0,

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.checking`: what is wrong is named before anything is touched."""
+"""Tests of `check.checking`: what is wrong is named before anything is touched."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from metastasis import checking, models, train_params
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.check import checking
+from metastasis.network import models
+from metastasis.train import train_params
 
 ROOT = Path(__file__).parents[1]
 LOCKED = ("libraries.yaml", "uv.lock")

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.comparing` and of the words of `metastasis.comparison_report`."""
+"""Tests of `compare.comparing` and of the words of `compare.comparison_report`."""
 
 import dataclasses
 
@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from metastasis import comparing, comparison_report, intervals
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.compare import comparing, comparison_report
+from metastasis.scores import intervals
 
 NUM_REPEATS = 200
 

@@ -1,12 +1,12 @@
-"""Tests of `metastasis.data_params`: a path is one that DVC takes as it is meant."""
+"""Tests of `ingest.data_params`: a path is one that DVC takes as it is meant."""
 
 from pathlib import Path
 
 import pytest
 
-from metastasis import params
-from metastasis.data_params import DataParams
-from metastasis.errors import InputError
+from metastasis.base import params
+from metastasis.base.errors import InputError
+from metastasis.ingest.data_params import DataParams
 
 
 def read(folder: Path, source: str, slides: str = "data/slides.csv") -> DataParams:

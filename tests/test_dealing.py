@@ -1,4 +1,4 @@
-"""Tests of `metastasis.dealing`: a fair draw that no move or swap of groups could bring nearer."""
+"""Tests of `split.dealing`: a fair draw that no move or swap of groups could bring nearer."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metastasis import dealing
+from metastasis.split import dealing
 
 SHARES = np.array([0.6, 0.2, 0.2])
 

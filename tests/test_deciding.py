@@ -1,4 +1,4 @@
-"""Tests of `metastasis.deciding`: the temperature and the threshold, and how they are kept."""
+"""Tests of `scores.deciding`: the temperature and the threshold, and how they are kept."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from metastasis import deciding
-from metastasis.deciding import Decision
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.scores import deciding
+from metastasis.scores.deciding import Decision
 
 
 def test_youden_picks_the_threshold_that_separates() -> None:

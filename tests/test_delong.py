@@ -1,4 +1,4 @@
-"""Tests of `metastasis.delong` against published implementations and against counting pairs."""
+"""Tests of `compare.delong` against published implementations and against counting pairs."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from metastasis import delong
+from metastasis.compare import delong
 
 LABELS = np.array([1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
 SCORES = np.array(

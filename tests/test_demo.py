@@ -15,8 +15,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from metastasis import demo, demo_params, params
-from metastasis.errors import InputError
+from metastasis.base import params
+from metastasis.base.errors import InputError
+from metastasis.demo import demo, demo_params
 
 PARAMS = demo_params.DemoParams(
     seed=4, num_slides=48, num_patches=720, num_test_slides=6, num_test_patches=61

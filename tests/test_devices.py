@@ -1,9 +1,9 @@
-"""Tests of `metastasis.devices`: the precision that is asked for, the strategy that is in force."""
+"""Tests of `train.devices`: the precision that is asked for, the strategy that is in force."""
 
 import pytest
 import tensorflow as tf
 
-from metastasis import devices
+from metastasis.train import devices
 
 pytestmark = pytest.mark.medium
 

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.differences` on two folders made by hand."""
+"""Tests of `compare.differences` on two folders made by hand."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from metastasis import differences
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.compare import differences
 
 
 def make(folder: Path, metrics: dict[str, Any], params: dict[str, Any]) -> Path:

@@ -9,21 +9,15 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from metastasis import (
-    attention,
-    demo,
-    demo_params,
-    ingesting,
-    params,
-    scoring,
-    shards,
-    split_params,
-    splitting,
-    train_params,
-    training,
-    validate_params,
-    validating,
-)
+from metastasis.base import params
+from metastasis.demo import demo, demo_params
+from metastasis.explain import attention
+from metastasis.ingest import ingesting
+from metastasis.patches import shards
+from metastasis.scores import scoring
+from metastasis.split import split_params, splitting
+from metastasis.train import train_params, training
+from metastasis.validate import validate_params, validating
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.downloading`, with a real server on loopback."""
+"""Tests of `download.downloading`, with a real server on loopback."""
 
 import gzip
 import hashlib
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import serving
 
-from metastasis import downloading
-from metastasis.downloading import Patience
-from metastasis.errors import InputError
-from metastasis.published import RemoteFile
+from metastasis.base.errors import InputError
+from metastasis.download import downloading
+from metastasis.download.downloading import Patience
+from metastasis.formats.published import RemoteFile
 
 NAME = "camelyonpatch_level_2_split_valid_x.h5.gz"
 BODY = np.random.default_rng(0).bytes(3_000_000)

@@ -1,12 +1,12 @@
-"""Tests of `metastasis.equivariance`: layers flip and turn with their input, and become plain."""
+"""Tests of `network.equivariance`: layers flip and turn with their input, and become plain."""
 
 import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from metastasis import symmetries
-from metastasis.equivariance import GroupBatchNormalization, GroupConvolution
+from metastasis.network.equivariance import GroupBatchNormalization, GroupConvolution
+from metastasis.patches import symmetries
 
 Array = NDArray[np.float32]
 

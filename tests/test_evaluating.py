@@ -1,4 +1,4 @@
-"""Tests of `metastasis.evaluating`: the threshold knows validation alone; numbers match scores."""
+"""Tests of `evaluate.evaluating`: the threshold knows validation alone; numbers match scores."""
 
 import json
 from pathlib import Path
@@ -13,16 +13,10 @@ from scipy.special import expit
 from sklearn import metrics
 from test_shards import write
 
-from metastasis import (
-    evaluate_params,
-    evaluating,
-    evaluation_plots,
-    models,
-    saving,
-    shards,
-    symmetries,
-)
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.evaluate import evaluate_params, evaluating, evaluation_plots
+from metastasis.network import models, saving
+from metastasis.patches import shards, symmetries
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.evaluation_figures`: figures say the numbers they are given."""
+"""Tests of `evaluate.evaluation_figures`: figures say the numbers they are given."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from test_plotting import LINE, texts
 
-from metastasis import evaluation_figures as figures
 from metastasis import plotting
+from metastasis.evaluate import evaluation_figures as figures
 
 BAND = (np.array([0.0, 1.0]), np.array([0.0, 0.8]), np.array([0.3, 1.0]))
 FIGURES = {

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.explaining`: galleries hold the patches they name, in order."""
+"""Tests of `explain.explaining`: galleries hold the patches they name, in order."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,10 @@ from conftest import assert_same_bytes
 from scipy.special import logit
 from test_shards import write
 
-from metastasis import deciding, explaining, models, saving
-from metastasis.deciding import Decision
+from metastasis.explain import explaining
+from metastasis.network import models, saving
+from metastasis.scores import deciding
+from metastasis.scores.deciding import Decision
 
 PROBABILITIES = [0.9, 0.2, 0.6, 0.05, 0.45, 0.99]
 LABELS = [1, 1, 0, 0, 1, 0]

@@ -8,9 +8,10 @@ from faults import FAULTS, Fault, table
 from test_ingesting import ingest
 from test_validating import PARAMS, validate
 
-from metastasis import shards, validating
-from metastasis.errors import InputError
-from metastasis.suites import Verdict
+from metastasis.base.errors import InputError
+from metastasis.patches import shards
+from metastasis.validate import validating
+from metastasis.validate.suites import Verdict
 
 OF_INGEST = (
     "pcam-",

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.feeding`: an epoch is every patch once, and any step can be redone."""
+"""Tests of `train.feeding`: an epoch is every patch once, and any step can be redone."""
 
 import threading
 from functools import partial
@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 from test_shards import write
 
-from metastasis import augmenting, feeding, shards
+from metastasis.patches import shards
+from metastasis.train import augmenting, feeding
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.files`: same content, same bytes; a file or folder is whole or absent."""
+"""Tests of `base.files`: same content, same bytes; a file or folder is whole or absent."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metastasis import files
+from metastasis.base import files
 
 
 @given(content=st.dictionaries(st.text(), st.floats(-1e6, 1e6) | st.text() | st.none()))

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.fitting`: when training is over. Whole runs are in test_training."""
+"""Tests of `train.fitting`: when training is over. Whole runs are in test_training."""
 
 from pathlib import Path
 
@@ -8,7 +8,8 @@ import pytest
 from dvclive import Live
 from test_shards import write
 
-from metastasis import feeding, fitting, monitoring, shards
+from metastasis.patches import shards
+from metastasis.train import feeding, fitting, monitoring
 
 pytestmark = pytest.mark.medium
 

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.gate_report`: the page says what was found, all of it, and nothing else."""
+"""Tests of `validate.gate_report`: the page says what was found, all of it, and nothing else."""
 
 import base64
 import re
@@ -15,10 +15,10 @@ import pytest
 from conftest import sha1
 from numpy.typing import NDArray
 
-from metastasis import gate_report, rules
-from metastasis.gate_report import Findings
-from metastasis.shards import Patches
-from metastasis.suites import Verdict
+from metastasis.patches.shards import Patches
+from metastasis.validate import gate_report, rules
+from metastasis.validate.gate_report import Findings
+from metastasis.validate.suites import Verdict
 
 NUM_LABELLED = 20
 PATCHES = np.random.default_rng(0).integers(0, 256, (24, 8, 8, 3), np.uint8)

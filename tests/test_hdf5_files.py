@@ -1,4 +1,4 @@
-"""Tests of `metastasis.hdf5_files`: each reason why a file can't be opened has its own message."""
+"""Tests of `formats.hdf5_files`: each reason why a file can't be opened has its own message."""
 
 import errno
 import fcntl
@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-from metastasis import hdf5_files
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.formats import hdf5_files
 
 VALUES = np.arange(40_000, dtype=np.uint32)
 

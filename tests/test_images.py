@@ -1,4 +1,4 @@
-"""Tests of `metastasis.images`: what an image is, is recognised, whatever its name claims."""
+"""Tests of `formats.images`: what an image is, is recognised, whatever its name claims."""
 
 import struct
 import tracemalloc
@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from metastasis import images
-from metastasis.images import FLAWS, Facts, Frames
-from metastasis.sources import Encoded, Flaw
+from metastasis.formats import images
+from metastasis.formats.images import FLAWS, Facts, Frames
+from metastasis.formats.sources import Encoded, Flaw
 
 NOISE = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
 SMOOTH = cv2.GaussianBlur(NOISE, (31, 31), 8)

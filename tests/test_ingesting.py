@@ -1,4 +1,4 @@
-"""Tests of `metastasis.ingesting`: every image is packed as it is, or a row with its reason."""
+"""Tests of `ingest.ingesting`: every image is packed as it is, or a row with its reason."""
 
 import os
 import subprocess
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from test_kaggle_zip import zipped
 from test_pcam_files import write_pcam
 
-from metastasis import ingesting, shards
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.ingest import ingesting
+from metastasis.patches import shards
 
 
 def ingest(source: Path, target: Path, slides: str = "id,slide\n") -> pd.DataFrame:
@@ -182,8 +183,8 @@ def test_a_killed_ingest_leaves_nothing_that_could_be_taken_for_whole(
     ingest(source, out)
     os.mkfifo(tmp_path / "pipe")  # reading it blocks: the run is killed in the midst of its work
     script = (
-        "import sys; from pathlib import Path; from metastasis import ingesting\n"
-        "from metastasis.kaggle_folder import KaggleFolder\n"
+        "import sys; from pathlib import Path; from metastasis.ingest import ingesting\n"
+        "from metastasis.formats.kaggle_folder import KaggleFolder\n"
         "source, out, pipe = map(Path, sys.argv[1:])\n"
         "read = KaggleFolder.read\n"
         "def stuck(self, entries):\n"

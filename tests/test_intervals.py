@@ -1,4 +1,4 @@
-"""Tests of `metastasis.intervals` against cases computed by hand."""
+"""Tests of `scores.intervals` against cases computed by hand."""
 
 import math
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from metastasis import intervals
+from metastasis.scores import intervals
 
 VALUES = np.array([0.1, 0.3, 0.3, 0.4, 0.6, 0.7])  # of six patches, each a slide
 SLIDES = np.arange(6)

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.joins`: small tables with known answers."""
+"""Tests of `validate.joins`: small tables with known answers."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import pandas as pd
 from conftest import sha1
 from test_shards import write
 
-from metastasis import joins, shards
+from metastasis.patches import shards
+from metastasis.validate import joins
 
 
 def inventory(rows: list[tuple[str, str, str, str]]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.kaggle_client`: the script with Kaggle's own client and a loopback server.
+"""Tests of `download.kaggle_client`: the script with Kaggle's own client and a loopback server.
 
 The client knows one address that isn't Kaggle's, http://localhost, without a port; so the server is
 named to it as a proxy.
@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 import serving
 
-from metastasis import kaggle_client
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.download import kaggle_client
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "fetch_kaggle.py"

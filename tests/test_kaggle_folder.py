@@ -1,4 +1,4 @@
-"""Tests of `metastasis.kaggle_folder`: every image is an entry, and every other file is named."""
+"""Tests of `formats.kaggle_folder`: every image is an entry, and every other file is named."""
 
 import gzip
 import os
@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from metastasis import kaggle_folder
-from metastasis.errors import InputError
-from metastasis.kaggle_folder import KaggleFolder
-from metastasis.sources import MAX_FILE_BYTES, Content, Flaw
+from metastasis.base.errors import InputError
+from metastasis.formats import kaggle_folder
+from metastasis.formats.kaggle_folder import KaggleFolder
+from metastasis.formats.sources import MAX_FILE_BYTES, Content, Flaw
 
 
 def packed(content: bytes, packing: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.kaggle_layout`: names alone say what a file is, in folder and zip alike."""
+"""Tests of `formats.kaggle_layout`: names alone say what a file is, in folder and zip alike."""
 
 import tempfile
 import zipfile
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metastasis import kaggle_layout
-from metastasis.kaggle_folder import KaggleFolder
-from metastasis.kaggle_layout import Place
-from metastasis.kaggle_zip import KaggleZip
+from metastasis.formats import kaggle_layout
+from metastasis.formats.kaggle_folder import KaggleFolder
+from metastasis.formats.kaggle_layout import Place
+from metastasis.formats.kaggle_zip import KaggleZip
 
 FOLDERS = ("train", "Train", "test", "0", "1", "images", "other", "train.tif")
 FILES = ("a.tif", "a.TIF", "a.png", "b.jpeg", "c.bmp", ".hidden.tif", "slides.csv",

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.kaggle_zip`: a zip gives what its folder gives, and not what it claims."""
+"""Tests of `formats.kaggle_zip`: a zip gives what its folder gives, and not what it claims."""
 
 import gzip
 import tracemalloc
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from test_kaggle_folder import by_class
 
-from metastasis.errors import InputError
-from metastasis.kaggle_folder import KaggleFolder
-from metastasis.kaggle_zip import KaggleZip
-from metastasis.sources import Flaw
+from metastasis.base.errors import InputError
+from metastasis.formats.kaggle_folder import KaggleFolder
+from metastasis.formats.kaggle_zip import KaggleZip
+from metastasis.formats.sources import Flaw
 
 
 def zipped(source: Path, path: Path, top: str = "") -> Path:

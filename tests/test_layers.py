@@ -1,10 +1,10 @@
-"""Tests of `metastasis.layers`: the fused layer computes what Keras's own does."""
+"""Tests of `network.layers`: the fused layer computes what Keras's own does."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from metastasis import layers
+from metastasis.network import layers
 
 
 def step(layer: keras.layers.Layer, inputs: np.ndarray) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.libraries`: what is installed against what is recorded."""
+"""Tests of `base.libraries`: what is installed against what is recorded."""
 
 import re
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from metastasis import libraries
-from metastasis.errors import InputError
+from metastasis.base import libraries
+from metastasis.base.errors import InputError
 
 PYTHON = f"py{sys.version_info.major}{sys.version_info.minor}"
 

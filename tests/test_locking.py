@@ -1,12 +1,12 @@
-"""Tests of `metastasis.locking`: what libraries.yaml records of a lock."""
+"""Tests of `check.locking`: what libraries.yaml records of a lock."""
 
 from pathlib import Path
 
 import pytest
 import yaml
 
-from metastasis import locking
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.check import locking
 
 FORKED = """
 requires-python = ">=3.11, <3.13"

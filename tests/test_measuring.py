@@ -1,4 +1,4 @@
-"""Tests of `metastasis.measuring` against cases counted by hand, and against scikit-learn."""
+"""Tests of `evaluate.measuring` against cases counted by hand, and against scikit-learn."""
 
 import math
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from metastasis import measuring
+from metastasis.evaluate import measuring
 
 LABELS = np.array([0, 0, 0, 1, 1])
 PROBABILITIES = np.array([0.1, 0.4, 0.6, 0.5, 0.9])

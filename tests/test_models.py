@@ -1,4 +1,4 @@
-"""Tests of `metastasis.models`: what a network takes and gives, and how many parameters it has."""
+"""Tests of `network.models`: what a network takes and gives, and how many parameters it has."""
 
 import keras
 import numpy as np
@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from metastasis import models, symmetries, training
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.network import models
+from metastasis.patches import symmetries
+from metastasis.train import training
 
 PATCHES = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), np.uint8)
 # Noise, brighter to the right and, less, to the bottom: no flip or turn of it looks like it.

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.monitoring`: exact numbers, by the weights that it is given."""
+"""Tests of `train.monitoring`: exact numbers, by the weights that it is given."""
 
 from pathlib import Path
 
@@ -9,7 +9,9 @@ import pytest
 from sklearn import metrics
 from test_shards import write
 
-from metastasis import models, monitoring, shards
+from metastasis.network import models
+from metastasis.patches import shards
+from metastasis.train import monitoring
 
 pytestmark = pytest.mark.medium
 

@@ -1,11 +1,11 @@
-"""Tests of `metastasis.naming`: what is one name, what is none, and what is left as it is."""
+"""Tests of `validate.naming`: what is one name, what is none, and what is left as it is."""
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metastasis import naming
+from metastasis.validate import naming
 
 NAMES = st.from_regex(r"[a-z]{3}_[1-9][0-9]{0,2}", fullmatch=True)
 MISSING_WORDS = [

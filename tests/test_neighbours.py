@@ -1,4 +1,4 @@
-"""Tests of `metastasis.neighbours`: every pair of near hashes is found, and only copies stay."""
+"""Tests of `split.neighbours`: every pair of near hashes is found, and only copies stay."""
 
 import itertools
 
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from test_perceptual import symmetries, texture
 
-from metastasis import neighbours, perceptual
+from metastasis import perceptual
+from metastasis.split import neighbours
 
 UInt8 = NDArray[np.uint8]
 

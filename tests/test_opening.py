@@ -1,4 +1,4 @@
-"""Tests of `metastasis.opening`: what a source is, is found out by looking."""
+"""Tests of `formats.opening`: what a source is, is found out by looking."""
 
 import shutil
 import zipfile
@@ -8,11 +8,11 @@ import pytest
 from test_kaggle_zip import zipped
 from test_pcam_files import write_pcam
 
-from metastasis import opening
-from metastasis.errors import InputError
-from metastasis.kaggle_folder import KaggleFolder
-from metastasis.kaggle_zip import KaggleZip
-from metastasis.pcam_files import PcamFiles
+from metastasis.base.errors import InputError
+from metastasis.formats import opening
+from metastasis.formats.kaggle_folder import KaggleFolder
+from metastasis.formats.kaggle_zip import KaggleZip
+from metastasis.formats.pcam_files import PcamFiles
 
 
 def test_each_layout_is_known_by_its_looks(source: Path, tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
-"""Tests of `metastasis.optimizing`: rates and averages against numbers worked out by hand."""
+"""Tests of `train.optimizing`: rates and averages against numbers worked out by hand."""
 
 import keras
 import numpy as np
 import pytest
 
-from metastasis import optimizing, train_params
+from metastasis.train import optimizing, train_params
 
 pytestmark = pytest.mark.medium
 

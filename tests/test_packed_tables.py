@@ -1,4 +1,4 @@
-"""Tests of `metastasis.packed_tables`: what comes out is the table, or a message says why not."""
+"""Tests of `formats.packed_tables`: what comes out is the table, or a message says why not."""
 
 import gzip
 import zipfile
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metastasis import packed_tables
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.formats import packed_tables
 
 TABLE = b"id,label\n" + b"x,1\n" * 100
 

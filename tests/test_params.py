@@ -1,4 +1,4 @@
-"""Tests of `metastasis.params`: a wrong key or value names key, value and what is accepted."""
+"""Tests of `base.params`: a wrong key or value names key, value and what is accepted."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from metastasis import params
-from metastasis.errors import InputError
+from metastasis.base import params
+from metastasis.base.errors import InputError
 
 
 class Example(params.Section):

@@ -1,13 +1,13 @@
-"""Tests of `metastasis.pcam_checks`: a file is held against what is published of all files."""
+"""Tests of `formats.pcam_checks`: a file is held against what is published of all files."""
 
 import hashlib
 from pathlib import Path
 
 import pytest
 
-from metastasis import pcam_checks, pcam_record
-from metastasis.errors import InputError
-from metastasis.published import RemoteFile
+from metastasis.base.errors import InputError
+from metastasis.formats import pcam_checks, pcam_record
+from metastasis.formats.published import RemoteFile
 
 VALID, TEST = (f"camelyonpatch_level_2_split_{split}_y.h5.gz" for split in ("valid", "test"))
 CONTENTS = {VALID: b"labels of valid", TEST: b"labels of test."}

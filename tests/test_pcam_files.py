@@ -1,4 +1,4 @@
-"""Tests of `metastasis.pcam_files`: PatchCamelyon's arrays come in with their slides and splits."""
+"""Tests of `formats.pcam_files`: PatchCamelyon's arrays come in with their slides and splits."""
 
 import gzip
 import os
@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from metastasis.errors import InputError
-from metastasis.pcam_files import PcamFiles
-from metastasis.sources import Flaw
+from metastasis.base.errors import InputError
+from metastasis.formats.pcam_files import PcamFiles
+from metastasis.formats.sources import Flaw
 
 SIZES = {"train": 8, "valid": 4, "test": 3}
 

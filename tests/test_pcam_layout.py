@@ -1,12 +1,12 @@
-"""Tests of `metastasis.pcam_layout`: files are found by their names, wherever people put them."""
+"""Tests of `formats.pcam_layout`: files are found by their names, wherever people put them."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from metastasis import pcam_layout
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.formats import pcam_layout
 
 STEM = "camelyonpatch_level_2_split_"
 

@@ -1,11 +1,11 @@
-"""Tests of `metastasis.pcam_record` and of the script that downloads what it lists."""
+"""Tests of `formats.pcam_record` and of the script that downloads what it lists."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from metastasis.pcam_record import FILES
+from metastasis.formats.pcam_record import FILES
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.predicting`: the submission is what the sample asks for, in its order."""
+"""Tests of `predict.predicting`: the submission is what the sample asks for, in its order."""
 
 import json
 from pathlib import Path
@@ -11,17 +11,12 @@ import pytest
 from scipy.special import expit, logit
 from test_shards import write
 
-from metastasis import (
-    models,
-    predict_params,
-    predicting,
-    saving,
-    scoring,
-    shards,
-    sources,
-    symmetries,
-)
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.formats import sources
+from metastasis.network import models, saving
+from metastasis.patches import shards, symmetries
+from metastasis.predict import predict_params, predicting
+from metastasis.scores import scoring
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metastasis import rendering
-from metastasis.tissue import SIDE, Stains
+from metastasis.demo import rendering
+from metastasis.demo.tissue import SIDE, Stains
 
 HAEMATOXYLIN = np.array([0.65, 0.70, 0.29], np.float32)
 EOSIN = np.array([0.07, 0.99, 0.11], np.float32)

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.reporting`: the page and the card say all that was found, and show it."""
+"""Tests of `report.reporting`: the page and the card say all that was found, and show it."""
 
 import base64
 import html
@@ -18,9 +18,10 @@ import yaml
 from conftest import sha1
 from test_gate_report import MARKUP, Page
 
-from metastasis import deciding, reporting
-from metastasis.deciding import Decision
-from metastasis.reporting import FIGURES, METRICS, Inputs
+from metastasis.report import reporting
+from metastasis.report.reporting import FIGURES, METRICS, Inputs
+from metastasis.scores import deciding
+from metastasis.scores.deciding import Decision
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PHONE = 390  # pixels

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.rereading`: what was mended is noticed, what is as it was says nothing."""
+"""Tests of `validate.rereading`: what was mended is noticed, what is as it was says nothing."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from test_ingesting import ingest
 from test_kaggle_zip import zipped
 from test_pcam_files import SIZES, name, write_array, write_pcam
 
-from metastasis import rereading
+from metastasis.validate import rereading
 
 
 def rows(out: Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.resuming`: a state comes back bit for bit, or not at all."""
+"""Tests of `train.resuming`: a state comes back bit for bit, or not at all."""
 
 import os
 from pathlib import Path
@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from metastasis import libraries, resuming
-from metastasis.errors import InputError
+from metastasis.base import libraries
+from metastasis.base.errors import InputError
+from metastasis.train import resuming
 
 STATE = resuming.State(
     variables=[

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.revisions` and of the command line, in a small repository with real DVC."""
+"""Tests of `compare.revisions` and of the command line, in a small repository with real DVC."""
 
 import os
 import subprocess
@@ -10,8 +10,10 @@ import pytest
 import simulating
 import yaml
 
-from metastasis import __main__, files, revisions
-from metastasis.errors import InputError
+from metastasis import __main__
+from metastasis.base import files
+from metastasis.base.errors import InputError
+from metastasis.compare import revisions
 
 ROOT = Path(__file__).parents[1]
 

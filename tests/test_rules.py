@@ -1,9 +1,9 @@
-"""Tests of `metastasis.rules`: where the line is drawn, and what follows beyond it."""
+"""Tests of `validate.rules`: where the line is drawn, and what follows beyond it."""
 
 import pandas as pd
 import pytest
 
-from metastasis import rules, slide_rules, suites
+from metastasis.validate import rules, slide_rules, suites
 
 
 def broken(table: pd.DataFrame, asked: list[suites.Rule]) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.saving`: a saved network loads anywhere, and equal ones have equal bytes."""
+"""Tests of `network.saving`: a saved network loads anywhere, and equal ones have equal bytes."""
 
 import json
 import os
@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from conftest import unsettle
 
-from metastasis import models, saving, training
-from metastasis.symmetries import TestTime
+from metastasis.network import models, saving
+from metastasis.patches.symmetries import TestTime
+from metastasis.train import training
 
 PATCHES = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), np.uint8)
 

@@ -93,7 +93,7 @@ def run(tree: Path, command: str, environment: dict[str, str]) -> str:
 
 def run_body(tree: Path, body: str, environment: dict[str, str]) -> str:
     """Run `body`, which defines `main`, as a stage's script."""
-    body = f"import here\nfrom metastasis import stage\n{body}\nstage.run(main)\n"
+    body = f"import here\nfrom metastasis.base import stage\n{body}\nstage.run(main)\n"
     (tree / "stages" / "script.py").write_text(body, "utf-8")
     return run(tree, "script", environment)
 

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.shards`: what is written is what is taken, wherever shards end."""
+"""Tests of `patches.shards`: what is written is what is taken, wherever shards end."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metastasis import shards
+from metastasis.patches import shards
 
 
 def write(folder: Path, num: int, size: int = 4, step: int = 3) -> np.ndarray:

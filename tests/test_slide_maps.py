@@ -1,10 +1,10 @@
-"""Tests of `metastasis.slide_maps`: small maps with known answers, written as people write them."""
+"""Tests of `validate.slide_maps`: small maps with known answers, written as people write them."""
 
 import pandas as pd
 import pytest
 
-from metastasis import slide_maps
-from metastasis.slide_maps import SlideMap
+from metastasis.validate import slide_maps
+from metastasis.validate.slide_maps import SlideMap
 
 IDS = [f"{number:040x}" for number in range(10, 20)]
 LABELS = pd.DataFrame({"id": IDS, "label": ["0", "1"] * 5})

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from metastasis import specimens
-from metastasis.specimens import Region
+from metastasis.demo import specimens
+from metastasis.demo.specimens import Region
 
 SLIDES = [specimens.sample(np.random.default_rng(seed)) for seed in range(40)]
 

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.splitting`: every patch once, groups whole, shares and balance as asked."""
+"""Tests of `split.splitting`: every patch once, groups whole, shares and balance as asked."""
 
 import json
 from pathlib import Path
@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from test_perceptual import symmetries, texture
 
-from metastasis import grouping, images, shards, split_params, splitting, tables
-from metastasis.errors import InputError
-from metastasis.images import Frames
+from metastasis import tables
+from metastasis.base.errors import InputError
+from metastasis.formats import images
+from metastasis.formats.images import Frames
+from metastasis.patches import shards
+from metastasis.split import grouping, split_params, splitting
 
 PARAMS = split_params.SplitParams(
     seed=1, validation=0.2, test=0.2, groups="slide", official=False, folds=None, fold=0

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.stage`: how a script ends, seen from outside."""
+"""Tests of `base.stage`: how a script ends, seen from outside."""
 
 import os
 import re
@@ -21,8 +21,8 @@ def run(tmp_path: Path, body: str, *arguments: str) -> subprocess.CompletedProce
     script.write_text(
         "from pathlib import Path\n"
         "import here\n"
-        "from metastasis import stage\n"
-        "from metastasis.errors import InputError\n"
+        "from metastasis.base import stage\n"
+        "from metastasis.base.errors import InputError\n"
         f"def main(words: Path, counts: Path) -> None:\n    {body}\n"
         "stage.run(main)\n"
     )

@@ -1,11 +1,11 @@
-"""Tests of `metastasis.suites`: a verdict counts and names what broke its rule."""
+"""Tests of `validate.suites`: a verdict counts and names what broke its rule."""
 
 import pandas as pd
 import pytest
 from great_expectations import expectations as gxe
 
-from metastasis import suites
-from metastasis.suites import Rule
+from metastasis.validate import suites
+from metastasis.validate.suites import Rule
 
 TABLE = pd.DataFrame({"id": ["a", "b", "b"], "label": ["0", "x", "y"]})
 

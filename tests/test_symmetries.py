@@ -1,8 +1,8 @@
-"""Tests of `metastasis.symmetries`: eight elements, each different, none moves the centre."""
+"""Tests of `patches.symmetries`: eight elements, each different, none moves the centre."""
 
 import numpy as np
 
-from metastasis import symmetries
+from metastasis.patches import symmetries
 
 PATCHES = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
 

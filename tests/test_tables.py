@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from metastasis import files, tables
-from metastasis.errors import InputError
+from metastasis import tables
+from metastasis.base import files
+from metastasis.base.errors import InputError
 
 WORDS = ["NA", "null", "None", "nan", "007", "1e5", "true"]
 

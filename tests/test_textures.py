@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metastasis import textures
+from metastasis.demo import textures
 
 
 @pytest.mark.parametrize("grain", [2.2, 4, 11, 40])

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metastasis import specimens, textures, tissue
+from metastasis.demo import specimens, textures, tissue
 
 seeds = st.integers(0, 2**32 - 1)
 

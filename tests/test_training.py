@@ -1,4 +1,4 @@
-"""Tests of `metastasis.training`: a whole run in a few steps on coloured noise."""
+"""Tests of `train.training`: a whole run in a few steps on coloured noise."""
 
 import json
 import os
@@ -18,17 +18,10 @@ from conftest import assert_same_bytes
 from numpy.typing import NDArray
 from test_shards import write
 
-from metastasis import (
-    feeding,
-    fitting,
-    resuming,
-    scoring,
-    shards,
-    symmetries,
-    train_params,
-    training,
-)
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.patches import shards, symmetries
+from metastasis.scores import scoring
+from metastasis.train import feeding, fitting, resuming, train_params, training
 
 pytestmark = pytest.mark.medium
 
@@ -182,7 +175,7 @@ def test_a_state_of_other_params_is_left_alone(
 SCRIPT = """
 import json, os, signal, sys
 from pathlib import Path
-from metastasis import resuming
+from metastasis.train import resuming
 from test_training import train
 if sys.argv[2] == "in the writing":
     savez, fsync = resuming.np.savez, resuming.os.fsync
@@ -349,7 +342,7 @@ def test_the_baseline_trains_too(data: Path) -> None:
 MIRRORED = """
 from pathlib import Path
 import tensorflow as tf
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
 from test_training import CALM, train
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -1,11 +1,11 @@
-"""Tests of `metastasis.unjoined`: both sides are shown, and what would make them one."""
+"""Tests of `validate.unjoined`: both sides are shown, and what would make them one."""
 
 from collections.abc import Callable
 
 import pandas as pd
 import pytest
 
-from metastasis import unjoined
+from metastasis.validate import unjoined
 
 IDS = [f"{number:040x}" for number in range(0xA0, 0xA5)]
 

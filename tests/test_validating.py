@@ -1,4 +1,4 @@
-"""Tests of `metastasis.validating`: what passes the gate, what is left out, and what is told."""
+"""Tests of `validate.validating`: what passes the gate, what is left out, and what is told."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from test_ingesting import ingest
 from test_pcam_files import write_pcam
 
-from metastasis import params, validate_params, validating
-from metastasis.errors import InputError
+from metastasis.base import params
+from metastasis.base.errors import InputError
+from metastasis.validate import validate_params, validating
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.medium  # each ingests, judges and draws a whole source

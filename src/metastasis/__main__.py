@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from metastasis import comparing, comparison_report, revisions
-from metastasis.errors import InputError
+from metastasis.base.errors import InputError
+from metastasis.compare import comparing, comparison_report, revisions
 
 REGRESSED, NOT_COMPARED = 1, 2  # exit codes; argparse's own errors end with 2 as well
 NAMES = "a revision or a file of scores, or several (models) separated by commas"

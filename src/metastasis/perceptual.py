@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from metastasis.shards import UInt8
+from metastasis.patches.shards import UInt8
 
 NUM_BITS = 64
 FLAT_STD = 6  # of 0..255: below it a patch shows too little to be told from another

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from metastasis.shards import CENTRE_SIZE, UInt8
+from metastasis.patches.shards import CENTRE_SIZE, UInt8
 
 # Okabe and Ito's colours, told apart by colour-blind readers: negative, positive.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#888888"

@@ -7,8 +7,8 @@ from typing import Literal
 
 import pandas as pd
 
-from metastasis import files
-from metastasis.errors import InputError
+from metastasis.base import files
+from metastasis.base.errors import InputError
 
 Unit = Literal["patient", "slide", "patch"]
 SPLITS = ("train", "validation", "test")

@@ -1,0 +1,1 @@
+"""What every script needs: params, settings, files, messages and the start of a stage."""

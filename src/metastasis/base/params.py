@@ -1,0 +1,111 @@
+"""Reads one section of params.yaml into its model.
+
+Which keys there are, each stage's module says.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from metastasis.base.errors import InputError
+
+PARAMS_PATH = Path("params.yaml")  # the name DVC itself expects, in the folder of dvc.yaml
+
+
+class Section(BaseModel):
+    """One section of params.yaml: frozen, strictly typed, no unknown keys and no defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy's and Keras's generators take
+
+SectionType = TypeVar("SectionType", bound=Section)
+
+
+def read(name: str, model: type[SectionType], path: Path = PARAMS_PATH) -> SectionType:
+    """Return section `name` of the params file as a checked `model`.
+
+    Raises:
+        InputError: the file can't be read, the section is missing, or a key or value is wrong; the
+            message names each key, what was found and what is accepted.
+    """
+    sections = load(path)
+    if name not in sections:
+        raise InputError(f"{path}: section '{name}' is missing; found: {_listed(sections)}.")
+    section = sections[name]
+    if not isinstance(section, dict):
+        raise InputError(f"{path}: section '{name}' holds {section!r}; expected keys and values.")
+    try:
+        return model.model_validate(section)
+    except ValidationError as error:
+        lines = [_explain(name, detail, model) for detail in error.errors(include_url=False)]
+        raise InputError(f"{path}: " + "\n".join(lines)) from None
+
+
+def check_names(names: list[str], path: Path = PARAMS_PATH) -> None:
+    """Raise InputError if the params file has a section that no stage in `names` reads."""
+    for section in load(path):
+        if section not in names:
+            raise InputError(
+                f"{path}: section '{section}' is unknown.{_nearest(section, names)} "
+                f"Sections: {_listed(names)}."
+            )
+
+
+def load(path: Path = PARAMS_PATH) -> dict[str, Any]:
+    """Return every section of the params file, by name and unchecked.
+
+    Raises:
+        InputError: the file can't be read.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  # it is a SafeLoader
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} is missing: run in the folder of dvc.yaml, or restore it with "
+            f"`git checkout {path}`."
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not readable as YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no sections; restore it with `git checkout {path}`.")
+    return {str(name): section for name, section in content.items()}
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML reads YAML 1.1, in which 1e-3 and 1e-05 are text; DVC reads and writes YAML 1.2."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
+
+
+def _explain(name: str, detail: ErrorDetails, model: type[Section]) -> str:
+    key = ".".join([name, *map(str, detail["loc"])])
+    if detail["type"] == "extra_forbidden":
+        names = list(model.model_fields)
+        nearest = _nearest(str(detail["loc"][-1]), names)
+        return f"{key} is unknown.{nearest} Keys of '{name}': {_listed(names)}."
+    if detail["type"] == "missing":
+        return f"{key} is missing; params.yaml is the only place of defaults."
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{key} is {detail['input']!r}: {message}."
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    matches = difflib.get_close_matches(name, names, n=1)
+    return f" Did you mean '{matches[0]}'?" if matches else ""
+
+
+def _listed(names: list[str] | Mapping[str, Any]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,66 @@
+"""How a stage's script runs: paths from its command line, a user's mistake as one short message.
+
+What the stages do stands in their own modules.
+"""
+
+import errno
+import inspect
+import io
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from metastasis.base import settings
+from metastasis.base.errors import InputError
+
+INTERRUPTED = 128 + signal.SIGINT  # a shell's exit code after Ctrl-C
+
+
+def run(main: Callable[..., None]) -> None:
+    """Call `main` with the command line's arguments as paths.
+
+    Nothing is called if the code isn't of the tree that the script lies in: DVC would record one
+    code and run another. An `InputError`, a lack of permission or of space ends the process with
+    its message and exit code 1, Ctrl-C with 130, without a traceback; any other error is a defect
+    of ours and keeps its traceback.
+    """
+    script = Path(sys.argv[0]).absolute()
+    _require_own_code(script)
+    _show_any_name()
+    settings.apply_to_loaded()
+    paths = [Path(argument) for argument in sys.argv[1:]]
+    try:
+        inspect.signature(main).bind(*paths)
+    except TypeError:
+        names = " ".join(name.upper() for name in inspect.signature(main).parameters)
+        sys.exit(f"usage: python {script.parent.name}/{script.name} {names}")
+    try:
+        main(*paths)
+    except InputError as error:
+        sys.exit(f"{script.name}: {error}")
+    except PermissionError as error:
+        sys.exit(f"{script.name}: {error.filename}: {error.strerror}; its owner can change that.")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(f"{script.name}: {error.strerror}; free some space, and run the same again.")
+
+
+def _require_own_code(script: Path) -> None:
+    """End the process if this package lies in another tree than `script`."""
+    own, found = script.resolve().parents[1] / "src", Path(__file__).resolve().parents[2]
+    if found != own:
+        sys.exit(
+            f"{script.name}: the script is {script}, but the code it would run is {found}; "
+            f"expected {own}. Run `make setup` in {script.parents[1]}, and use its .venv."
+        )
+
+
+def _show_any_name() -> None:
+    """Let a character that the terminal's encoding lacks be printed as its escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,1 @@
+"""The stage that checks params and libraries before any other runs."""

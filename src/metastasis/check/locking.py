@@ -1,0 +1,116 @@
+"""Records in libraries.yaml the locked versions of the libraries that stages compute with.
+
+Which stage computes with which library, dvc.yaml says; in which version, uv.lock.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from packaging.markers import Marker
+from packaging.specifiers import SpecifierSet
+
+from metastasis.base import libraries
+from metastasis.base.errors import InputError
+
+PLATFORMS = ("darwin", "linux")
+HEADER = """\
+# The locked versions of the libraries that stages compute with. A stage declares its own in
+# dvc.yaml, so that it runs again when one of them changes, and only then.
+# `make libraries` writes this file from uv.lock: don't edit it. A library that uv.lock has in
+# several versions is recorded by Python (py311 is Python 3.11): a change of any of them counts.
+"""
+
+
+def write(lock_path: Path, pipeline_paths: Sequence[Path], libraries_path: Path) -> None:
+    """Write the locked version of each library that a stage of the pipelines declares.
+
+    Raises:
+        InputError: the lock lacks one.
+    """
+    names = sorted(set().union(*(_declared(path, libraries_path.name) for path in pipeline_paths)))
+    text = yaml.safe_dump(locked(names, lock_path))
+    libraries_path.write_text(HEADER + text, encoding="utf-8")
+    print(f"{libraries_path}: {len(names)} libraries")
+
+
+def check(libraries_path: Path, lock_path: Path) -> None:
+    """Raise InputError unless the file records what the lock says."""
+    recorded = libraries.read(libraries_path)
+    expected = locked(recorded, lock_path)
+    if wrong := [name for name in recorded if recorded[name] != expected[name]]:
+        raise InputError(
+            f"{libraries_path} records other versions than {lock_path}: "
+            + "; ".join(f"{name} {recorded[name]} instead of {expected[name]}" for name in wrong)
+            + ". Run `make libraries`."
+        )
+
+
+def locked(names: Iterable[str], lock_path: Path) -> dict[str, libraries.Recorded]:
+    """Return the locked version of each library, as libraries.yaml records it.
+
+    Raises:
+        InputError: the lock can't be read or lacks one.
+    """
+    try:
+        lock = tomllib.loads(lock_path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, tomllib.TOMLDecodeError) as error:
+        raise InputError(
+            f"{lock_path} is not readable ({error}): restore it with `git checkout {lock_path}`."
+        ) from None
+    accepted = SpecifierSet(lock["requires-python"])
+    pythons = [f"3.{minor}" for minor in range(100) if accepted.contains(f"3.{minor}")]
+    packages: dict[str, list[dict[str, Any]]] = {}
+    for package in lock["package"]:
+        packages.setdefault(package["name"], []).append(package)
+    if unknown := sorted(set(names) - set(packages)):
+        raise InputError(
+            f"{lock_path} has no {', '.join(unknown)}, which stages declare in dvc.yaml."
+        )
+    return {name: _recorded(packages[name], pythons) for name in names}
+
+
+def _recorded(forks: list[dict[str, Any]], pythons: Sequence[str]) -> libraries.Recorded:
+    """Return the one version of all forks, or what stands under the key of each Python."""
+    if len({fork["version"] for fork in forks}) == 1:
+        return str(forks[0]["version"])
+    found: dict[str, str] = {}
+    for python in pythons:
+        by_platform = {name: _version(forks, python, name) for name in PLATFORMS}
+        if len(set(by_platform.values())) == 1:
+            found[libraries.key(python)] = by_platform[PLATFORMS[0]]
+        else:
+            found |= {libraries.key(python, name): by_platform[name] for name in PLATFORMS}
+    return found
+
+
+def _version(forks: list[dict[str, Any]], python: str, platform: str) -> str:
+    environment = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": platform,
+    }
+    return next(
+        (
+            str(fork["version"])
+            for fork in forks
+            if any(Marker(text).evaluate(environment) for text in fork["resolution-markers"])
+        ),
+        "none",
+    )
+
+
+def _declared(pipeline_path: Path, file_name: str) -> set[str]:
+    """Return the libraries that stages of this file declare: keys of their params file."""
+    stages = yaml.safe_load(pipeline_path.read_text(encoding="utf-8"))["stages"].values()
+    entries = [entry for stage in stages for entry in stage.get("params", [])]
+    return {
+        name
+        for entry in entries
+        if isinstance(entry, Mapping)
+        for path, names in entry.items()
+        if Path(path).name == file_name
+        for name in names
+    }

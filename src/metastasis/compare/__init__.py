@@ -1,0 +1,1 @@
+"""Whether one side's models beat the other's."""

@@ -1,0 +1,190 @@
+"""Judges whether one side's models beat the other's on the same patches: difference and interval.
+
+Where the scores come from, the caller says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metastasis import tables
+from metastasis.base.errors import InputError
+from metastasis.compare import delong
+from metastasis.scores import intervals
+
+ENOUGH_MODELS = 3  # different ones a side, from which on a claim is about the recipe
+NUM_DIGITS = 12  # of a difference: an AUC is a ratio of counts, what lies beyond is rounding
+NUM_NAMED = 3
+
+Verdict = Literal["improved", "regressed", "no evidence"]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The AUC of each side's models on the test patches, and what their difference is worth."""
+
+    base: tuple[float, ...]
+    head: tuple[float, ...]
+    difference: float  # of the means, head - base
+    low: float  # of the difference; NaN where it can't be told
+    high: float
+    unit: intervals.Unit
+    num_patches: int
+    num_units: int | None  # patients or slides; None: both are unknown
+    are_identical: bool  # every logit of every model
+    is_about_recipes: bool  # each side has enough models to speak for more than themselves
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the interval leaves no difference out; without an interval there is no evidence.
+
+        Identical predictions have none.
+        """
+        if self.low > 0:
+            return "improved"
+        return "regressed" if self.high < 0 else "no evidence"
+
+
+def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Comparison:
+    """Return how the models of `head` do beside those of `base` on the test patches.
+
+    A model is its scores: a table of id, split, label, slide, patient and logit. The interval of
+    the difference is over patients or slides (`intervals`), and holds how the models of a side
+    scatter, if there are several. Where one is unknown it is DeLong's over patches, and too narrow.
+
+    Raises:
+        InputError: there is no test part, the test patches differ, or an AUC isn't defined.
+    """
+    first, *others = (_test_part(scores) for scores in (*base, *head))
+    for other in others:
+        _check_same(first, other)
+    labels = first["label"].to_numpy()
+    if len(np.unique(labels)) < 2:  # noqa: PLR2004  # classes
+        raise InputError(
+            f"the {len(labels):,} test patches are of one class; no AUC is defined. "
+            "Choose another split.seed, or a larger split.test, and reproduce both."
+        )
+    logits = np.array([part["logit"].to_numpy(np.float64) for part in (first, *others)])
+    base_logits, head_logits = (_distinct(of) for of in np.split(logits, [len(base)]))
+    logits = np.concatenate([base_logits, head_logits])  # a model named twice counts once
+    num_base, num_head = len(base_logits), len(head_logits)
+    areas, covariance = delong.areas(labels, logits)
+    sides = areas[:num_base], areas[num_base:]
+    share = np.repeat([-1 / num_base, 1 / num_head], [num_base, num_head])
+    difference = _difference(areas, share)
+    groups, unit = intervals.groups(_best_known([first, *others]))
+    if unit != "patches":
+        variance = _variance_over_units(labels, logits, groups, share)
+    else:
+        variance = intervals.Variance(float(share @ covariance @ share), np.inf)
+    low, high = intervals.student(difference, variance, *map(_scatter, sides))
+    return Comparison(
+        base=tuple(sides[0].tolist()),
+        head=tuple(sides[1].tolist()),
+        difference=difference,
+        low=low,
+        high=high,
+        unit=unit,
+        num_patches=len(labels),
+        num_units=len(np.unique(groups)) if unit != "patches" else None,
+        are_identical=bool((logits == logits[0]).all()),
+        is_about_recipes=min(num_base, num_head) >= ENOUGH_MODELS,
+    )
+
+
+def _distinct(logits: Floats) -> Floats:
+    """Return the different rows, in the order in which each comes first."""
+    _, firsts = np.unique(logits, axis=0, return_index=True)
+    return logits[np.sort(firsts)]
+
+
+def _difference(areas: Floats, share: Floats) -> float:
+    return round(float(share @ areas), NUM_DIGITS)
+
+
+def _best_known(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the first of several tables that knows all patients, else the first.
+
+    Scores of before patients were read know none.
+    """
+    return next((part for part in parts if tables.unit(part) == "patient"), parts[0])
+
+
+def _variance_over_units(
+    labels: Ints, logits: Floats, groups: intervals.Groups, share: Floats
+) -> intervals.Variance:
+    def measure(kept: NDArray[np.bool_]) -> list[float]:
+        return [_difference(delong.areas(labels[kept], logits[:, kept])[0], share)]
+
+    without = intervals.without_each(measure, groups)
+    max_freedom = intervals.num_informed(labels, groups) - 1
+    return intervals.jackknife(without[:, 0], max_freedom)
+
+
+def _scatter(areas: Floats) -> intervals.Variance:
+    """Return the variance of the mean of a side's models; of one model nothing is known."""
+    if len(areas) < 2:  # noqa: PLR2004  # what scatters
+        return intervals.Variance(0, 1)
+    return intervals.Variance(float(np.var(areas, ddof=1)) / len(areas), len(areas) - 1)
+
+
+def _test_part(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the test patches by id, checked."""
+    part = scores[scores["split"] == "test"].sort_values("id", ignore_index=True)
+    if not len(part):
+        raise InputError(
+            f"none of a model's {len(scores):,} scores is of the test part; nothing can "
+            "be compared. Set split.test above 0, and reproduce."
+        )
+    is_repeated = part["id"].duplicated()
+    if is_repeated.any():
+        raise InputError(
+            f"{is_repeated.sum():,} rows of the test part repeat an id "
+            f"({_named(part['id'][is_repeated])}); evaluate writes each once. Run it again."
+        )
+    is_number = np.isfinite(part["logit"].to_numpy(np.float64))
+    if not is_number.all():
+        raise InputError(
+            f"the logits of {(~is_number).sum():,} test patches are no numbers "
+            f"({_named(part['id'][~is_number])}); the model's weights are broken. Train it again."
+        )
+    return part
+
+
+def _check_same(first: pd.DataFrame, other: pd.DataFrame) -> None:
+    """Raise unless both tables hold the same test patches, of the same labels and slides.
+
+    Patients may be unknown to one of them.
+    """
+    ids, other_ids = set(first["id"]), set(other["id"])
+    if ids != other_ids:
+        raise InputError(
+            f"the test sets differ: {len(ids & other_ids):,} patches are in both, "
+            f"{len(ids - other_ids):,} and {len(other_ids - ids):,} in one alone "
+            f"({_named(sorted(ids ^ other_ids))}). Only numbers of the same patches can be "
+            "compared: reproduce both with the same data and the same section `split` of "
+            "params.yaml."
+        )
+    is_other = {
+        name: ~((first[name] == other[name]) | (first[name].isna() & other[name].isna()))
+        for name in ("label", "slide")
+    }
+    if "patient" in first and "patient" in other:
+        both = first["patient"].notna() & other["patient"].notna()
+        is_other["patient"] = both & (first["patient"] != other["patient"])
+    for name, rows in is_other.items():
+        if rows.any():
+            raise InputError(
+                f"{rows.sum():,} test patches have another {name} "
+                f"({_named(first['id'][rows])}); reproduce both with the same data."
+            )
+
+
+def _named(ids: Sequence[str] | pd.Series) -> str:
+    return ", ".join(ids[:NUM_NAMED]) + (", ..." if len(ids) > NUM_NAMED else "")

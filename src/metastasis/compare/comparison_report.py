@@ -1,0 +1,73 @@
+"""Puts a comparison into words and a table, as Markdown.
+
+What is better than what, `comparing` has judged.
+"""
+
+import numpy as np
+
+from metastasis.compare import comparing
+from metastasis.scores import intervals
+
+
+def markdown(comparison: comparing.Comparison) -> str:
+    """Return the verdict, each side's AUC, the difference with its interval, and what it is of."""
+    base, head = np.mean(comparison.base), np.mean(comparison.head)
+    paragraphs = [
+        f"**{comparison.verdict}**: test AUC {base:.4f} -> {head:.4f}",
+        _table(comparison),
+        _difference(comparison),
+        *_notes(comparison),
+    ]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _table(comparison: comparing.Comparison) -> str:
+    rows = ["| side | models | mean AUC | AUC of each |", "|---|---|---|---|"]
+    for name, areas in (("base", comparison.base), ("head", comparison.head)):
+        each = ", ".join(f"{area:.4f}" for area in areas)
+        rows.append(f"| {name} | {len(areas)} | {np.mean(areas):.4f} | {each} |")
+    return "\n".join(rows)
+
+
+def _difference(comparison: comparing.Comparison) -> str:
+    patches = f"{comparison.num_patches:,} test patches"
+    unit = comparison.unit
+    if unit != "patches":
+        units = f"{comparison.num_units:,} {unit}"
+        over = f"{patches} of {units}, by leaving out one {unit[:-1]} at a time"
+    else:
+        over = f"{patches} of unknown slides, by DeLong's method"
+    found = f"The difference, head - base, is {comparison.difference:+.4f}"
+    if np.isnan(comparison.low):
+        return f"{found}; it has no interval. Over {over}."
+    return f"{found} (95 % interval {comparison.low:+.4f} to {comparison.high:+.4f}), over {over}."
+
+
+def _notes(comparison: comparing.Comparison) -> list[str]:
+    notes = []
+    num_units, few = comparison.num_units, intervals.FEW_SLIDES
+    unit = "patient" if comparison.unit == "patients" else "slide"
+    if comparison.are_identical:
+        notes.append("The predictions are identical.")
+    elif np.isnan(comparison.low):
+        notes.append(
+            "Without an interval there is no evidence either way: the difference doesn't move, or "
+            f"isn't defined, when a {unit} is left out. Both classes must stand on two {unit}s or "
+            "more."
+        )
+    if num_units is None:
+        notes.append(
+            "Warning: patches of one slide aren't independent, so that this interval is too "
+            "narrow. A slide map (`data.slides`) mends that."
+        )
+    elif num_units < few:
+        notes.append(
+            f"Warning: {num_units} {unit}s are few; below {few} intervals are rough and wide, and "
+            "a real difference is seldom shown."
+        )
+    if not comparison.is_about_recipes:
+        notes.append(
+            "The verdict is about these models. A claim about a recipe takes "
+            f"{comparing.ENOUGH_MODELS} models or more a side, trained from different seeds."
+        )
+    return notes

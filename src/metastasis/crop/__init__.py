@@ -1,0 +1,1 @@
+"""The stage that cuts out the centre."""

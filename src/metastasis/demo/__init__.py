@@ -1,0 +1,1 @@
+"""The stage that draws the demo source."""

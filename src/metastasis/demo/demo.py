@@ -1,0 +1,219 @@
+"""Writes the demo source: drawn patches of made-up slides in Kaggle's layout, with known truth.
+
+What a patch looks like is for `demo.tissue` and `demo.rendering` to say.
+"""
+
+import hashlib
+import itertools
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from metastasis.base import files
+from metastasis.base.errors import InputError
+from metastasis.demo import rendering, specimens, textures, tissue
+from metastasis.demo.demo_params import DemoParams
+
+POSITIVE_SHARE = 0.405  # of all patches, as in Kaggle's training set
+TUMOUR_FREE_SHARE = 1 / 3  # of the slides
+NEAR_TUMOUR_SHARE = 0.75  # of a tumour slide's negatives: those with tumour outside the centre
+BATCH = 64  # patches a worker draws at a time
+
+
+@dataclass(frozen=True)
+class _Slide:
+    """One slide's share of the work."""
+
+    name: str
+    pool: str  # the folder its patches go to: train or test
+    seed: int
+    key: tuple[int, int]  # pool and slide: with the seed, where its chance comes from
+    num_positive: int
+    num_negative: int
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Patches `start` to `stop` of one slide."""
+
+    slide: _Slide
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What is left to record of one batch once its images are written."""
+
+    batch: _Batch
+    ids: list[str]
+    labels: list[int]
+    masks: NDArray[np.uint8]  # (n, 96, 12), 8 pixels a byte
+
+
+def draw(params: DemoParams, source: Path, truth: Path, *, num_workers: int | None = None) -> None:
+    """Write the demo source, and apart from it what a pipeline mustn't see.
+
+    `source` gets `train/ID.tif`, `test/ID.tif`, `train_labels.csv`, `sample_submission.csv` and
+    `slides.csv` (the labelled patches' slides); an id is the SHA-1 of the patch's RGB bytes.
+    `truth` gets `masks.npy`, (n, 96, 12) uint8: the tumour masks of all patches, 8 pixels a byte
+    (`np.unpackbits`), `masks.csv` that names its rows, and `test_labels.csv`. The tables are
+    written last, so that a source with tables is whole. The same params give the same bytes,
+    however many worker processes draw them (one a core by default).
+
+    Raises:
+        InputError: two patches came out alike.
+    """
+    batches = list(_batches(_slides(params)))
+    for folder in (source / "train", source / "test", truth):
+        folder.mkdir(parents=True, exist_ok=True)
+    num_patches = params.num_patches + params.num_test_patches
+    masks = np.lib.format.open_memmap(
+        truth / "masks.npy", mode="w+", dtype=np.uint8, shape=(num_patches, textures.SIZE, 12)
+    )
+    rows: list[tuple[str, str, str, int]] = []
+    with tqdm(total=num_patches, desc="demo", unit="patch", disable=None) as progress:
+        for drawn in _drawn(batches, source, num_workers or os.cpu_count() or 1):
+            masks[len(rows) : len(rows) + len(drawn.ids)] = drawn.masks
+            slide = drawn.batch.slide
+            rows.extend(
+                (id_, slide.pool, slide.name, label)
+                for id_, label in zip(drawn.ids, drawn.labels, strict=True)
+            )
+            progress.update(len(drawn.ids))
+    masks.flush()
+    _write_tables(pd.DataFrame(rows, columns=["id", "pool", "slide", "label"]), source, truth)
+
+
+def _write_tables(patches: pd.DataFrame, source: Path, truth: Path) -> None:
+    alike = patches["id"][patches["id"].duplicated()]
+    if len(alike):
+        raise InputError(
+            f"{len(alike)} of {len(patches)} drawn patches repeat another's pixels (first: "
+            f"{alike.iloc[0]}); change demo.seed."
+        )
+    files.write_csv(truth / "masks.csv", patches[["id", "pool", "slide"]])
+    ordered = patches.sort_values("id")
+    labelled = ordered[ordered["pool"] == "train"]
+    test = ordered[ordered["pool"] == "test"]
+    files.write_csv(truth / "test_labels.csv", test[["id", "label"]])
+    files.write_csv(source / "slides.csv", labelled[["id", "slide"]])
+    files.write_csv(source / "sample_submission.csv", test[["id"]].assign(label=0))
+    files.write_csv(source / "train_labels.csv", labelled[["id", "label"]])
+
+
+def _slides(params: DemoParams) -> list[_Slide]:
+    """Share the patches out among slides of unequal size, a third of them without tumour."""
+    labelled = _pool("train", params.seed, params.num_slides, params.num_patches)
+    return labelled + _pool("test", params.seed, params.num_test_slides, params.num_test_patches)
+
+
+def _pool(pool: str, seed: int, num_slides: int, num_patches: int) -> list[_Slide]:
+    part = 0 if pool == "train" else 1
+    rng = _chance(seed, part)
+    sizes = 1 + _apportion(num_patches - num_slides, np.exp(rng.normal(0, 0.5, num_slides)))
+    # The largest third all have tumour: else a demo of few slides could lack room for positives.
+    num_free = round(num_slides * TUMOUR_FREE_SHARE)
+    smaller = np.argsort(sizes, kind="stable")[: num_slides - num_free]
+    free = rng.choice(smaller, num_free, replace=False)
+    appetite = rng.uniform(0.25, 1.0, num_slides)
+    appetite[free] = 0
+    positive = _fill(round(num_patches * POSITIVE_SHARE), sizes, appetite)
+    return [
+        _Slide(f"{pool}_{index:03d}", pool, seed, (part, index), int(wanted), int(size - wanted))
+        for index, (size, wanted) in enumerate(zip(sizes, positive, strict=True))
+    ]
+
+
+def _fill(total: int, sizes: NDArray[np.int64], appetite: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Share `total` by size and appetite, and give no slide more than 95 % of its patches."""
+    most = np.where(appetite > 0, np.maximum(1, np.floor(0.95 * sizes)), 0).astype(np.int64)
+    shares = np.zeros(len(sizes), np.int64)
+    while (left := min(total, int(most.sum())) - int(shares.sum())) > 0:
+        shares = np.minimum(shares + _apportion(left, (most > shares) * sizes * appetite), most)
+    return shares
+
+
+def _apportion(total: int, weights: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Share `total` in whole numbers in proportion to `weights` (largest remainders)."""
+    exact = total * weights / weights.sum()
+    whole: NDArray[np.int64] = np.floor(exact).astype(np.int64)
+    largest = np.argsort(whole - exact, kind="stable")[: total - int(whole.sum())]
+    whole[largest] += 1
+    return whole
+
+
+def _batches(slides: list[_Slide]) -> Iterator[_Batch]:
+    for slide in slides:
+        size = slide.num_positive + slide.num_negative
+        for start in range(0, size, BATCH):
+            yield _Batch(slide, start, min(start + BATCH, size))
+
+
+def _drawn(batches: list[_Batch], source: Path, num_workers: int) -> Iterator[_Drawn]:
+    """Draw the batches and yield them in their order."""
+    num_workers = min(num_workers, len(batches))
+    if num_workers == 1:
+        yield from map(_draw_batch, batches, itertools.repeat(source))
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(num_workers, context, cv2.setNumThreads, (1,)) as executor:
+        yield from executor.map(_draw_batch, batches, itertools.repeat(source))
+
+
+def _draw_batch(batch: _Batch, source: Path) -> _Drawn:
+    """Draw one batch's patches and write their images."""
+    slide = batch.slide
+    rng = _chance(slide.seed, *slide.key)
+    specimen, look = specimens.sample(rng), rendering.sample_look(rng)
+    contents, labels, masks = [], [], []
+    for index in range(batch.start, batch.stop):
+        is_positive = index < slide.num_positive
+        rng = _chance(slide.seed, *slide.key, index)
+        has_tumour = is_positive or (slide.num_positive > 0 and rng.random() < NEAR_TUMOUR_SHARE)
+        stains, mask = tissue.draw(
+            specimen, is_positive=is_positive, has_tumour=has_tumour, rng=rng
+        )
+        contents.append(rendering.render(stains, look, rng).tobytes())
+        labels.append(int(mask[tissue.CENTRE, tissue.CENTRE].any()))
+        masks.append(np.packbits(mask, axis=-1))
+    ids = _write_images(source / slide.pool, contents)
+    return _Drawn(batch, ids, labels, np.stack(masks))
+
+
+def _write_images(folder: Path, contents: list[bytes]) -> list[str]:
+    """Write the patches' RGB bytes as TIFFs and return their ids.
+
+    They come all in a row because a file system that has just made one file makes the next sooner.
+    """
+    before, after = _tiff_frame()
+    ids = [hashlib.sha1(pixels, usedforsecurity=False).hexdigest() for pixels in contents]
+    for id_, pixels in zip(ids, contents, strict=True):
+        (folder / f"{id_}.tif").write_bytes(before + pixels + after)
+    return ids
+
+
+def _tiff_frame() -> tuple[bytes, bytes]:
+    """Return what stands before and after the pixels' bytes in every patch's TIFF.
+
+    Uncompressed images of one size differ in nothing else, and so needn't be encoded one by one.
+    """
+    blank = np.full((textures.SIZE, textures.SIZE, 3), 255, np.uint8)
+    options = [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_NONE]
+    _, encoded = cv2.imencode(".tif", blank, options)
+    before, _, after = encoded.tobytes().partition(blank.tobytes())
+    return before, after
+
+
+def _chance(seed: int, *key: int) -> np.random.Generator:
+    """Return a generator of its own for each pool, slide or patch: the order of drawing is free."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

@@ -1,0 +1,1 @@
+"""How raw data is fetched and verified."""

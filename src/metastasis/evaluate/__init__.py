@@ -1,0 +1,1 @@
+"""The stage that measures the network and decides how its logits are read."""

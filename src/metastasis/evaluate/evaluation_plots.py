@@ -1,0 +1,124 @@
+"""Writes the plots of an evaluation: curves with bands, confusion, reliability, scores, slides."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn import metrics
+
+from metastasis import plotting
+from metastasis.base import files
+from metastasis.evaluate import evaluation_figures as figures
+from metastasis.evaluate import measuring
+from metastasis.scores import deciding, intervals
+
+NUM_BAND_POINTS = 101  # of the unit interval
+MAX_CURVE_POINTS = 200  # more make a curve's file large and its picture no better
+
+Floats = NDArray[np.floating]
+Band = tuple[Floats, Floats, Floats] | None
+
+
+def write(
+    parts: Mapping[str, pd.DataFrame],
+    slides: pd.DataFrame,
+    decision: deciding.Decision,
+    folder: Path,
+) -> None:
+    """Write the pictures of parts, and the ROC's points.
+
+    A part has the columns label, slide, patient, logit and probability; `slides` are the AUCs of
+    single slides (split, slide, num_patches, roc_auc).
+    """
+    roc, precision_recall, reliability = {}, {}, {}
+    for name, part in sorted(parts.items()):
+        labels, probabilities = part["label"].to_numpy(), part["probability"].to_numpy()
+        confusion = metrics.confusion_matrix(
+            labels, probabilities >= decision.threshold, labels=[0, 1]
+        )
+        title = f"Confusion, {name}, threshold {decision.threshold:.3f}"
+        plotting.save(figures.confusion(confusion, title), folder / f"confusion-{name}.png")
+        logits = part["logit"].to_numpy(np.float64)
+        plain = expit(logits)
+        reliability[name] = {
+            "calibrated": measuring.calibration(labels, probabilities)[:2],
+            "as the network gave them": measuring.calibration(labels, plain)[:2],
+        }
+        if len(np.unique(labels)) < 2:  # noqa: PLR2004  # a curve takes two classes
+            continue
+        area = metrics.roc_auc_score(labels, logits)
+        average = metrics.average_precision_score(labels, logits)
+        fpr, tpr, _ = metrics.roc_curve(labels, logits)
+        precision, recall, _ = metrics.precision_recall_curve(labels, logits)
+        bands = _bands(part)
+        roc[f"{name} (AUC {area:.4f})"] = figures.Curve(*_thinned(fpr, tpr), bands[0])
+        precision_recall[f"{name} (AP {average:.4f})"] = figures.Curve(
+            *_thinned(recall, precision), bands[1]
+        )
+        points = pd.DataFrame(dict(zip(("fpr", "tpr"), _thinned(fpr, tpr), strict=True)))
+        files.write_csv(folder / f"roc-{name}.csv", points)
+    drawn = {
+        "roc": figures.curves(roc, title="ROC", xlabel="1 - specificity", ylabel="sensitivity"),
+        "precision-recall": figures.curves(
+            precision_recall, title="Precision and recall", xlabel="recall", ylabel="precision"
+        ),
+        "reliability": figures.reliability(reliability),
+        "scores": _score_histogram(parts.get("test", parts["validation"]), decision.threshold),
+        "slides": _slides(slides.dropna(subset="roc_auc")),
+    }
+    for name, figure in drawn.items():
+        plotting.save(figure, folder / f"{name}.png")
+
+
+def _slides(slides: pd.DataFrame) -> Figure:
+    return figures.slide_areas(
+        {
+            str(split): (part["roc_auc"].to_numpy(), part["num_patches"].to_numpy())
+            for split, part in slides.groupby("split")
+        }
+    )
+
+
+def _score_histogram(part: pd.DataFrame, threshold: float) -> Figure:
+    labels, probabilities = part["label"].to_numpy(), part["probability"].to_numpy()
+    return figures.score_histogram(labels, probabilities, threshold)
+
+
+def _bands(part: pd.DataFrame) -> tuple[Band, Band]:
+    """Return the intervals of sensitivity at each false positive rate and of precision at recall.
+
+    They are pointwise, from the same units that the intervals of numbers are from.
+    """
+    labels, logits = part["label"].to_numpy(), part["logit"].to_numpy()
+    groups, _ = intervals.groups(part)
+    at = np.linspace(0, 1, NUM_BAND_POINTS)
+    max_freedom = intervals.num_informed(labels, groups) - 1
+    if max_freedom < 1:
+        return None, None
+
+    def measure(kept: NDArray[np.bool_]) -> Floats:
+        return np.concatenate(measuring.curves(labels[kept], logits[kept], at))
+
+    without = intervals.without_each(measure, groups)
+    estimates = measure(np.ones(len(labels), bool))
+    ends = np.array(
+        [
+            intervals.interval(float(estimate), values, "plain", max_freedom)
+            for estimate, values in zip(estimates, without.T, strict=True)
+        ]
+    )
+    low, high = np.clip(ends, 0, 1).T
+    half = len(at)
+    return (at, low[:half], high[:half]), (at, low[half:], high[half:])
+
+
+def _thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Keep points evenly along the curve's length, both ends among them."""
+    length = np.cumsum(np.hypot(np.diff(x, prepend=x[0]), np.diff(y, prepend=y[0])))
+    kept = np.searchsorted(length, np.linspace(0, length[-1], MAX_CURVE_POINTS))
+    kept = np.unique(np.append(kept, len(x) - 1))
+    return x[kept], y[kept]

@@ -1,0 +1,123 @@
+"""Numbers from labels and probabilities: pure functions over arrays."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics
+
+from metastasis.scores import intervals
+
+Ints = NDArray[np.integer]
+Floats = NDArray[np.floating]
+Scored = tuple[Ints, Floats]  # labels and probabilities of the same patches
+
+NUM_BINS = 10  # of the calibration
+# On which scale a metric's interval is made; the others' is the logit.
+SCALES: dict[str, intervals.Scale] = {"nll": "log", "calibration_error": "plain"}
+ASKED = 0.95  # sensitivity or specificity at which the other is told
+
+
+def summarize(
+    labels: Ints, probabilities: Floats, threshold: float, scores: Floats | None = None
+) -> dict[str, float]:
+    """Return the metrics of (n,) labels 0/1 and probabilities 0..1; positive is >= threshold.
+
+    `scores` (n,) rank the patches, in the order of their probabilities but for those that round to
+    the same, as sure ones do; without scores the probabilities rank.
+
+    What is not defined is NaN: so is the area under a curve of one class, or the precision where
+    nothing is called positive. The calibration error is the expected one (Naeini et al. 2015) over
+    bins of equal numbers of patches.
+    """
+    probabilities = probabilities.astype(np.float64)
+    scores = probabilities if scores is None else scores
+    counts = metrics.confusion_matrix_at_thresholds(labels, scores)
+    # The curves begin where nothing is called positive.
+    false, true = (np.append(0.0, counts[place]) for place in (1, 3))
+    num_negative, num_positive, num_called = false[-1], true[-1], false + true
+    with np.errstate(invalid="ignore"):  # 0 / 0 is what isn't defined
+        sensitivity, specificity = true / num_positive, 1 - false / num_negative
+        precision, f1 = true / num_called, 2 * true / (num_called + num_positive)
+    lowest_called = np.min(scores[probabilities >= threshold], initial=np.inf)
+    here = np.count_nonzero(counts[-1] >= lowest_called)
+    truth = np.where(labels == 1, probabilities, 1 - probabilities)  # what the label was given
+    numbers = {
+        "roc_auc": np.trapezoid(sensitivity, 1 - specificity),
+        "average_precision": np.sum(np.diff(sensitivity) * precision[1:]) + 0 * specificity[-1],
+        "accuracy": (true[here] + num_negative - false[here]) / len(labels),
+        "balanced_accuracy": (sensitivity[here] + specificity[here]) / 2,
+        "sensitivity": sensitivity[here],
+        "specificity": specificity[here],
+        "precision": precision[here],
+        "f1": f1[here],
+        "nll": -np.mean(np.log(np.maximum(truth, np.finfo(np.float64).eps))),
+        "brier": np.mean((1 - truth) ** 2),
+        "calibration_error": calibration_error(labels, probabilities),
+        "sensitivity_at_95_specificity": np.max(
+            np.where(specificity >= ASKED, sensitivity, 0 * specificity)
+        ),
+        "specificity_at_95_sensitivity": np.max(
+            np.where(sensitivity >= ASKED, specificity, 0 * sensitivity)
+        ),
+    }
+    return {name: float(number) for name, number in numbers.items()}
+
+
+def interval_ends(
+    labels: Ints,
+    probabilities: Floats,
+    threshold: float,
+    groups: intervals.Groups,
+    scores: Floats | None = None,
+) -> dict[str, tuple[float, float]]:
+    """Return the ends of the interval of each metric of `summarize`, over `groups` (n,).
+
+    NaN where there is none: nothing is left without the only group, for one.
+    """
+    scores = probabilities if scores is None else scores
+    measured = summarize(labels, probabilities, threshold, scores)
+    if len(np.unique(groups)) == 1:
+        return dict.fromkeys(measured, (np.nan, np.nan))
+
+    def measure(kept: NDArray[np.bool_]) -> list[float]:
+        return list(summarize(labels[kept], probabilities[kept], threshold, scores[kept]).values())
+
+    without = intervals.without_each(measure, groups)
+    max_freedom = intervals.num_informed(labels, groups) - 1
+    return {
+        name: intervals.interval(number, values, SCALES.get(name, "logit"), max_freedom)
+        for (name, number), values in zip(measured.items(), without.T, strict=True)
+    }
+
+
+def curves(labels: Ints, scores: Floats, at: Floats) -> tuple[Floats, Floats]:
+    """Return the sensitivity at the false positive rates `at`, and the precision at these recalls.
+
+    The first is read between its points along straight lines, the second at the next point.
+    """
+    fpr, sensitivity, _ = metrics.roc_curve(labels, scores)
+    precision, recall, _ = metrics.precision_recall_curve(labels, scores)
+    following = np.searchsorted(recall[::-1], at)
+    return np.interp(at, fpr, sensitivity), precision[::-1][following]
+
+
+def calibration(labels: Ints, probabilities: Floats) -> tuple[Floats, Floats, Ints]:
+    """Return mean probability, share of positives and number of patches of bins of equal mass.
+
+    Equal probabilities are never parted: what would be in which bin were chance.
+    """
+    order = np.argsort(probabilities, kind="stable")
+    ranked = probabilities[order]
+    sizes = [len(part) for part in np.array_split(order, NUM_BINS) if len(part)]
+    starts = np.unique(np.searchsorted(ranked, ranked[np.cumsum(sizes) - sizes]))
+    num_patches = np.diff(np.append(starts, len(order)))
+    mean, share = (
+        np.add.reduceat(values[order].astype(np.float64), starts) / num_patches
+        for values in (probabilities, labels)
+    )
+    return mean, share, num_patches
+
+
+def calibration_error(labels: Ints, probabilities: Floats) -> float:
+    """Return the mean difference of a bin's mean probability from its share of positives."""
+    mean, share, num_patches = calibration(labels, probabilities)
+    return float(np.average(np.abs(mean - share), weights=num_patches))

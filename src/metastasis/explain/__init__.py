@@ -1,0 +1,1 @@
+"""The stage that shows errors and where the network looks."""

@@ -1,0 +1,179 @@
+"""Shows what the network gets wrong, where it looks, and which labels it contradicts most.
+
+How a network's attention is found, `attention` knows; how it is drawn, `explanation_figures`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from metastasis import plotting, tables
+from metastasis.base import files
+from metastasis.explain import attention, explanation_figures
+from metastasis.patches import shards
+from metastasis.patches.shards import CENTRE_SIZE, Patches, UInt8
+from metastasis.scores import deciding
+
+NUM_SHOWN = 12  # patches of a gallery
+NUM_SUSPICIOUS = 100  # rows of the table
+NUM_ATTENDED = 32  # patches whose attention is measured
+NUM_DRAWN = 3  # patches of each outcome whose attention is drawn
+CAPTION = ["id", "slide", "label", "probability"]
+NUM_UNTRAINED = 5  # networks of random weights
+SEED = 0  # of the patches measured and drawn
+# What a reviewer compares; the rest stands beside it.
+COMPARED = ("occlusion_in_centre", "grad_cam_in_centre", "num_suspicious")
+
+# True label and call of each outcome, in the order they are drawn.
+OUTCOMES = {
+    "tumour, found": (1, True),
+    "tumour, missed": (1, False),
+    "no tumour, called tumour": (0, True),
+    "no tumour, left alone": (0, False),
+}
+
+
+def explain(
+    *,
+    network_path: Path,
+    decision_path: Path,
+    scores_path: Path,
+    crops_folder: Path,
+    suspicious_path: Path,
+    attention_path: Path,
+    metrics_path: Path,
+    plots_folder: Path,
+) -> None:
+    """Write galleries of errors, of doubts and of suspicious labels, and maps of attention.
+
+    They are of the test part, or of validation where there is no test part; labels are held
+    suspicious in both. Nothing is deleted: the table is there to be looked at.
+    """
+    decision = deciding.read(decision_path)
+    scores = tables.read_patches(scores_path)
+    scores["probability"] = decision.probabilities(scores["logit"].to_numpy())
+    scores["is_called"] = scores["probability"] >= decision.threshold
+    patches = shards.read(crops_folder)
+    has_test = bool((scores["split"] == "test").any())
+    part = scores[scores["split"] == ("test" if has_test else "validation")]
+
+    suspicious = most_suspicious(scores)
+    columns = ["id", "split", "slide", "label", "probability"]
+    files.write_csv(suspicious_path, suspicious[columns])
+    for name, (title, chosen) in galleries(part, decision.threshold).items():
+        _write_gallery(title, chosen[:NUM_SHOWN], patches, plots_folder / f"{name}.png")
+    title = "The labels contradicted most, of validation and test"
+    _write_gallery(title, suspicious[:NUM_SHOWN], patches, plots_folder / "suspicious.png")
+
+    model = keras.saving.load_model(network_path)
+    measured = measure_attention(model, _pixels(patches, _positives(part)))
+    found = measured | {"num_suspicious": len(suspicious)}
+    files.write_json(attention_path, found)
+    files.write_metrics(metrics_path, {name: found[name] for name in COMPARED})
+    figure = _attention_figure(model, part, patches)
+    plotting.save(figure, plots_folder / "attention.png")
+    print(
+        f"explain: in the centre, {measured['centre_area']:.0%} of the area, lies "
+        f"{_shown(measured['occlusion_in_centre'])} of what a call rests on, by covering, and "
+        f"{_shown(measured['grad_cam_in_centre'])} by Grad-CAM, of untrained networks "
+        f"{_shown(measured['grad_cam_in_centre_untrained'])}"
+    )
+
+
+def most_suspicious(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the patches whose label is least likely by the model, the least likely first."""
+    likelihood = scores["probability"].where(scores["label"] == 1, 1 - scores["probability"])
+    is_contradicted = scores["is_called"] != (scores["label"] == 1)
+    ordered = scores.assign(likelihood=likelihood)[is_contradicted]
+    return ordered.sort_values(["likelihood", "id"])[:NUM_SUSPICIOUS]
+
+
+def galleries(part: pd.DataFrame, threshold: float) -> dict[str, tuple[str, pd.DataFrame]]:
+    """Return the title and the patches, in order, of each gallery, by the name of its file."""
+    is_positive = part["label"] == 1
+    doubt = (part["probability"] - threshold).abs()
+    wrong = part[part["is_called"] != is_positive].sort_values(["probability", "id"])
+    return {
+        "false-positives": (
+            "No tumour, called tumour most surely",
+            wrong[wrong["label"] == 0][::-1],
+        ),
+        "false-negatives": ("Tumour, most surely missed", wrong[wrong["label"] == 1]),
+        "uncertain": (
+            f"Nearest to the threshold, {threshold:.3f}",
+            part.assign(doubt=doubt).sort_values(["doubt", "id"]),
+        ),
+    }
+
+
+def measure_attention(model: keras.Model, positives: UInt8) -> dict[str, Any]:
+    """Return how much of the attention lies in the centre, and whether two ways of looking agree.
+
+    `positives` are patches (n, size, size, 3) called tumour. Beside it stands what Grad-CAM shows
+    of the same network with random weights, the mean of several: a network that pools the centre
+    by itself looks there before it has learnt anything.
+    """
+    size = model.input_shape[1]
+    centre = np.zeros((size, size), bool)
+    margin = (size - CENTRE_SIZE) // 2
+    centre[margin : margin + CENTRE_SIZE, margin : margin + CENTRE_SIZE] = True
+    numbers = {"centre_area": float(centre.mean()), "num_patches": len(positives)}
+    looked, covered = (way(model, positives) for way in (attention.grad_cam, attention.occlusion))
+    found = {
+        "occlusion_in_centre": [attention.share_inside(covered, centre)],
+        "grad_cam_in_centre": [attention.share_inside(looked, centre)],
+        "agreement": [attention.agreement(looked, covered)],
+        "grad_cam_in_centre_untrained": [],
+        "agreement_untrained": [],
+    }
+    for seed in range(NUM_UNTRAINED):
+        keras.utils.set_random_seed(seed)
+        untrained = attention.grad_cam(keras.models.clone_model(model), positives)
+        found["grad_cam_in_centre_untrained"].append(attention.share_inside(untrained, centre))
+        found["agreement_untrained"].append(attention.agreement(untrained, covered))
+    return numbers | {name: _mean(np.concatenate(values)) for name, values in found.items()}
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    """Return the mean of what is defined, or None of nothing."""
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else None
+
+
+def _shown(share: float | None) -> str:
+    return "nothing that was measured" if share is None else f"{share:.0%}"
+
+
+def _positives(part: pd.DataFrame) -> pd.DataFrame:
+    found = part[part["is_called"] & (part["label"] == 1)]
+    return found.sample(min(NUM_ATTENDED, len(found)), random_state=SEED)
+
+
+def _pixels(patches: Patches, chosen: pd.DataFrame) -> UInt8:
+    return patches.take(patches.locate(chosen["id"], "labelled"))
+
+
+def _write_gallery(title: str, chosen: pd.DataFrame, patches: Patches, path: Path) -> None:
+    named = chosen.assign(slide=chosen["slide"].fillna("slide unknown"))
+    captions = [
+        f"{id_[:8]}\n{slide}\nlabel {label}, p {probability:.3f}"
+        for id_, slide, label, probability in named[CAPTION].itertuples(index=False)
+    ]
+    figure = explanation_figures.gallery(title, _pixels(patches, chosen), captions)
+    plotting.save(figure, path)
+
+
+def _attention_figure(model: keras.Model, part: pd.DataFrame, patches: Patches) -> Figure:
+    rows = {}
+    for name, (label, is_called) in OUTCOMES.items():
+        found = part[(part["label"] == label) & (part["is_called"] == is_called)]
+        chosen = found.sample(min(NUM_DRAWN, len(found)), random_state=SEED)
+        pixels = _pixels(patches, chosen)
+        looked, covered = (way(model, pixels) for way in (attention.grad_cam, attention.occlusion))
+        rows[name] = (pixels, looked, covered)
+    return explanation_figures.attention(rows)

@@ -1,0 +1,324 @@
+"""Knows what one image is: decodes it, describes it, and says why it is no patch, if it isn't.
+
+Which images there are, `sources` knows; whether the data is good enough, `validating` decides.
+"""
+
+import enum
+import hashlib
+import io
+import math
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from metastasis import perceptual
+from metastasis.formats.sources import Content, Encoded, Flaw
+from metastasis.patches.shards import PATCH_SIZE, UInt8
+
+PATCH_SHAPE = (PATCH_SIZE, PATCH_SIZE, 3)
+ROW_BYTES = PATCH_SIZE * 3
+PATCH_BYTES = PATCH_SIZE * ROW_BYTES
+MAX_FRAME_BYTES = 2**11
+MAX_FRAMES, MAX_STARTS = 2**14, 8  # enough for Kaggle's writer, which dates its files
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # little and big endian, classic and BigTIFF
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+PNG_COLOURS = {0: "grey", 2: "rgb", 3: "palette", 4: "grey with alpha", 6: "rgb with alpha"}
+JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of frames; the others: tables
+JPEG_COLOURS = {1: "grey", 3: "ycbcr", 4: "cmyk"}
+OTHER_MAGIC = {
+    **dict.fromkeys(TIFF_MAGIC, "TIFF"),
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"\0\0\0\x0cjP": "JPEG 2000",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"RIFF": "WebP",
+    b"PK\3\4": "zip",
+}
+# What OpenCV decodes rightly. Of JPEG 2000 in TIFF it makes noise, and doesn't say so.
+COMPRESSIONS = ("none", "lzw", "deflate", "adobe_deflate", "packbits", "jpeg")
+COLOURS = ("rgb", "ycbcr")  # the second is how JPEG keeps RGB
+CHANNEL_NAMES = {1: "grey", 3: "three channels", 4: "RGBA"}
+
+FLAWS = {
+    "readable": "An image can be read.",
+    "bytes": "An image is no larger than a patch can be: no file fills the memory.",
+    "encrypted": "An image is not locked by a password.",
+    "repeated": "An id stands for one image: a zip can hold a name twice, and folders an id.",
+    "format": "An image is the TIFF, PNG or JPEG that its name says.",
+    "decodable": "An image is whole, and decodes.",
+    "compression": "An image is compressed in a way that is decoded rightly, or not at all.",
+    "pages": "An image holds one picture.",
+    "colour": "An image is RGB: three channels, neither grey, palette nor with transparency.",
+    "depth": "An image has 8 bits a channel.",
+    "size": f"An image is {PATCH_SIZE}x{PATCH_SIZE} pixels.",
+}
+
+
+class Facts(NamedTuple):
+    """What is known of one image file, flawed or not; what isn't known is empty or None."""
+
+    flaw: str
+    found: str  # what was found where the flaw is, in words
+    num_bytes: int | None = None
+    compression: str = ""
+    width: int | None = None
+    height: int | None = None
+    channels: int | None = None
+    dtype: str = ""
+
+
+class Measures(NamedTuple):
+    """What is known of the pixels of a patch; the moments are of values 0..255."""
+
+    sha1: str  # of the RGB bytes
+    mean: float
+    std: float
+    mean_red: float
+    mean_green: float
+    mean_blue: float
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found in a number of images, m of them without a flaw and so patches.
+
+    `patches` are (m, 96, 96, 3) uint8, RGB; `measures` and `hashes` (perceptual ones) are theirs,
+    in the same order.
+    """
+
+    facts: list[Facts]
+    patches: UInt8
+    measures: list[Measures]
+    hashes: list[str]
+
+
+class Description(NamedTuple):
+    """What a TIFF says of itself; `is_known` is false where it can't be made out."""
+
+    num_pages: int = 1
+    compression: str = ""
+    colour: str = ""
+    width: int | None = None
+    height: int | None = None
+    is_known: bool = False
+
+
+@dataclass
+class Frames:
+    """What stands around the pixels of uncompressed patches seen so far.
+
+    Files of one writer share it, but for a date; what else they are, can only differ there, and
+    needn't be found out again.
+    """
+
+    facts: dict[tuple[bytes, bytes], Facts] = field(default_factory=dict)
+    starts: set[int] = field(default_factory=set)  # where the pixels began
+
+    def find(self, content: bytes) -> Facts | None:
+        """Return the facts of a patch with the same frame, if one was seen."""
+        for start in tuple(self.starts):
+            facts = self.facts.get((content[:start], content[start + PATCH_BYTES :]))
+            if facts is not None:
+                return facts
+        return None
+
+    def learn(self, content: bytes, patch: UInt8, facts: Facts) -> None:
+        """Keep the frame of a patch, if its pixels lie in the file as they are."""
+        start = content.find(patch[0].tobytes())
+        is_plain = start >= 0 and content[start : start + PATCH_BYTES] == patch.tobytes()
+        if not is_plain or len(content) > PATCH_BYTES + MAX_FRAME_BYTES:
+            return
+        if len(self.facts) >= MAX_FRAMES or len(self.starts) >= MAX_STARTS:
+            self.facts.clear()
+            self.starts.clear()
+        self.facts[content[:start], content[start + PATCH_BYTES :]] = facts
+        self.starts.add(start)
+
+
+def inspect(contents: Iterable[Content], buffer: UInt8, frames: Frames) -> Inspection:
+    """Decode and measure images, no more than `buffer` has room for: (n, 96, 96, 3) uint8.
+
+    The patches are the buffer's first ones. Each image is looked at and let go before the next is
+    taken, while it is in the processor's cache.
+    """
+    grids = np.empty((len(buffer), perceptual.GRID, perceptual.GRID), np.uint8)
+    facts: list[Facts] = []
+    measures: list[Measures] = []
+    for content in contents:
+        patch = buffer[len(measures)]
+        found = look(content, patch, frames)
+        if not found.flaw:
+            grids[len(measures)] = perceptual.grid(patch)
+            measures.append(_measure(patch))
+        facts.append(found)
+    num_patches = len(measures)
+    hashes = perceptual.hashes(grids[:num_patches])
+    return Inspection(facts, buffer[:num_patches], measures, hashes)
+
+
+def look(content: Content, out: UInt8, frames: Frames) -> Facts:
+    """Return what one image is; write its pixels to `out`, (96, 96, 3), if it has no flaw."""
+    if isinstance(content, Flaw):
+        return Facts(content.kind, content.found)
+    if isinstance(content, np.ndarray):
+        out[...] = content
+        return _patch_facts(content.nbytes, "none")
+    if isinstance(content, Encoded):
+        return _look_at_other(content, out)
+    known = frames.find(content)
+    if known is not None:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+        out[...] = np.asarray(image, np.uint8)
+        return known
+    facts = _look_closely(content, out)
+    if not facts.flaw:
+        frames.learn(content, out, facts)
+    return facts
+
+
+def _look_closely(content: bytes, out: UInt8) -> Facts:
+    if not content.startswith(TIFF_MAGIC):
+        return Facts("format", _other_format(content), len(content))
+    return _decode_described(content, describe(content), out)
+
+
+def _look_at_other(encoded: Encoded, out: UInt8) -> Facts:
+    """Return what an image is whose name says PNG or JPEG.
+
+    JPEG changes pixels a little, so that ids can't be hashes of them.
+    """
+    if _format(encoded.content) != encoded.format:
+        return Facts("format", _other_format(encoded.content), len(encoded.content))
+    describe = _describe_png if encoded.format == "PNG" else _describe_jpeg
+    return _decode_described(encoded.content, describe(encoded.content), out)
+
+
+def _decode_described(content: bytes, description: Description, out: UInt8) -> Facts:
+    size = (description.width, description.height)
+    if description.is_known and size != PATCH_SHAPE[:2]:
+        # Not decoded: a file of 1 MB can hold a picture of gigabytes.
+        return Facts("size", f"{size[0]}x{size[1]}", len(content), description.compression, *size)
+    image = _decode(content)
+    if image is None:
+        found = f"{len(content):,} bytes, of which no image can be made"
+        return _described(Facts("decodable", found, len(content)), description)
+    if image.shape != PATCH_SHAPE or image.dtype != np.uint8:
+        height, width, channels = image.shape
+        shape = (width, height, channels, str(image.dtype))
+        return _described(Facts("", "", len(content), "", *shape), description)
+    cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=out)
+    return _described(_patch_facts(len(content), ""), description)
+
+
+def _patch_facts(num_bytes: int, compression: str) -> Facts:
+    return Facts("", "", num_bytes, compression, *PATCH_SHAPE, "uint8")
+
+
+def _described(facts: Facts, description: Description) -> Facts:
+    """Return the facts with what the file says of itself, and with the first flaw of either."""
+    facts = facts._replace(compression=description.compression)
+    flaw = _flaw(facts, description)
+    return facts._replace(flaw=flaw.kind, found=flaw.found) if flaw else facts
+
+
+def _flaw(facts: Facts, description: Description) -> Flaw | None:
+    """Return the first flaw, from how it is compressed to its size."""
+    channels = CHANNEL_NAMES.get(facts.channels or 0, f"{facts.channels} channels")
+    is_rgb = facts.channels == PATCH_SHAPE[2] and description.colour in COLOURS
+    is_patch_size = (facts.width, facts.height) == PATCH_SHAPE[:2]
+    checks = (
+        (
+            description.is_known and description.compression not in COMPRESSIONS,
+            Flaw("compression", f"compressed by {description.compression}"),
+        ),
+        (description.num_pages != 1, Flaw("pages", f"{description.num_pages} pages")),
+        (bool(facts.flaw), Flaw(facts.flaw, facts.found)),
+        (not description.is_known, Flaw("decodable", "a file without a readable description")),
+        (not is_rgb, Flaw("colour", f"{channels} ({description.colour})")),
+        (facts.dtype != "uint8", Flaw("depth", facts.dtype)),
+        (not is_patch_size, Flaw("size", f"{facts.width}x{facts.height}")),
+    )
+    return next((flaw for is_flawed, flaw in checks if is_flawed), None)
+
+
+def _format(content: bytes) -> str | None:
+    """Return the format that an image's first bytes say, if it is a known one."""
+    return next((name for magic, name in OTHER_MAGIC.items() if content.startswith(magic)), None)
+
+
+def _other_format(content: bytes) -> str:
+    if not content:
+        return "an empty file"
+    name = _format(content)
+    return f"a {name} file" if name else f"no image: it begins with {content[:8]!r}"
+
+
+def _decode(content: bytes) -> NDArray[np.integer | np.floating] | None:
+    """Return the image as (height, width, channels), or None if there is none to be had."""
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # of one that claims to hold more pixels than OpenCV reads
+        return None
+    return image if image is None or image.ndim == 3 else image[:, :, np.newaxis]  # noqa: PLR2004
+
+
+def describe(content: bytes) -> Description:
+    """Return what a TIFF's tags say of it."""
+    try:
+        with tifffile.TiffFile(io.BytesIO(content)) as file:
+            page = file.pages.first
+            words = (_word(page.compression), _word(page.photometric))
+            size = (page.imagewidth, page.imagelength)
+            return Description(len(file.pages), *words, *size, is_known=True)
+    except (ArithmeticError, LookupError, OSError, TypeError, ValueError, struct.error):
+        return Description()  # tifffile raises any of these for tags that make no sense
+
+
+def _describe_png(content: bytes) -> Description:
+    """Return what stands in a PNG before its pixels."""
+    header = content[len(PNG_MAGIC) + 8 :][:10]
+    if len(header) < 10:  # noqa: PLR2004  # width, height, depth and colour
+        return Description()
+    width, height, _, colour = struct.unpack(">IIBB", header)
+    is_animated = content.find(b"acTL", 0, content.find(b"IDAT")) >= 0
+    word = PNG_COLOURS.get(colour, str(colour))
+    return Description(1 + is_animated, "deflate", word, width, height, is_known=True)
+
+
+def _describe_jpeg(content: bytes) -> Description:
+    """Return what a JPEG's frame header says of it."""
+    place = 2
+    while content[place : place + 1] == b"\xff" and place + 10 <= len(content):
+        marker = content[place + 1]
+        if marker in JPEG_FRAMES:
+            _, height, width, channels = struct.unpack(">BHHB", content[place + 4 : place + 10])
+            word = JPEG_COLOURS.get(channels, str(channels))
+            return Description(1, "jpeg", word, width, height, is_known=True)
+        is_fill = marker == 0xFF  # noqa: PLR2004  # such bytes may stand before any marker
+        place += 1 if is_fill else 2 + int.from_bytes(content[place + 2 : place + 4])
+    return Description()
+
+
+def _word(value: int) -> str:
+    """Return the name of a tag's value, or the number if it has none."""
+    return value.name.lower() if isinstance(value, enum.Enum) else str(value)
+
+
+def sha1(patch: UInt8) -> str:
+    """Return the SHA-1 of a patch's RGB bytes, Kaggle's id of it."""
+    return hashlib.sha1(patch.data, usedforsecurity=False).hexdigest()
+
+
+def _measure(patch: UInt8) -> Measures:
+    red, green, blue, _ = cv2.mean(patch)
+    mean = (red + green + blue) / 3
+    # The sum of squares is a whole number below 2**53, and so exact.
+    variance = cv2.norm(patch, cv2.NORM_L2SQR) / patch.size - mean**2
+    return Measures(sha1(patch), mean, math.sqrt(max(variance, 0)), red, green, blue)

@@ -1,0 +1,97 @@
+"""Unpacks a table: Kaggle's client and the maps' authors deliver them as .csv.zip and .csv.gz.
+
+Which tables there are, and where, is for others to say.
+"""
+
+import csv
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from typing import IO
+
+from metastasis.base.errors import InputError
+
+MAX_TABLE_BYTES = 2**28  # ten times Kaggle's largest: a packed file can claim to hold any number
+HEAD_BYTES = 2**16  # enough for a header, packed or not
+PACKINGS = (".gz", ".zip")
+GZIP_MAGIC = b"\x1f\x8b"
+ZIP_MAGIC = (b"PK\3\4", b"PK\5\6")  # the second of one that holds nothing
+ID_COLUMNS = {"id", "image_id", "patch_id", "patch", "image"}
+SLIDE_COLUMNS = {"slide", "wsi", "slide_id", "wsi_id", "patient", "patient_id"}
+
+
+def plain_name(name: str) -> str:
+    """Return the name in small letters, without what says that it is packed."""
+    name = name.lower()
+    for packing in PACKINGS:
+        name = name.removesuffix(packing)
+    return name
+
+
+def is_packed(name: str) -> bool:
+    """Return whether the name says that the file is packed."""
+    return name.lower().endswith(PACKINGS)
+
+
+def unpack(name: str, content: bytes) -> bytes:
+    """Return the table in `content`, whether it is packed or not: its first bytes say so.
+
+    Raises:
+        InputError: it is damaged, holds not just one table, or is larger than any table is.
+    """
+    if content.startswith(GZIP_MAGIC):
+        stream = gzip.GzipFile(fileobj=io.BytesIO(content))
+        return _limited(name, stream)
+    return _unzip(name, content) if content.startswith(ZIP_MAGIC) else content
+
+
+def is_slide_map(head: bytes) -> bool:
+    """Return whether a table's header names a column of ids and one of slides or patients.
+
+    `head` are its first bytes, plain or packed by gzip.
+    """
+    if head.startswith(GZIP_MAGIC):
+        try:
+            head = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(head, HEAD_BYTES)
+        except zlib.error:
+            return False
+    lines = head.decode("utf-8-sig", "replace").splitlines()
+    header = next(csv.reader(lines[:1]), [])
+    columns = {column.strip().lower() for column in header}
+    return bool(columns & ID_COLUMNS) and bool(columns & SLIDE_COLUMNS)
+
+
+def _unzip(name: str, content: bytes) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [
+                member
+                for member in archive.namelist()
+                if member.lower().endswith(".csv") and not member.startswith("__MACOSX")
+            ]
+            if len(members) == 1:
+                with archive.open(members[0]) as member:
+                    return _limited(name, member)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+        raise _damaged(name, error) from None
+    found = ", ".join(members) or "none"
+    raise InputError(f"table-packed: {name} is a zip; expected one .csv in it, found: {found}.")
+
+
+def _limited(name: str, stream: IO[bytes] | gzip.GzipFile) -> bytes:
+    try:
+        content = stream.read(MAX_TABLE_BYTES + 1)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        raise _damaged(name, error) from None
+    if len(content) > MAX_TABLE_BYTES:
+        raise InputError(
+            f"table-packed: {name} holds more than {MAX_TABLE_BYTES:,} bytes, ten times as many as "
+            "the largest table of this kind; it is something else."
+        )
+    return content
+
+
+def _damaged(name: str, error: Exception) -> InputError:
+    return InputError(f"table-packed: {name} can't be unpacked: {error}. Fetch it again.")

@@ -1,0 +1,185 @@
+"""Reads every image of the source once, into uint8 shards and an inventory of what was found.
+
+Whether what was found is good enough, `validating` decides: a bad image is a row with its reason.
+"""
+
+import itertools
+import logging
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from metastasis.base import files
+from metastasis.formats import images, opening, packed_tables, sources
+from metastasis.formats.images import Facts, Frames, Inspection, Measures
+from metastasis.formats.sources import Content, Entry, Source
+from metastasis.patches import shards
+from metastasis.patches.shards import PATCH_SIZE, UInt8
+
+ENTRY_COLUMNS = ("pool", "id", "name", "is_link_out")
+TABLE_ROWS = 2**14  # rows kept as Python's objects, which take five times a table's memory
+MAX_WORKERS = 16  # each keeps two chunks of 7 MB; more than this no disk can feed
+CHUNK_ROWS = 256  # images a task: long enough to hide the hand-over, short enough to stay in cache
+
+INVENTORY_DTYPES = {
+    "pool": "str",
+    "id": "str",
+    "name": "str",  # in the source
+    "is_link_out": "bool",  # a symbolic link that leaves the source
+    "shard": "int32",  # -1: the image is in no shard
+    "row": "int32",
+    "width": "Int32",  # missing where unknown, as in all columns below
+    "height": "Int32",
+    "channels": "Int32",
+    "dtype": "str",
+    "num_bytes": "Int64",
+    "compression": "str",
+    "sha1": "str",
+    "perceptual_hash": "str",
+    "mean": "float32",
+    "std": "float32",
+    "mean_red": "float32",
+    "mean_green": "float32",
+    "mean_blue": "float32",
+    "flaw": "str",  # one of images.FLAWS; empty: none, and the image is in a shard
+    "found": "str",
+}
+
+
+def ingest(
+    source_path: Path,
+    slides_path: Path,
+    *,
+    shards_folder: Path,
+    inventory_path: Path,
+    tables_folder: Path,
+) -> None:
+    """Pack the source into shards, and write its inventory and its tables.
+
+    A slide map inside the source wins over the one at `slides_path`.
+
+    Raises:
+        InputError: the source or the slide map is missing, or of no known layout.
+    """
+    opening.check_slides(slides_path)
+    opening.check_apart(source_path, [shards_folder, inventory_path, tables_folder])
+    with closing(opening.open_source(source_path)) as source:
+        found = _tables(source, slides_path)
+        with files.whole_folder(shards_folder) as folder:
+            inventory = _pack(source, folder)
+            shards.write_index(folder, inventory[inventory["flaw"] == ""])
+        with files.whole_file(inventory_path) as path:
+            inventory.to_parquet(path, index=False)
+        with files.whole_folder(tables_folder) as folder:
+            for name, content in found.items():
+                (folder / name).write_bytes(content)
+    num_flawed = int((inventory["flaw"] != "").sum())
+    print(f"ingest: {len(inventory):,} images, {num_flawed:,} of them flawed")
+
+
+def _tables(source: Source, slides_path: Path) -> dict[str, bytes]:
+    """Return every table by its name, and the list of what isn't read."""
+    beside = packed_tables.unpack(str(slides_path), slides_path.read_bytes())
+    found = source.tables()
+    strays = source.strays()
+    if sources.SLIDES_NAME in found and len(beside.splitlines()) > 1:
+        strays.append(f"{slides_path} (data.slides: the source has its own slide map)")
+        found[f"{sources.OTHER_SLIDES}data.slides"] = beside
+    table = pd.DataFrame({"name": strays}, dtype="str")
+    listed = table.to_csv(index=False, lineterminator="\n").encode()
+    return {sources.SLIDES_NAME: beside} | found | {sources.STRAYS_NAME: listed}
+
+
+def _pack(source: Source, folder: Path) -> pd.DataFrame:
+    """Write the shards; return the inventory."""
+    writer = shards.Writer(folder, PATCH_SIZE)
+    tables = [_inventory([], [])]
+    entries: list[tuple[Any, ...]] = []
+    measures: list[tuple[Any, ...]] = []
+    for chunk, found in _inspected(source):
+        places = writer.extend(found.patches).tolist()
+        entries.extend(
+            (entry.pool, entry.id, entry.name, entry.is_link_out, *facts)
+            for entry, facts in zip(chunk, found.facts, strict=True)
+        )
+        measures.extend(
+            (*place, *measure, perceptual_hash)
+            for place, measure, perceptual_hash in zip(
+                places, found.measures, found.hashes, strict=True
+            )
+        )
+        if len(entries) >= TABLE_ROWS:
+            tables.append(_inventory(entries, measures))
+            entries, measures = [], []
+    writer.close()
+    tables.append(_inventory(entries, measures))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _inventory(entries: list[tuple[Any, ...]], measures: list[tuple[Any, ...]]) -> pd.DataFrame:
+    """Join what is known of entries and, in the same order, of those that are patches."""
+    table = pd.DataFrame(entries, columns=[*ENTRY_COLUMNS, *Facts._fields])
+    columns = ["shard", "row", *Measures._fields, "perceptual_hash"]
+    measured = pd.DataFrame(measures, columns=columns)
+    table = table.join(measured.set_index(table.index[table["flaw"] == ""]))
+    table[["shard", "row"]] = table[["shard", "row"]].fillna(-1)
+    table[["sha1", "perceptual_hash"]] = table[["sha1", "perceptual_hash"]].fillna("")
+    return table[list(INVENTORY_DTYPES)].astype(INVENTORY_DTYPES)
+
+
+def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
+    """Yield chunks of entries with what `images.inspect` found, in order, decoding ahead.
+
+    The patches of a chunk are overwritten once the next but a few is asked for.
+    """
+    entries = source.entries()
+    chunks = [entries[start : start + CHUNK_ROWS] for start in range(0, len(entries), CHUNK_ROWS)]
+    num_workers = min(_num_cores(), MAX_WORKERS)
+    num_ahead = 2 * num_workers
+    # Memory that is new to the process costs more than decoding into it, so it is used again.
+    shape = (num_ahead + 1, CHUNK_ROWS, *images.PATCH_SHAPE)
+    frames = Frames()
+    buffers = itertools.cycle(np.empty(shape, np.uint8))
+
+    def inspect_chunk(chunk: list[Entry], buffer: UInt8) -> Inspection:
+        return images.inspect(_contents(source, chunk), buffer, frames)
+
+    cv2.setNumThreads(1)  # the pool is the parallelism
+    # A flawed file is a row of the inventory, not a line on stderr.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    with (
+        tqdm(total=len(entries), desc="ingest", unit=" images", disable=None) as bar,
+        ThreadPoolExecutor(num_workers) as pool,
+    ):
+        pending: deque[Future[Inspection]] = deque()
+        for number in range(len(chunks) + num_ahead):
+            if number < len(chunks):
+                pending.append(pool.submit(inspect_chunk, chunks[number], next(buffers)))
+            if number >= num_ahead:
+                chunk = chunks[number - num_ahead]
+                yield chunk, pending.popleft().result()
+                bar.update(len(chunk))
+
+
+def _num_cores() -> int:
+    """Return how many cores this process may use, which in a container are fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _contents(source: Source, entries: list[Entry]) -> Iterator[Content]:
+    """Yield the content of each entry, or the flaw that the source's listing showed."""
+    read = source.read([entry for entry in entries if entry.flaw is None])
+    for entry in entries:
+        yield entry.flaw or next(read)

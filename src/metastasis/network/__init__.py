@@ -1,0 +1,1 @@
+"""The networks and their layers, and how they are saved."""

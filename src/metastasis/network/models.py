@@ -1,0 +1,221 @@
+"""The networks: each a function that builds one, and a line in `BUILDERS`.
+
+A network takes RGB patches of 0..255, shape (n, size, size, 3), and gives float32 probabilities of
+shape (n, 1) by a layer "probability" over a layer "logit". How it is trained, `training` knows.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from metastasis.base.errors import InputError
+from metastasis.patches.shards import CENTRE_SIZE
+from metastasis.patches.symmetries import NUM_ELEMENTS, TestTime
+
+# Of the moving statistics: Keras's .99 lags epochs behind where an epoch has few steps.
+MOMENTUM = 0.9
+
+Maker = Callable[..., layers.Layer]
+Tensor = Any  # keras.KerasTensor; Keras ships no types
+
+_convolution = partial(layers.Conv2D, kernel_size=3, padding="same", use_bias=False)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What makes a network's layers: Keras's own, or those that it is trained with.
+
+    `first` makes a 3x3 convolution of patches and `conv` one of features, by `filters` and `name`;
+    `norm` takes what `keras.layers.BatchNormalization` takes.
+    """
+
+    first: Maker = _convolution
+    conv: Maker = _convolution
+    norm: Maker = layers.BatchNormalization
+
+
+PLAIN = Parts()
+
+
+def build(name: str, size: int, parts: Parts = PLAIN, policy: str = "float32") -> keras.Model:
+    """Return the network `name` for patches of `size` pixels, with fresh weights.
+
+    `policy` is Keras's, of all layers but the last two.
+
+    Raises:
+        InputError: the network can't take patches of this size.
+    """
+    with _dtype_policy(policy):
+        inputs = keras.Input((size, size, 3), name="patch")
+        features = BUILDERS[name](layers.Rescaling(1 / 255, name="rescale")(inputs), parts)
+        logit = layers.Dense(1, dtype="float32", name="logit")(features)
+        outputs = layers.Activation("sigmoid", dtype="float32", name="probability")(logit)
+        return keras.Model(inputs, outputs, name=name)
+
+
+@contextmanager
+def _dtype_policy(policy: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def to_logits(model: keras.Model) -> keras.Model:
+    """Return the network that shares `model`'s weights and ends in its logits."""
+    return keras.Model(model.input, model.get_layer("probability").input)
+
+
+def to_plain(network: keras.Model, name: str) -> keras.Model:
+    """Return the network `name` of Keras's own layers that computes what `network` does.
+
+    A layer whose weights aren't those of Keras's layer in its place gives these as `plain_weights`.
+    """
+    plain = build(name, network.input_shape[1])
+    for layer in network.layers:
+        weights = getattr(layer, "plain_weights", layer.get_weights)()
+        plain.get_layer(layer.name).set_weights(weights)
+    return plain
+
+
+def to_final(network: keras.Model, temperature: float, tta: TestTime) -> keras.Model:
+    """Return the plain `network` with the decision inside: its probabilities are calibrated.
+
+    The logit is divided by `temperature` in the weights of its layer. With `tta` "d4" it is the
+    mean over the eight flips and turns of the patch.
+    """
+    final = keras.models.clone_model(network)
+    final.set_weights(network.get_weights())
+    logit = final.get_layer("logit")
+    logit.set_weights([weight / np.float32(temperature) for weight in logit.get_weights()])
+    return _averaged(final) if tta == "d4" else final
+
+
+def _averaged(model: keras.Model) -> keras.Model:
+    """Return a model of Keras's own layers whose logit is the mean over all flips and turns.
+
+    A mirror is a product with a matrix of zeros and ones, since no layer mirrors, and operations
+    are saved under private names of the Keras that saves them. Mirroring and transposing by turns
+    goes through the whole group.
+    """
+    size = model.input_shape[1]
+    transpose = layers.Permute((2, 1, 3), name="transpose")
+    columns_last = layers.Permute((1, 3, 2), name="columns_last")
+    reverse = layers.Dense(size, use_bias=False, trainable=False, name="reverse")
+    reverse.build((None, size, 3, size))
+    reverse.set_weights([np.eye(size, dtype=np.float32)[::-1]])
+    # Of its own name, so that equal models are saved to equal bytes.
+    ending = model.get_layer("probability").input
+    network = keras.Model(model.input, ending, name=f"{model.name}_logits")
+    inputs = keras.Input(model.input_shape[1:], name="patch")
+    turned = [inputs]
+    for step in range(1, NUM_ELEMENTS):
+        last = turned[-1]
+        turned.append(columns_last(reverse(columns_last(last))) if step % 2 else transpose(last))
+    mean = layers.Average(name="logit")([network(patch) for patch in turned])
+    outputs = layers.Activation("sigmoid", dtype="float32", name="probability")(mean)
+    return keras.Model(inputs, outputs, name=model.name)
+
+
+def _baseline(tensor: Tensor, parts: Parts) -> Tensor:
+    """Network A of the first notebook: 5,112,001 parameters at 96 pixels."""
+    for block, (filters, dropout) in enumerate(((32, 0), (64, 0.2), (128, 0.3), (256, 0.3)), 1):
+        tensor = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{block}")(
+            tensor
+        )
+        tensor = parts.norm(name=f"norm{block}")(tensor)
+        tensor = layers.MaxPooling2D(name=f"pool{block}")(tensor)
+        if dropout:
+            tensor = layers.Dropout(dropout, name=f"dropout{block}")(tensor)
+    tensor = layers.Flatten(name="flatten")(tensor)
+    tensor = layers.Dense(512, activation="relu", name="dense")(tensor)
+    tensor = layers.BatchNormalization(name="norm5")(tensor)
+    return layers.Dropout(0.5, name="dropout5")(tensor)
+
+
+def _compact(tensor: Tensor, parts: Parts) -> Tensor:
+    """A residual network that looks at the centre and at the whole patch: 432,609 parameters."""
+    tensor = _residual_features(tensor, ((32, 0), (48, 1), (96, 1), (192, 0)), parts)
+    return layers.Dropout(0.3, name="dropout")(tensor)
+
+
+def _p4m(tensor: Tensor, parts: Parts) -> Tensor:
+    """`compact` with filters learnt once for all flips and quarter turns (Veeling et al. 2018).
+
+    The filters counted here are those of the plain network: 8 orientations of each one learnt. The
+    features pooled over the orientations don't change when the patch is flipped or turned (Cohen
+    and Welling 2016), in training by the parts from `equivariance`, in the plain network by their
+    weights.
+    """
+    tensor = _residual_features(tensor, ((32, 0), (64, 1), (128, 1), (256, 0)), parts)
+    tensor = layers.Reshape((3, NUM_ELEMENTS, -1), name="orientations")(tensor)  # 3 ways of pooling
+    tensor = layers.Concatenate(name="invariants")(
+        [
+            layers.AveragePooling2D((1, NUM_ELEMENTS), name="orientations_mean")(tensor),
+            layers.MaxPooling2D((1, NUM_ELEMENTS), name="orientations_max")(tensor),
+        ]
+    )
+    tensor = layers.Flatten(name="flatten")(tensor)
+    return layers.Dropout(0.3, name="dropout")(tensor)
+
+
+def _residual_features(tensor: Tensor, stages: tuple[tuple[int, int], ...], parts: Parts) -> Tensor:
+    """Return what a residual network (He et al. 2016) sees: (n, 3 * filters of the last stage).
+
+    Each of the `stages` (filters, residual blocks) but the last halves the side: convolution,
+    pooling, normalisation, ReLU in this order, since pooling first leaves a quarter of the rest to
+    do. The label is about the central 32x32, so the features of the centre are pooled by themselves
+    beside those of the whole.
+    """
+    size = tensor.shape[1]
+    if size % 16:
+        raise InputError(
+            "train.model: compact and p4m need crop.size 32, 48, 64, 80 or 96, so that the centre "
+            f"falls on whole cells of their features; found {size}."
+        )
+    for stage, (filters, num_blocks) in enumerate(stages, 1):
+        convolution = parts.first if stage == 1 else parts.conv
+        tensor = convolution(filters, name=f"conv{stage}")(tensor)
+        if stage < len(stages):
+            tensor = layers.MaxPooling2D(name=f"pool{stage}")(tensor)
+        tensor = parts.norm(momentum=MOMENTUM, name=f"norm{stage}")(tensor)
+        tensor = layers.ReLU(name=f"relu{stage}")(tensor)
+        for block in range(1, num_blocks + 1):
+            tensor = _residual(tensor, parts, f"block{stage}{block}")
+    side = tensor.shape[1]
+    margin = (side - CENTRE_SIZE * side // size) // 2
+    centre = layers.Cropping2D(margin, name="centre")(tensor)
+    return layers.Concatenate(name="features")(
+        [
+            layers.GlobalAveragePooling2D(name="mean")(tensor),
+            layers.GlobalAveragePooling2D(name="centre_mean")(centre),
+            layers.GlobalMaxPooling2D(name="centre_max")(centre),
+        ]
+    )
+
+
+def _residual(tensor: Tensor, parts: Parts, name: str) -> Tensor:
+    filters = tensor.shape[-1]
+    branch = tensor
+    for half in ("a", "b"):
+        branch = parts.conv(filters, name=f"{name}{half}_conv")(branch)
+        branch = parts.norm(momentum=MOMENTUM, name=f"{name}{half}_norm")(branch)
+        if half == "a":
+            branch = layers.ReLU(name=f"{name}{half}_relu")(branch)
+    tensor = layers.Add(name=f"{name}_add")([tensor, branch])
+    return layers.ReLU(name=f"{name}_relu")(tensor)
+
+
+BUILDERS: dict[str, Callable[[Tensor, Parts], Tensor]] = {
+    "baseline": _baseline,
+    "compact": _compact,
+    "p4m": _p4m,
+}

@@ -1,0 +1,94 @@
+"""Scores the test patches and writes the submission in the ids and order it is asked for."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from metastasis import tables
+from metastasis.base import files
+from metastasis.base.errors import InputError
+from metastasis.formats import sources
+from metastasis.patches import shards
+from metastasis.predict.predict_params import PredictParams
+from metastasis.scores import scoring
+
+NUM_NAMED = 3
+ROUND_THRESHOLD = 0.5  # network A's, whose notebook submitted labels
+
+
+def predict(
+    params: PredictParams,
+    *,
+    model_path: Path,
+    split_path: Path,
+    quarantine_path: Path,
+    crops_folder: Path,
+    tables_folder: Path,
+    submission_path: Path,
+    metrics_path: Path,
+) -> None:
+    """Write the probability of tumour (or 0 and 1 at 0.5) for each id of the sample submission.
+
+    A patch that the gate found bad gets the share of positives among the training patches, which
+    is what is known of it. A source without a sample submission, or without test patches, gets a
+    header and no row.
+
+    Raises:
+        InputError: a patch is bad, and `params.bad_patches` says to fail.
+    """
+    patches = shards.read(crops_folder)
+    bad_ids = _bad_ids(quarantine_path)
+    has_test = len(bad_ids) > 0 or bool((patches.index["pool"] == "test").any())
+    ids = _asked_ids(tables_folder / sources.SUBMISSION_NAME, has_test=has_test)
+    is_bad = ids.isin(bad_ids)
+    _tell_bad(params, ids[is_bad], quarantine_path)
+    split = tables.read_patches(split_path)
+    share = float(split.loc[split["split"] == "train", "label"].mean())
+    probabilities = np.full(len(ids), share)
+    if not is_bad.all():
+        places = patches.locate(ids[~is_bad], "test")
+        # The model's own probabilities, in float64: in float32 sure patches would lose their rank.
+        logits = scoring.score(model_path, patches, places)
+        probabilities[~is_bad] = special.expit(logits.astype(np.float64))
+    numbers = {
+        "num_predicted": len(ids),
+        "num_bad": int(is_bad.sum()),
+        **tables.disjointness(split),
+        "mean_probability": float(probabilities.mean()) if len(ids) else None,
+    }
+    labels = (probabilities >= ROUND_THRESHOLD).astype(np.int64) if params.round else probabilities
+    # All digits: what rounds to 1 has lost its rank.
+    digits = [f"{label:.17g}" for label in labels]
+    files.write_csv(submission_path, pd.DataFrame({"id": ids, "label": digits}))
+    files.write_metrics(metrics_path, numbers)
+    print(f"predict: {len(ids):,} patches, written to {submission_path}")
+    if not len(ids):
+        print(f"predict: the source has no test patches, or no {sources.SUBMISSION_NAME}")
+
+
+def _asked_ids(sample_path: Path, *, has_test: bool) -> pd.Series:
+    if sample_path.exists() and has_test:
+        return tables.read_text(sample_path)["id"]
+    return pd.Series([], dtype="str")
+
+
+def _bad_ids(quarantine_path: Path) -> pd.Series:
+    quarantine = tables.read_text(quarantine_path)
+    return quarantine.loc[quarantine["pool"] == "test", "id"]
+
+
+def _tell_bad(params: PredictParams, ids: pd.Series, quarantine_path: Path) -> None:
+    if not len(ids):
+        return
+    found = (
+        f"{len(ids):,} of the patches to be predicted are bad ({', '.join(ids[:NUM_NAMED])}); "
+        f"{quarantine_path} says why"
+    )
+    if params.bad_patches == "fail":
+        raise InputError(
+            f"{found}. Mend the source, or let predict.bad_patches: share give each the share of "
+            "positives among the training patches."
+        )
+    print(f"warning: {found}. Each gets the share of positives among the training patches.")

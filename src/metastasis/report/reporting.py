@@ -1,0 +1,324 @@
+"""Gathers what the stages found on one static page, and in a model card; measures nothing itself.
+
+How they look, and most of what they say, `templates/report.html` and `templates/card.md` hold.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from metastasis import pages, tables
+from metastasis.base import params
+from metastasis.scores import intervals
+
+TEMPLATE_NAMES = ("report.html", "card.md")
+LIBRARIES = (
+    "metastasis",
+    "tensorflow",
+    "keras",
+    "numpy",
+    "scikit-learn",
+    "opencv-python-headless",
+    "dvc",
+)
+NUM_WORST = 5  # slides and stains
+UNDEFINED = {"roc_auc": [""], "accuracy": [""]}  # alone: names are text
+NUM_SUSPICIOUS = 20  # labels in the table
+WIDE = 620  # pixels from which on a figure has a row to itself, and scrolls on a phone
+PNG_SIZE = slice(16, 24)  # of a PNG's bytes: width and height, big-endian
+SMALL = 1e-3  # below, four decimals say little
+SEVERITIES = ("error", "warning")
+
+# Name and meaning of each metric that `evaluate` writes, in the order they are shown.
+METRICS = {
+    "roc_auc": ("ROC AUC", "a patch with tumour ranks above one without"),
+    "average_precision": ("average precision", "area under precision over recall"),
+    "accuracy": ("accuracy", "calls that agree with the label"),
+    "balanced_accuracy": ("balanced accuracy", "mean of sensitivity and specificity"),
+    "sensitivity": ("sensitivity", "of the patches with tumour, those called so"),
+    "specificity": ("specificity", "of the patches without, those left alone"),
+    "precision": ("precision", "of the calls of tumour, those that are right"),
+    "f1": ("F1", "harmonic mean of precision and sensitivity"),
+    "sensitivity_at_95_specificity": ("sensitivity at 95 % specificity", "at its own threshold"),
+    "specificity_at_95_sensitivity": ("specificity at 95 % sensitivity", "at its own threshold"),
+    "nll": ("log loss", "mean negative log-likelihood; lower is better"),
+    "brier": ("Brier score", "mean squared error of the probability; lower is better"),
+    "calibration_error": ("calibration error", "probability against frequency; lower is better"),
+}
+
+# What each figure shows, for those who can't see it, in the order they stand on the page.
+FIGURES = {
+    "split": {
+        "balance": "Bars of the patches without and with tumour in each part",
+        "leaks": "Table of the patients, slides and copies that stand in two parts",
+        "slides": "Number of patches of each slide, by part",
+    },
+    "train": {"history": "Loss, accuracy and AUC of training and validation, by epoch"},
+    "evaluate": {
+        "roc": "ROC curves of test and validation",
+        "precision-recall": "Precision over recall of test and validation",
+        "confusion-test": "Confusion matrix of test",
+        "confusion-validation": "Confusion matrix of validation",
+        "scores": "Histogram of the probabilities of patches without and with tumour",
+        "reliability": "Share with tumour over predicted probability, before and after calibration",
+        "slides": "AUC of each slide, by part",
+    },
+    "explain": {
+        "false-positives": "Patches without tumour that were called tumour most surely",
+        "false-negatives": "Patches with tumour that were missed most surely",
+        "uncertain": "Patches nearest to the threshold",
+        "attention": "Patches of each outcome, with Grad-CAM and occlusion laid over them",
+        "suspicious": "Patches whose label the network contradicts most",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Where the stages left what is told here; numbers and plots by the stage's name.
+
+    The numbers are a stage's metrics, or where it wrote more than is compared, those.
+    """
+
+    params_path: Path
+    inventory_path: Path
+    split_path: Path
+    suspicious_path: Path
+    decision_path: Path
+    model_path: Path
+    verdicts_path: Path
+    metrics_paths: Mapping[str, Path]
+    plots_folders: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG as a data: URI, with its size in pixels and what it shows."""
+
+    uri: str
+    width: int
+    height: int
+    alt: str
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is too wide for a phone."""
+        return self.width >= WIDE
+
+
+def report(inputs: Inputs, *, page_path: Path, card_path: Path) -> None:
+    """Write the page and the model card; the same inputs and libraries give the same bytes."""
+    environment = pages.environment()
+    environment.filters |= {"shown": shown, "as_json": json.dumps}
+    found = _gather(inputs)
+    for path, name in zip((page_path, card_path), TEMPLATE_NAMES, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = environment.get_template(name).render(found)
+        path.write_text(text.rstrip("\n") + "\n", encoding="utf-8", newline="\n")
+    print(f"report: {found['headline']} {page_path}, {card_path}")
+    for warning in found["warnings"]:
+        print(f"warning: {warning}")
+
+
+def shown(value: float | str | None) -> str:
+    """Return a number as it is read: counts with commas, others with four decimals."""
+    if value is None:
+        return "not defined"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if 0 < abs(value) < SMALL else f"{value:,.4f}"
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def headline(evaluation: Mapping[str, Any]) -> str:
+    """Return the AUC of the reported part and its interval, as a sentence."""
+    part = reported(evaluation)
+    found, ends = evaluation[part], evaluation[part]["interval"]
+    interval = _interval(ends["roc_auc"])
+    unit = ends["over"]
+    count = f"{found[f'num_{unit}']:,} {unit}"
+    words = (
+        f"95 % interval {interval} over {count}" if interval else f"no interval defined ({count})"
+    )
+    return f"{part.capitalize()} AUC {shown(found['roc_auc'])}, {words}."
+
+
+def warnings(evaluation: Mapping[str, Any]) -> list[str]:
+    """Return what makes the numbers less than they seem, as sentences."""
+    part = reported(evaluation)
+    unit = evaluation[part]["interval"]["over"]
+    num_units = evaluation[part][f"num_{unit}"]
+    told = []
+    if not evaluation["slide_disjoint"]:
+        told.append(
+            "Slides are unknown or shared between the parts: these numbers flatter. A network may "
+            "know a slide by its stain, and does worse on slides it never saw."
+        )
+    elif evaluation["patient_disjoint"] is False:
+        told.append(
+            "Patients are shared between the parts: these numbers flatter. A network does worse on "
+            "patients it never saw."
+        )
+    if unit != "patches" and num_units < intervals.FEW_SLIDES:
+        told.append(
+            f"{part.capitalize()} has {num_units} {unit[:-1] if num_units == 1 else unit}; "
+            f"below {intervals.FEW_SLIDES} the intervals are rough."
+        )
+    if part != "test":
+        told.append(
+            "There is no test part: the epoch and the threshold were chosen on these very patches."
+        )
+    return told
+
+
+def reported(evaluation: Mapping[str, Any]) -> str:
+    """Return the part whose numbers count: test, or validation where there is none."""
+    return "test" if "test" in evaluation else "validation"
+
+
+def _gather(inputs: Inputs) -> dict[str, Any]:
+    """Return what the templates name."""
+    metrics = {name: _json(path) for name, path in inputs.metrics_paths.items()}
+    evaluation = metrics["evaluate"]
+    part = reported(evaluation)
+    return {
+        "headline": headline(evaluation),
+        "warnings": warnings(evaluation),
+        "reported": part,
+        "metrics": metrics,
+        "rules": _rules(pd.read_csv(inputs.verdicts_path, keep_default_na=False)),
+        "parts": _records(pd.read_csv(inputs.plots_folders["split"] / "parts.csv")),
+        "measured": _measured(evaluation),
+        "decision": _json(inputs.decision_path),
+        "pictures": {name: _pictures(path, name) for name, path in inputs.plots_folders.items()},
+        "worst": {
+            name: _worst(inputs.plots_folders["evaluate"] / f"{name}s.csv", name, part)
+            for name in ("slide", "stain")
+        },
+        "suspicious": _suspicious(inputs.suspicious_path),
+        "params": _parameters(inputs.params_path),
+        "data": _data(inputs.inventory_path, inputs.split_path),
+        "model_hash": _hash(inputs.model_path),
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _rules(verdicts: pd.DataFrame) -> dict[str, Any]:
+    """The gate's rules: the broken ones, errors first, and the others; how many of each."""
+    is_met = verdicts["verdict"] == "met"
+    order = sorted(
+        _records(verdicts[~is_met]),
+        key=lambda rule: (SEVERITIES.index(rule["severity"]), rule["rule"]),
+    )
+    return {
+        "num_rules": len(verdicts),
+        "broken": order,
+        "met": sorted(verdicts.loc[is_met, "rule"]),
+        "num_broken": {
+            severity: sum(rule["severity"] == severity for rule in order) for severity in SEVERITIES
+        },
+    }
+
+
+def _measured(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """Rows of (name, meaning, a number and its interval for each part), and of calibration."""
+    parts = [name for name in ("test", "validation") if name in evaluation]
+    rows = [
+        (name, meaning, [_with_interval(evaluation[part], key) for part in parts])
+        for key, (name, meaning) in METRICS.items()
+    ]
+    uncalibrated = evaluation[parts[0]]["uncalibrated"]
+    calibration = [
+        (
+            METRICS[key][0],
+            [(evaluation[part]["uncalibrated"][key], evaluation[part][key]) for part in parts],
+        )
+        for key in METRICS
+        if key in uncalibrated
+    ]
+    return {"parts": parts, "rows": rows, "calibration": calibration}
+
+
+def _with_interval(found: Mapping[str, Any], key: str) -> tuple[float | None, str]:
+    return found[key], _interval(found["interval"][key]) or shown(None)
+
+
+def _interval(ends: Mapping[str, float | None]) -> str:
+    """Both ends, or nothing where they aren't defined."""
+    if ends["low"] is None or ends["high"] is None:
+        return ""
+    return f"{shown(ends['low'])} to {shown(ends['high'])}"
+
+
+def _pictures(folder: Path, stage: str) -> dict[str, Picture]:
+    """Every PNG of a stage's plots: those of `FIGURES` in its order, then any other."""
+    found = {path.stem: path for path in sorted(folder.glob("*.png"))}
+    names = [name for name in FIGURES[stage] if name in found]
+    names += [name for name in found if name not in names]
+    return {name: _picture(found[name], FIGURES[stage].get(name, name)) for name in names}
+
+
+def _picture(path: Path, alt: str) -> Picture:
+    content = path.read_bytes()
+    width, height = struct.unpack(">II", content[PNG_SIZE])
+    return Picture(pages.data_uri("image/png", content), width, height, alt)
+
+
+def _worst(path: Path, column: str, part: str) -> list[dict[str, Any]]:
+    """The slides or stains of a part with the lowest AUC, those of too few patches left out."""
+    table = pd.read_csv(path, dtype={column: "str"}, keep_default_na=False, na_values=UNDEFINED)
+    is_told = table["roc_auc"].notna() & (table["num_patches"] >= intervals.MIN_TOLD)
+    ranked = table[(table["split"] == part) & is_told]
+    return _records(ranked.sort_values(["roc_auc", column])[:NUM_WORST])
+
+
+def _suspicious(path: Path) -> list[dict[str, Any]]:
+    table = tables.read_patches(path)[:NUM_SUSPICIOUS]
+    return _records(table.assign(slide=table["slide"].fillna("unknown")))
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _parameters(path: Path) -> dict[str, dict[str, Any]]:
+    """Each section; of an absolute path the last name alone, as the rest is the machine's."""
+    return {
+        name: {str(key): _without_folder(value) for key, value in section.items()}
+        for name, section in params.load(path).items()
+    }
+
+
+def _without_folder(value: Any) -> Any:  # noqa: ANN401  # YAML's own values
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+
+def _data(inventory_path: Path, split_path: Path) -> dict[str, Any]:
+    """How many images there are, and hashes that say whether others had the same."""
+    inventory = pd.read_parquet(inventory_path, columns=["pool", "sha1"])
+    sums = inventory["sha1"].dropna().sort_values()
+    return {
+        "num_images": len(inventory),
+        "num_labelled": int((inventory["pool"] == "labelled").sum()),
+        "num_test": int((inventory["pool"] == "test").sum()),
+        "pixels_hash": hashlib.sha256("\n".join(sums).encode()).hexdigest(),
+        "split_hash": _hash(split_path),
+    }
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""From patches to probabilities: scoring, the decision that goes with a model, intervals."""

@@ -1,0 +1,1 @@
+"""The stage that divides the patches, groups kept whole."""

@@ -1,0 +1,90 @@
+"""Finds patches that are copies of each other: exact ones, and near ones under flips and turns.
+
+Which patches are compared, and what follows from a copy, `splitting` decides.
+"""
+
+import itertools
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from metastasis.patches import symmetries
+from metastasis.patches.shards import Patches, UInt8
+
+NUM_BANDS = 8  # of 8 bits each
+MAX_BITS = 6  # that the hashes of copies differ in: any two such share two bands at least
+THUMBNAIL = 24  # pixels a side at which patches are compared
+# Of 2,800 real patches 99.5 % correlate with their JPEG of quality 50 by 0.993 or more; of 219,297
+# drawn ones with near hashes no two different ones do by 0.99.
+MIN_CORRELATION = 0.99
+BATCH = 4096  # pairs compared at a time
+
+Pairs = NDArray[np.int64]  # (n, 2), the smaller number first, sorted
+
+
+def near_pairs(hashes: NDArray[np.uint64]) -> Pairs:
+    """Return the pairs of perceptual hashes that differ in `MAX_BITS` bits or fewer.
+
+    Six bits can spoil six of eight bands, so that near hashes agree in two bands. For each two
+    bands, hashes are sorted by them, and only neighbours with the same two are compared: locality
+    by bit sampling, after Indyk & Motwani (1998), made exact by the pigeonhole principle.
+    """
+    bands = [(hashes >> np.uint64(8 * band)) & np.uint64(0xFF) for band in range(NUM_BANDS)]
+    found = [np.empty((0, 2), np.int64)]
+    for first, second in itertools.combinations(bands, 2):
+        key = (first << np.uint64(8) | second).astype(np.uint16)
+        order = np.argsort(key, kind="stable")
+        found.extend(_same_key_pairs(key[order], order, hashes))
+    return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+
+
+def _same_key_pairs(
+    key: NDArray[np.uint16], order: NDArray[np.int64], hashes: NDArray[np.uint64]
+) -> list[Pairs]:
+    """Compare each row with those after it that have its key, a step further each time."""
+    pairs: list[Pairs] = []
+    left = np.arange(len(key) - 1)
+    for step in itertools.count(1):
+        left = left[left + step < len(key)]
+        left = left[key[left] == key[left + step]]
+        if not len(left):
+            return pairs
+        one, other = order[left], order[left + step]
+        is_near = np.bitwise_count(hashes[one] ^ hashes[other]) <= MAX_BITS
+        pairs.append(np.stack([one[is_near], other[is_near]], axis=1))
+    return pairs
+
+
+def correlations(first: UInt8, second: UInt8) -> NDArray[np.float32]:
+    """Return how alike (n, 96, 96, 3) patches are, pair by pair: 1 for copies.
+
+    It is the normalised correlation at 24x24 pixels of grey, the best of the eight flips and
+    turns.
+    """
+    one, other = _thumbnails(first), _thumbnails(second)
+    found = [
+        np.einsum("nij,nij->n", one, symmetries.turn(other, element))
+        for element in range(symmetries.NUM_ELEMENTS)
+    ]
+    return np.asarray(np.max(found, axis=0), np.float32)
+
+
+def _thumbnails(patches: UInt8) -> NDArray[np.float32]:
+    """Return (n, 24, 24) float32 of mean 0 and norm 1 (a blank patch has the norm 0)."""
+    size = (THUMBNAIL, THUMBNAIL)
+    grey = [cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY) for patch in patches]
+    small = np.array([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in grey])
+    centred = small - small.mean(axis=(1, 2), keepdims=True, dtype=np.float32)
+    norm = np.linalg.norm(centred, axis=(1, 2), keepdims=True)
+    return np.asarray(centred / np.maximum(norm, np.finfo(np.float32).tiny), np.float32)
+
+
+def copies(pairs: Pairs, places: NDArray[np.int64], patches: Patches) -> Pairs:
+    """Return those of `pairs` whose pixels are copies; `places` are (n, 2): shard, row."""
+    is_copy = np.zeros(len(pairs), bool)
+    for start in range(0, len(pairs), BATCH):
+        batch = pairs[start : start + BATCH]
+        first, second = (patches.gather(*places[batch[:, side]].T) for side in (0, 1))
+        is_copy[start : start + BATCH] = correlations(first, second) >= MIN_CORRELATION
+    return pairs[is_copy]

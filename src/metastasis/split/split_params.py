@@ -1,0 +1,35 @@
+"""Section `split` of params.yaml: how large the parts are, and what is kept whole."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from metastasis.base.params import Section, Seed
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class SplitParams(Section):
+    """The shares of validation and test, and what is kept whole; the rest trains."""
+
+    seed: Seed
+    validation: Share
+    test: Share
+    groups: Literal["slide", "stain", "patch"]
+    official: bool
+    folds: Annotated[int, Field(ge=2)] | None
+    fold: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _leaves_training(self) -> Self:
+        if self.validation + self.test >= 1:
+            raise ValueError("validation and test together must leave a share for training")
+        return self
+
+    @model_validator(mode="after")
+    def _fold_is_there(self) -> Self:
+        if self.folds is None and self.fold:
+            raise ValueError("fold must be 0 while folds is null; set folds to divide into folds")
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold must be below folds: 0 to {self.folds - 1}")
+        return self

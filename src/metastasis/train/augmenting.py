@@ -1,0 +1,129 @@
+"""Changes patches at random in ways that keep their label.
+
+Arrays in, arrays out; chance is passed in.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from metastasis.patches import symmetries
+from metastasis.patches.shards import UInt8
+from metastasis.train.train_params import Geometry
+
+# Network A's ranges, as Keras's ImageDataGenerator takes them: degrees, share of the side, degrees,
+# factor. Its shear of .1 is a tenth of a degree.
+AFFINE_ROTATION, AFFINE_SHIFT, AFFINE_SHEAR, AFFINE_ZOOM = 20.0, 0.1, 0.1, 0.1
+STAIN_SHIFT_SHARE = 1 / 3  # of the stain jitter's scale: the shift of the optical density
+SHARPENED_WIDTH = 1.0  # pixels: the standard deviation of the detail that sharpening raises
+
+
+def augment(
+    patches: UInt8,
+    random: np.random.Generator,
+    geometry: Geometry,
+    stain_jitter: float,
+    focus_jitter: float,
+) -> UInt8:
+    """Return changed copies of (n, size, size, 3) uint8 RGB patches.
+
+    `d4` is a flip or quarter turn, which keeps the central 32x32 where it is. `affine` is network
+    A's set: it may move tissue into or out of the centre. What the jitters mean, `jitter_stain` and
+    `jitter_focus` say; 0 leaves them out.
+    """
+    if geometry == "d4":
+        patches = turn(patches, random.integers(symmetries.NUM_ELEMENTS, size=len(patches)))
+    elif geometry == "affine":
+        patches = _warp(patches, random)
+    if stain_jitter:
+        patches = jitter_stain(patches, random, stain_jitter)
+    return jitter_focus(patches, random, focus_jitter) if focus_jitter else patches
+
+
+def turn(patches: UInt8, elements: NDArray[np.integer]) -> UInt8:
+    """Apply to each patch its element of D4, (n,) numbers as in `symmetries`, which is slower."""
+    turned = np.empty_like(patches)
+    for patch, element, out in zip(patches, elements, turned, strict=True):
+        TURNS[element](patch, dst=out)
+    return turned
+
+
+def _transpose_other_diagonal(patch: UInt8, dst: UInt8) -> None:
+    cv2.transpose(patch, dst=dst)
+    cv2.rotate(dst, cv2.ROTATE_180, dst=dst)
+
+
+TURNS: tuple[Callable[..., object], ...] = (
+    lambda patch, dst: np.copyto(dst, patch),
+    partial(cv2.rotate, rotateCode=cv2.ROTATE_90_COUNTERCLOCKWISE),
+    partial(cv2.rotate, rotateCode=cv2.ROTATE_180),
+    partial(cv2.rotate, rotateCode=cv2.ROTATE_90_CLOCKWISE),
+    partial(cv2.flip, flipCode=1),
+    cv2.transpose,
+    partial(cv2.flip, flipCode=0),
+    _transpose_other_diagonal,
+)
+
+
+def jitter_stain(patches: UInt8, random: np.random.Generator, scale: float) -> UInt8:
+    """Scale and shift the optical density of each channel of each patch.
+
+    The factor's standard deviation is `scale`, that of the shift a third of it; a shift is a change
+    of brightness. Stain and scanner act on the optical density, -log(transmitted light), almost
+    linearly (Ruifrok and Johnston 2001; jitter after Tellez et al. 2019). On 8 bits that is a table
+    of 256 values.
+    """
+    num = len(patches)
+    factor = random.normal(1, scale, (num, 3, 1))
+    shift = random.normal(0, scale * STAIN_SHIFT_SHARE, (num, 3, 1))
+    density = -np.log((np.arange(256) + 1) / 256)
+    light = 256 * np.exp(-(factor * density + shift)) - 1
+    tables = np.clip(np.round(light), 0, 255).astype(np.uint8).transpose(0, 2, 1)
+    jittered = np.empty_like(patches)
+    for patch, table, out in zip(patches, tables, jittered, strict=True):
+        cv2.LUT(patch, np.ascontiguousarray(table)[np.newaxis], dst=out)
+    return jittered
+
+
+def jitter_focus(patches: UInt8, random: np.random.Generator, scale: float) -> UInt8:
+    """Blur one half of the patches and sharpen the other.
+
+    Scanners differ in focus, and some sharpen. The blur is a Gaussian's of up to `scale` pixels of
+    standard deviation; sharpening adds up to `scale` times what a Gaussian of one pixel takes away.
+    Optics act on light, so that this comes after the stain.
+    """
+    strengths = random.uniform(-scale, scale, len(patches))
+    focused = np.empty_like(patches)
+    for patch, strength, out in zip(patches, strengths, focused, strict=True):
+        if strength > 0:
+            cv2.GaussianBlur(patch, (0, 0), strength, dst=out)
+        else:
+            blurred = cv2.GaussianBlur(patch, (0, 0), SHARPENED_WIDTH)
+            cv2.addWeighted(patch, 1 - strength, blurred, strength, 0, dst=out)
+    return focused
+
+
+def _warp(patches: UInt8, random: np.random.Generator) -> UInt8:
+    num, size = len(patches), patches.shape[1]
+    angle, shear = np.deg2rad(random.uniform(-1, 1, (2, num)) * [[AFFINE_ROTATION], [AFFINE_SHEAR]])
+    zoom = random.uniform(1 - AFFINE_ZOOM, 1 + AFFINE_ZOOM, (2, num))
+    shift = random.uniform(-AFFINE_SHIFT, AFFINE_SHIFT, (num, 2)) * size
+    flip = random.choice([-1.0, 1.0], (2, num))
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.stack(
+        [
+            np.stack([cos * zoom[0] * flip[0], -np.sin(angle + shear) * zoom[1] * flip[1]], axis=1),
+            np.stack([sin * zoom[0] * flip[0], np.cos(angle + shear) * zoom[1] * flip[1]], axis=1),
+        ],
+        axis=1,
+    )
+    centre = np.full(2, (size - 1) / 2)
+    offset = centre - linear @ centre + shift
+    matrices = np.concatenate([linear, offset[:, :, np.newaxis]], axis=2)
+    warped = np.empty_like(patches)
+    for patch, matrix, out in zip(patches, matrices, warped, strict=True):
+        cv2.warpAffine(patch, matrix, (size, size), dst=out, borderMode=cv2.BORDER_REPLICATE)
+    return warped

@@ -1,0 +1,33 @@
+"""Knows what the machine computes with: its devices, and whether they compute in bfloat16."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from metastasis.train.train_params import Precision
+
+AMPERE = (8, 0)  # the first of NVIDIA's compute capabilities with bfloat16
+
+
+def strategy() -> tf.distribute.Strategy:
+    """Return the strategy in force, or one that shares each batch among several GPUs."""
+    if len(tf.config.list_logical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def policy(precision: Precision) -> str:
+    """Return Keras's dtype policy; "auto" takes bfloat16 where the processor computes in it."""
+    if precision == "auto":
+        precision = "bfloat16" if _computes_in_bfloat16() else "float32"
+    return "mixed_bfloat16" if precision == "bfloat16" else "float32"
+
+
+def _computes_in_bfloat16() -> bool:
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return bool(details.get("compute_capability", (0, 0)) >= AMPERE)
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})  # x86-64, x86-64, Arm

@@ -1,0 +1,91 @@
+"""Feeds a network: every batch is a pure function of seed and step, so that any step can be redone.
+
+Which patches train, and how they are changed, the caller says.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from metastasis.patches.shards import Patches, UInt8
+
+Floats = NDArray[np.float32]
+Augment = Callable[[UInt8, np.random.Generator], UInt8]
+
+NUM_AHEAD = 4  # batches made while the network is busy
+
+
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """Shuffled, augmented batches of the patches at (shard, row), with labels of (n,) float32."""
+
+    patches: Patches
+    shard: NDArray[np.integer]
+    row: NDArray[np.integer]
+    labels: Floats
+    batch_size: int
+    seed: int
+    augment: Augment
+
+    @property
+    def num_steps(self) -> int:
+        """Batches an epoch; what is left over waits for another epoch's order."""
+        return len(self.labels) // self.batch_size
+
+    def batch(self, step: int) -> tuple[UInt8, Floats]:
+        """Return batch number `step`, counted over all epochs: patches and (batch, 1) labels."""
+        epoch, number = divmod(int(step), self.num_steps)
+        start = number * self.batch_size
+        chosen = _order(len(self.labels), self.seed, epoch)[start : start + self.batch_size]
+        patches = self.patches.gather(self.shard[chosen], self.row[chosen])
+        random = _chance(self.seed, epoch, number)
+        return self.augment(patches, random), self.labels[chosen, np.newaxis]
+
+    def epoch(self, number: int) -> tf.data.Dataset:
+        """Return the batches of one epoch in order, made side by side while the network trains."""
+        start = number * self.num_steps
+        steps = tf.data.Dataset.range(start, start + self.num_steps)
+        batches = steps.map(self._shaped, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return batches.prefetch(NUM_AHEAD)
+
+    def _shaped(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # Of a function said to be stateful, deterministic TensorFlow makes one batch at a time.
+        patches, labels = tf.numpy_function(
+            self.batch, [step], [tf.uint8, tf.float32], stateful=False
+        )
+        patches.set_shape((self.batch_size, self.patches.size, self.patches.size, 3))
+        labels.set_shape((self.batch_size, 1))
+        return patches, labels
+
+
+def in_order(patches: Patches, places: pd.DataFrame, batch_size: int) -> tf.data.Dataset:
+    """Return the patches at `places` (shard, row) as they are, in batches of one size.
+
+    The last batch is filled up with the first patches: several devices can't share a remainder.
+    """
+
+    def batch(start: int) -> UInt8:
+        return patches.take(places.iloc[np.arange(start, start + batch_size) % len(places)])
+
+    def shaped(start: tf.Tensor) -> tf.Tensor:
+        loaded = tf.numpy_function(batch, [start], tf.uint8)
+        loaded.set_shape((batch_size, patches.size, patches.size, 3))
+        return loaded
+
+    starts = tf.data.Dataset.range(0, len(places), batch_size)
+    return starts.map(shaped).prefetch(NUM_AHEAD)
+
+
+@lru_cache(maxsize=1)
+def _order(num: int, seed: int, epoch: int) -> NDArray[np.integer]:
+    return _chance(seed, epoch).permutation(num)
+
+
+def _chance(seed: int, *key: int) -> np.random.Generator:
+    # As entropy, [seed, epoch] and [seed, epoch, 0] would give one stream; as keys they differ.
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

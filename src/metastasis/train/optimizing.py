@@ -1,0 +1,123 @@
+"""Knows how weights change: the optimiser, its learning rate, and the average of the weights.
+
+On what they are trained, and for how long, `training` says.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from numpy.typing import NDArray
+
+from metastasis.train.train_params import Optimizer, Schedule
+
+FINAL_RATE = 0.01  # of the learning rate, at the end of the cosine
+PLATEAU_FACTOR = 0.5  # of the learning rate, after
+PLATEAU_EPOCHS = 3  # epochs without a better validation
+
+MATRIX_RANK = 2
+
+
+class ConvolutionMuon(keras.optimizers.Muon):
+    """Muon (Jordan et al. 2024) for kernels of convolutions, and AdamW for all else.
+
+    A step of Muon is made orthogonal: it changes all directions of a kernel by the same amount. A
+    kernel counts as a matrix of inputs by filters, which Keras's Muon leaves to the caller. Steps
+    are scaled as by Liu et al. 2025, so that the rates and decays of AdamW suit both.
+    """
+
+    def _should_use_adamw(self, variable: keras.Variable) -> bool:
+        return len(variable.shape) <= MATRIX_RANK
+
+    def zeropower_via_newtonschulz5(self, x: tf.Tensor, steps: int) -> tf.Tensor:
+        """Return the orthogonal matrix nearest to a kernel, nearly, in the kernel's shape."""
+        return ops.reshape(super().zeropower_via_newtonschulz5(_as_matrix(x), steps), x.shape)
+
+    def lr_adjust(self, x: tf.Tensor) -> tf.Tensor:
+        """Return a step of a kernel scaled by its size as a matrix."""
+        return ops.reshape(super().lr_adjust(_as_matrix(x)), x.shape)
+
+
+def _as_matrix(kernel: tf.Tensor) -> tf.Tensor:
+    return ops.reshape(kernel, (-1, kernel.shape[-1]))
+
+
+def optimizer(
+    name: Optimizer,
+    learning_rate: float,
+    schedule: Schedule,
+    *,
+    num_steps: int,
+    num_warmup_steps: int,
+    weight_decay: float,
+) -> keras.optimizers.Optimizer:
+    """Return Muon or AdamW (Loshchilov and Hutter 2019), which decay kernels, not biases and norms.
+
+    With a cosine the rate rises linearly for `num_warmup_steps` and falls to 1 % at `num_steps`.
+    """
+    rate: Any = learning_rate
+    if schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if num_warmup_steps else learning_rate,
+            decay_steps=num_steps - num_warmup_steps,
+            alpha=FINAL_RATE,
+            warmup_target=learning_rate if num_warmup_steps else None,
+            warmup_steps=num_warmup_steps,
+        )
+    if name == "muon":
+        chosen = ConvolutionMuon(rate, weight_decay=weight_decay, adam_weight_decay=weight_decay)
+    else:
+        chosen = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
+    chosen.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return chosen
+
+
+def plateau_rate(learning_rate: float, scores: Sequence[float]) -> float:
+    """Return the rate after epochs of these validation scores: halved at each third idle one."""
+    best, num_idle = -np.inf, 0
+    for score in scores:
+        num_idle = 0 if score > best else num_idle + 1
+        best = max(best, score)
+        if num_idle == PLATEAU_EPOCHS:
+            learning_rate *= PLATEAU_FACTOR
+            num_idle = 0
+    return learning_rate
+
+
+class Average(keras.callbacks.Callback):
+    """Keeps an exponential moving average of all weights, the batch norms' statistics included.
+
+    Its horizon is 1 / (1 - decay) steps, or a ninth of the steps so far while that is shorter, so
+    that short runs average too (Polyak and Juditsky 1992; the warm-up as in TensorFlow's
+    `ExponentialMovingAverage`). Keras's own average leaves out what isn't trained by gradients.
+    """
+
+    def __init__(self, network: keras.Model, decay: float) -> None:
+        super().__init__()
+        self._weights = [weight.value for weight in network.weights]
+        self._values = [tf.Variable(value) for value in self._weights]
+        self._iterations = network.optimizer.iterations.value
+        self._decay = decay
+        self._update = tf.function(self._move)
+
+    def get_weights(self) -> list[NDArray[np.float32]]:
+        """Return the averages in the order of the network's weights."""
+        return [value.numpy() for value in self._values]
+
+    def set_weights(self, values: Sequence[NDArray[np.float32]]) -> None:
+        """Go on from these averages."""
+        for variable, value in zip(self._values, values, strict=True):
+            variable.assign(value)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        """Move the averages towards the weights."""
+        self._update()
+
+    def _move(self) -> None:
+        step = tf.cast(self._iterations, tf.float32)
+        share = 1 - tf.minimum(self._decay, (1 + step) / (10 + step))
+        for value, weight in zip(self._values, self._weights, strict=True):
+            value.assign((1 - share) * value + share * weight)

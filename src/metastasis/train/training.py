@@ -1,0 +1,191 @@
+"""Trains the network on the training patches and keeps the weights that validate best.
+
+What the networks are stands in `models`, how batches are made in `feeding` and `augmenting`, and
+the way from epoch to epoch in `fitting`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from dvclive import Live
+from matplotlib.figure import Figure
+from sklearn.utils.class_weight import compute_class_weight
+
+from metastasis import plotting, tables
+from metastasis.base.errors import InputError
+from metastasis.network import equivariance, layers, models, saving
+from metastasis.patches import shards
+from metastasis.train import augmenting, devices, feeding, fitting, monitoring, optimizing, resuming
+from metastasis.train.resuming import Row
+from metastasis.train.train_params import TrainParams
+
+STATE_FOLDER = Path(".state/train")  # in git's and DVC's ignore lists: no output of the stage
+
+COMPARED = ("auc", "loss")  # of the metrics logged; DVCLive's tables hold all, epoch by epoch
+
+LIVE = {"dvcyaml": False, "save_dvc_exp": False, "report": None}  # DVC's own stages do all that
+
+FUSED = models.Parts(norm=layers.FusedBatchNormalization)
+GROUP = models.Parts(
+    first=partial(equivariance.GroupConvolution, lifting=True),
+    conv=equivariance.GroupConvolution,
+    norm=equivariance.GroupBatchNormalization,
+)
+PARTS = {"baseline": FUSED, "compact": FUSED, "p4m": GROUP}
+
+
+def train(
+    params: TrainParams,
+    split_path: Path,
+    crops_folder: Path,
+    *,
+    network_path: Path,
+    log_folder: Path,
+    plots_folder: Path,
+) -> None:
+    """Train on split `train`, watch split `validation`, write the best weights as a plain model.
+
+    A run that was killed goes on after its last finished epoch and ends in the same bits.
+
+    Raises:
+        InputError: there are fewer patches than a batch, devices can't share it, the crop doesn't
+            fit the network, another training is going on, or the loss stopped being a number.
+    """
+    table = tables.read_patches(split_path)
+    patches = shards.read(crops_folder)
+    feed = make_feed(params, patches, table[table["split"] == "train"])
+    monitor = monitoring.watch(patches, table[table["split"] == "validation"])
+    policy, strategy = devices.policy(params.precision), devices.strategy()
+    num_devices = strategy.num_replicas_in_sync
+    _check_batch(params, feed, num_devices)
+    settings = params.model_dump() | {"policy": policy, "num_devices": num_devices}
+    data = [split_path, crops_folder / shards.INDEX_NAME, *shards.paths(crops_folder)]
+    state_path = STATE_FOLDER / f"{resuming.key(settings, data)}.npz"
+
+    keras.utils.set_random_seed(params.seed)
+    tf.config.experimental.enable_op_determinism()
+    with resuming.alone(STATE_FOLDER), strategy.scope(), Live(log_folder, **LIVE) as live:
+        network = compiled_network(params, patches.size, feed.num_steps, policy)
+        print(
+            f"train: {params.model}, {network.count_params():,} parameters, {policy}, "
+            f"{len(feed.labels):,} patches" + (f", {num_devices} GPUs" if num_devices > 1 else "")
+        )
+        plan = fitting.Plan(
+            epochs=params.epochs,
+            patience=params.patience,
+            average_decay=params.average_decay,
+            plateau_rate=params.learning_rate if params.schedule == "plateau" else None,
+            class_weights=_class_weights(params, feed),
+        )
+        with _telling_how_to_go_on():
+            state = fitting.fit(network, feed, monitor, plan, live=live, state_path=state_path)
+        best = fitting.best_epoch(state.history)
+        compared = _compared(live.summary, state.history[best]["eval/auc"], best + 1)
+        live.summary = compared | tables.disjointness(table)
+        live.make_summary()
+        network.set_weights(state.best)
+        saving.save(models.to_plain(network, params.model), network_path)
+        plotting.save(_history_figure(state.history), plots_folder / "history.png")
+        state_path.unlink()
+
+
+def _compared(latest: dict[str, Any], best_auc: float, best_epoch: int) -> dict[str, Any]:
+    """Return what a reviewer compares: the best epoch, and where the last one ended."""
+    ends = {part: {name: latest[part][name] for name in COMPARED} for part in ("train", "eval")}
+    return {"best_auc": best_auc, "best_epoch": best_epoch} | ends
+
+
+@contextmanager
+def _telling_how_to_go_on() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(
+            "\ntrain: interrupted; the same command goes on after the last finished epoch, as long "
+            "as params, data and code stay the same."
+        )
+        raise
+
+
+def _check_batch(params: TrainParams, feed: feeding.Feed, num_devices: int) -> None:
+    if not feed.num_steps:
+        raise InputError(
+            f"train: {len(feed.labels)} training patches are fewer than one batch of "
+            f"train.batch_size = {params.batch_size}; choose a smaller batch."
+        )
+    if params.batch_size % num_devices:
+        raise InputError(
+            f"train: {num_devices} GPUs can't share train.batch_size = {params.batch_size} evenly; "
+            f"choose a multiple of {num_devices}."
+        )
+
+
+def make_feed(params: TrainParams, patches: shards.Patches, table: pd.DataFrame) -> feeding.Feed:
+    """Return the batches of the patches in `table`, shuffled and changed as `params` say."""
+    places = patches.locate(table["id"], "labelled")
+    return feeding.Feed(
+        patches=patches,
+        shard=places["shard"].to_numpy(),
+        row=places["row"].to_numpy(),
+        labels=table["label"].to_numpy(np.float32),
+        batch_size=params.batch_size,
+        seed=params.seed,
+        augment=partial(
+            augmenting.augment,
+            geometry=params.geometry,
+            stain_jitter=params.stain_jitter,
+            focus_jitter=params.focus_jitter,
+        ),
+    )
+
+
+def _class_weights(params: TrainParams, feed: feeding.Feed) -> dict[int, float] | None:
+    if params.class_weights == "none":
+        return None
+    classes = np.array([0, 1])
+    weights = compute_class_weight(params.class_weights, classes=classes, y=feed.labels)
+    return dict(enumerate(weights.tolist()))
+
+
+def compiled_network(params: TrainParams, size: int, num_steps: int, policy: str) -> keras.Model:
+    """Return the network for patches of `size` pixels with fresh weights, ready to be trained."""
+    network = models.to_logits(models.build(params.model, size, PARTS[params.model], policy))
+    network.compile(
+        optimizer=optimizing.optimizer(
+            params.optimizer,
+            params.learning_rate,
+            params.schedule,
+            num_steps=params.epochs * num_steps,
+            num_warmup_steps=min(params.warmup_epochs, params.epochs - 1) * num_steps,
+            weight_decay=params.weight_decay,
+        ),
+        loss=keras.losses.BinaryCrossentropy(
+            from_logits=True, label_smoothing=params.label_smoothing
+        ),
+        metrics=[
+            keras.metrics.BinaryAccuracy("accuracy", threshold=0),
+            keras.metrics.AUC(from_logits=True, name="auc"),
+        ],
+    )
+    network.optimizer.build(network.trainable_variables)  # so that its state can be restored
+    return network
+
+
+def _history_figure(history: list[Row]) -> Figure:
+    epochs = np.arange(1.0, len(history) + 1)
+    return plotting.history(
+        {
+            name: {
+                label: (epochs, np.array([row[f"{part}/{name}"] for row in history]))
+                for label, part in (("train", "train"), ("validation", "eval"))
+            }
+            for name in ("loss", "accuracy", "auc")
+        }
+    )

@@ -1,0 +1,1 @@
+"""The gate: rules over tables and images, their verdicts and the report."""

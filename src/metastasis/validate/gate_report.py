@@ -1,0 +1,308 @@
+"""Writes the gate's report: one static HTML page that opens offline, with its pictures inside.
+
+What is shown, is worked out here; how the page looks, `templates/gate.html` says. Nothing is
+judged here: that is the matter of `validating`.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from metastasis import pages, perceptual, plotting, stains
+from metastasis.patches.shards import Patches, Pool
+from metastasis.validate import contact_sheets, rules
+from metastasis.validate.suites import Verdict
+
+TEMPLATE_NAME = "gate.html"
+NUM_SAMPLES = 16  # patches of each class
+NUM_OTHERS = 12  # labels that are neither 0 nor 1
+CLASSES = {"0": "no tumour", "1": "tumour"}
+KINDS = ("flat", "white", "black")  # of outliers
+# What is drawn of a patch, and its unit.
+MEASURES = {
+    "brightness": "brightness (mean of a patch, 0 to 255)",
+    "haematoxylin": "haematoxylin (optical density)",
+    "eosin": "eosin (optical density)",
+}
+QUARTILES = (0.25, 0.5, 0.75)
+SHOWN_SHARE = 0.998  # of the patches in a histogram of stain: a few black ones would squeeze it
+INKS = {"light": "#25292e", "dark": "#d9dde2"}  # of text and axes in figures
+
+Picture = dict[str, str]  # a figure as a data: URI for each of `INKS`
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the gate found, all that its report shows.
+
+    `labelled` are the usable labelled images: the inventory's columns with label ("0" or "1", or
+    what the label table has) and slide (text, empty or missing where unknown); it has no column if
+    the tables couldn't be read. `quarantine` has the columns pool, id, label and reason.
+    `manifest` is None if the run is stopped.
+    """
+
+    settings: dict[str, Any]  # section validate of params.yaml
+    verdicts: Sequence[Verdict]
+    inventory: pd.DataFrame
+    patches: Patches
+    labelled: pd.DataFrame
+    quarantine: pd.DataFrame
+    manifest: pd.DataFrame | None
+
+
+@dataclass(frozen=True)
+class Slides:
+    """Each known slide's share of positives (n,), and quartiles (n, 3) of each measure."""
+
+    names: list[str]
+    shares: NDArray[np.floating]
+    quartiles: dict[str, NDArray[np.floating]]
+
+
+def write(path: Path, findings: Findings) -> None:
+    """Write the report to `path`; the same findings give the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(findings), encoding="utf-8", newline="\n")
+
+
+def render(findings: Findings) -> str:
+    """Return the report as HTML."""
+    environment = pages.environment()
+    environment.filters["brief"] = contact_sheets.brief
+    patches = _known(findings)
+    shown = patches if findings.manifest is None else _passing(patches, findings.manifest)
+    return environment.get_template(TEMPLATE_NAME).render(
+        verdict=_verdict(findings),
+        rules=_rules(findings),
+        counts=_counts(findings, shown),
+        settings={name: json.dumps(value) for name, value in findings.settings.items()},
+        classes=_classes(shown),
+        samples=_samples(shown, findings),
+        stain=_stain(patches, findings.verdicts),
+        sheets=list(_sheets(findings)),
+    )
+
+
+def _known(findings: Findings) -> pd.DataFrame:
+    """The usable labelled images with measures of their stain; without columns there are none."""
+    columns = ["id", "label", "slide", "mean", "mean_red", "mean_green", "mean_blue"]
+    table = findings.labelled.reindex(columns=columns).sort_values("id", ignore_index=True)
+    colours = table[["mean_red", "mean_green", "mean_blue"]].to_numpy(np.float64)
+    amounts = stains.unmix(stains.optical_density(colours))
+    return pd.DataFrame(
+        {
+            "id": table["id"],
+            "label": table["label"].astype("str"),
+            "slide": table["slide"].replace({"": None}).astype("str"),
+            "brightness": table["mean"].to_numpy(np.float64),
+            "haematoxylin": amounts[:, 0],
+            "eosin": amounts[:, 1],
+        }
+    )
+
+
+def _passing(patches: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+    return patches[patches["id"].isin(manifest["id"])].reset_index(drop=True)
+
+
+def _verdict(findings: Findings) -> dict[str, Any]:
+    """Whether the run goes on, and the numbers of the sentence that says so."""
+    broken = [verdict for verdict in findings.verdicts if not verdict.is_met]
+    manifest = findings.manifest
+    learnable = manifest is not None and manifest["label"].nunique() == len(CLASSES)
+    return {
+        "passed": learnable,
+        "has_manifest": manifest is not None,
+        "num_passing": len(manifest) if manifest is not None else 0,
+        "num_left_out": int((findings.quarantine["pool"] == "labelled").sum()),
+        "num_errors": sum(verdict.rule.severity == "error" for verdict in broken),
+        "num_warnings": sum(verdict.rule.severity == "warning" for verdict in broken),
+        "num_met": len(findings.verdicts) - len(broken),
+        "num_rules": len(findings.verdicts),
+        "stopped_by": [verdict.rule.name for verdict in broken if verdict.stops],
+    }
+
+
+def _rules(findings: Findings) -> dict[str, Any]:
+    """The broken rules, errors first, each with what followed; and the met ones."""
+    broken = [verdict for verdict in findings.verdicts if not verdict.is_met]
+    broken.sort(key=lambda verdict: (verdict.rule.severity != "error", not verdict.stops))
+    is_stopped = findings.manifest is None
+    return {
+        "broken": [(verdict, _consequence(verdict, is_stopped=is_stopped)) for verdict in broken],
+        "met": [verdict.rule for verdict in findings.verdicts if verdict.is_met],
+    }
+
+
+def _consequence(verdict: Verdict, *, is_stopped: bool) -> str:
+    if verdict.stops:
+        return "stopped the run"
+    if not verdict.rule.is_quarantined:
+        return "noted"
+    if verdict.rule.pool == "test":
+        return "for predict to answer"
+    return "would be quarantined" if is_stopped else "quarantined"
+
+
+def _counts(findings: Findings, shown: pd.DataFrame) -> dict[str, str]:
+    pools = findings.inventory["pool"].value_counts()
+    counts = {
+        "labelled images": f"{pools.get('labelled', 0):,}",
+        "test images": f"{pools.get('test', 0):,}",
+    }
+    if not len(findings.labelled.columns):
+        return counts
+    is_classed = shown["label"].isin(CLASSES)
+    share = (
+        f"{(shown.loc[is_classed, 'label'] == '1').mean():.2%}" if is_classed.any() else "unknown"
+    )
+    num_left_out = int((findings.quarantine["pool"] == "labelled").sum())
+    return {
+        **counts,
+        "usable, with a label": f"{len(findings.labelled):,}",
+        "left out": "none yet" if findings.manifest is None else f"{num_left_out:,}",
+        "slides": f"{shown['slide'].nunique():,}",
+        "without slide": f"{shown['slide'].isna().sum():,}",
+        "with tumour": share,
+    }
+
+
+def _classes(shown: pd.DataFrame) -> dict[str, Any]:
+    """Number and share of each class, and what other labels there are."""
+    counts = [int((shown["label"] == label).sum()) for label in CLASSES]
+    others = shown.loc[~shown["label"].isin(CLASSES), "label"]
+    total = sum(counts)
+    return {
+        "rows": [
+            (name, count, count / total if total else 0.0)
+            for name, count in zip(CLASSES.values(), counts, strict=True)
+        ],
+        "num_others": len(others),
+        "others": sorted(others.dropna().unique())[:NUM_OTHERS],
+        "figure": _figure(partial(plotting.class_balance, *counts)) if total else None,
+    }
+
+
+def _samples(shown: pd.DataFrame, findings: Findings) -> dict[str, list[contact_sheets.Shown]]:
+    """Random patches of each class."""
+    random = np.random.default_rng(findings.settings["samples_seed"])
+    samples = {}
+    for label, name in CLASSES.items():
+        ids = shown.loc[shown["label"] == label, "id"].to_numpy()
+        chosen = random.choice(ids, min(NUM_SAMPLES, len(ids)), replace=False)
+        samples[name] = contact_sheets.pictures(
+            dict.fromkeys(chosen, ""), "labelled", findings.patches
+        )
+    return samples
+
+
+def _stain(patches: pd.DataFrame, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Figures of brightness and stain by class and by slide, and the number of outliers."""
+    classed = patches[patches["label"].isin(CLASSES)]
+    slides = _slides(classed)
+    return {
+        "by_class": {name: _densities(classed, name) for name in MEASURES} if len(classed) else {},
+        "slides": _extremes(slides) if slides.names else [],
+        "by_slide": _figure(partial(plotting.slide_quartiles, slides.quartiles, slides.shares))
+        if slides.names
+        else None,
+        "outliers": _outliers(verdicts),
+        "thresholds": {
+            "flat": f"standard deviation below {perceptual.FLAT_STD}",
+            "white": f"mean above {rules.WHITE_MEAN}",
+            "black": f"mean below {rules.BLACK_MEAN}",
+        },
+    }
+
+
+def _densities(patches: pd.DataFrame, measure: str) -> Picture:
+    values = patches[measure].to_numpy()
+    limits, marks = (0.0, 255.0), {"black": rules.BLACK_MEAN, "white": rules.WHITE_MEAN}
+    if measure != "brightness":
+        rest = (1 - SHOWN_SHARE) / 2
+        low, high = np.quantile(values, [rest, 1 - rest])
+        limits, marks = (low - 0.01, high + 0.01), {}
+    groups = {name: values[patches["label"] == label] for label, name in CLASSES.items()}
+    return _figure(
+        partial(
+            plotting.class_densities,
+            groups,
+            xlabel=MEASURES[measure],
+            limits=limits,
+            marks=marks,
+        )
+    )
+
+
+def _slides(patches: pd.DataFrame) -> Slides:
+    known = patches[patches["slide"].notna()]
+    grouped = known.groupby("slide")
+    shares = known["label"].eq("1").astype("float64").groupby(known["slide"]).mean()
+    quartiles = {
+        name: np.stack([grouped[name].quantile(share).to_numpy() for share in QUARTILES], axis=1)
+        for name in MEASURES
+    }
+    return Slides(shares.index.tolist(), shares.to_numpy(), quartiles)
+
+
+def _extremes(slides: Slides) -> list[tuple[str, str, str]]:
+    """Of each measure the slides with the lowest and with the highest median."""
+    extremes = []
+    for name, quartiles in slides.quartiles.items():
+        medians = quartiles[:, 1]
+        digits = 0 if name == "brightness" else 2
+        lowest, highest = (
+            f"{slides.names[row]} ({medians[row]:.{digits}f})"
+            for row in (medians.argmin(), medians.argmax())
+        )
+        extremes.append((name, lowest, highest))
+    return extremes
+
+
+def _outliers(verdicts: Sequence[Verdict]) -> dict[Pool, dict[str, int]]:
+    """The number of outliers of each kind in each pool that was looked at."""
+    found = {verdict.rule.name: len(verdict.rows) for verdict in verdicts}
+    return {
+        pool: {kind: found[f"{pool}-patch-{kind}"] for kind in KINDS}
+        for pool in rules.POOL_TABLES
+        if f"{pool}-patch-{KINDS[0]}" in found
+    }
+
+
+def _sheets(findings: Findings) -> Iterator[tuple[str, list[contact_sheets.Sheet]]]:
+    """Under each title the rules that were broken by patches, with those patches."""
+    groups: dict[str, list[contact_sheets.Sheet]] = {}
+    table = findings.labelled.reindex(columns=["id", "label"])
+    classes = dict(zip(table["id"], table["label"].map(CLASSES).fillna(""), strict=True))
+    for verdict, consequence in _rules(findings)["broken"]:
+        if verdict.rule.pool is not None:
+            groups.setdefault(consequence, []).append(
+                contact_sheets.sheet(verdict, findings.patches, classes)
+            )
+    titles = {
+        "stopped the run": "What stopped the run",
+        "would be quarantined": "What would be quarantined",
+        "quarantined": "What was quarantined",
+        "for predict to answer": "Test patches for predict to answer",
+        "noted": "What was noted",
+    }
+    for consequence, title in titles.items():
+        if consequence in groups:
+            yield title, groups[consequence]
+
+
+def _figure(draw: Callable[..., Figure]) -> Picture:
+    """The figure for a light page and, in another ink, for a dark one."""
+    light = plotting.svg(draw, INKS["light"])
+    return {
+        scheme: pages.data_uri("image/svg+xml", light.replace(INKS["light"], ink).encode())
+        for scheme, ink in INKS.items()
+    }

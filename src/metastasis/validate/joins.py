@@ -1,0 +1,100 @@
+"""Joins the tables with the inventory into what the gate's rules look at.
+
+Text columns are empty where all is as it should be, and else say what was found.
+"""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+
+from metastasis.formats.images import FLAWS
+from metastasis.patches.shards import Patches
+
+
+def counted(labels: pd.DataFrame) -> pd.DataFrame:
+    """Return the labels with `positive`, the label as a number, and how many labels an id has."""
+    return labels.assign(
+        positive=pd.to_numeric(labels["label"], errors="coerce"),
+        num_labels=labels.groupby("id")["label"].transform("nunique"),
+    )
+
+
+def joined(table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each id of either side.
+
+    `without_image` and `without_row` are text; `is_missing` is 1 or 0 for an id of the table, and
+    missing for others.
+    """
+    ids = table[["id"]].drop_duplicates()
+    both = ids.merge(images[["id"]].drop_duplicates(), on="id", how="outer", indicator=True)
+    side = both["_merge"]
+    return pd.DataFrame(
+        {
+            "id": both["id"],
+            "without_image": np.where(side == "left_only", "no image", ""),
+            "without_row": np.where(side == "right_only", "no row", ""),
+            "is_missing": np.select([side == "both", side == "left_only"], [0.0, 1.0], np.nan),
+        }
+    )
+
+
+def test_pool(inventory: pd.DataFrame, submission: pd.DataFrame | None) -> pd.DataFrame:
+    """Return one row that says which of sample submission and test images lacks the other."""
+    num_images = int((inventory["pool"] == "test").sum())
+    num_asked = 0 if submission is None else len(submission)
+    images = f"{num_asked:,} ids and no image" if num_asked and not num_images else ""
+    asked = f"{num_images:,} images and no table" if num_images and submission is None else ""
+    return pd.DataFrame({"images": [images], "submission": [asked]})
+
+
+def apart(submission: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Return the ids of the sample submission; `labelled` is text for those that have a label."""
+    ids = submission[["id"]].drop_duplicates(ignore_index=True)
+    both = ids.merge(labels.drop_duplicates("id"), on="id", how="left")
+    return ids.assign(labelled=("label " + both["label"]).fillna(""))
+
+
+def flaws(images: pd.DataFrame) -> pd.DataFrame:
+    """Return id, a text column for each of `images.FLAWS`, and `link`, rows of the inventory."""
+    columns = {flaw: images["found"].where(images["flaw"] == flaw, "") for flaw in FLAWS}
+    link = images["name"].where(images["is_link_out"], "")
+    return pd.DataFrame({"id": images["id"], **columns, "link": link})
+
+
+def channel_order(images: pd.DataFrame, patches: Patches) -> list[str]:
+    """Return for each row of the inventory the order of its channels, if its id tells it is BGR.
+
+    That is so if the id is the hash of the pixels with red and blue exchanged.
+    """
+    orders = []
+    columns = (images[name] for name in ("id", "sha1", "shard", "row"))
+    for id_, sha1, shard, row in zip(*columns, strict=True):
+        is_swapped = id_ != sha1 and id_ == _swapped_sha1(patches, shard, row)
+        orders.append("blue, green, red" if is_swapped else "")
+    return orders
+
+
+def _swapped_sha1(patches: Patches, shard: int, row: int) -> str:
+    swapped = np.ascontiguousarray(patches.maps[shard][row][:, :, ::-1])
+    return hashlib.sha1(swapped.data, usedforsecurity=False).hexdigest()
+
+
+def copies(labels: pd.DataFrame, inventory: pd.DataFrame) -> pd.DataFrame:
+    """Return the usable labelled images with text columns about pixels that occur elsewhere.
+
+    `repeats` names the first of the same pixels, `contradicts` the label and the first where the
+    labels differ, and `is_tested` tells that a patch to be predicted has them.
+    """
+    usable = inventory[inventory["flaw"] == ""]
+    table = usable[usable["pool"] == "labelled"].merge(labels, on="id")
+    groups = table.groupby("sha1")
+    first = groups["id"].transform("min")
+    is_copy = first != table["id"]
+    is_disputed = groups["label"].transform("nunique") > 1
+    is_tested = table["sha1"].isin(usable.loc[usable["pool"] == "test", "sha1"])
+    return table.assign(
+        repeats=np.where(is_copy, "pixels of " + first, ""),
+        contradicts=np.where(is_disputed, "label " + table["label"] + ", pixels of " + first, ""),
+        is_tested=np.where(is_tested, "pixels of a test patch", ""),
+    )

@@ -1,0 +1,331 @@
+"""Which rules a source is held against: name, severity and what each protects.
+
+How a rule is evaluated, `suites` knows; what follows from a broken one, `validating` decides.
+"""
+
+from great_expectations import expectations as gxe
+
+from metastasis.formats.images import FLAWS
+from metastasis.patches.shards import Pool
+from metastasis.perceptual import FLAT_STD
+from metastasis.validate import slide_rules
+from metastasis.validate.suites import Rule, Severity
+from metastasis.validate.suites import empty as _empty
+
+ID_PATTERNS = {"sha1": r"^[0-9a-f]{40}$", "any": r"^(?!\.)[A-Za-z0-9_.-]+(?<!\.tif)$"}
+
+# Outliers, of 0..255. Of 2,916 real patches 16 are flatter and 105 whiter than this, none blacker.
+WHITE_MEAN = 233
+BLACK_MEAN = 25
+
+IMAGES_WHOLE: dict[Pool, str] = {
+    "labelled": "labelled-images-whole",
+    "test": "test-images-whole",
+}
+
+TABLES = {"labels": "label table", "submission": "sample submission", "slides": "slide map"}
+POOL_TABLES: dict[Pool, str] = {"labelled": "labels", "test": "submission"}
+
+
+def form(table: str) -> list[Rule]:
+    """Rules over how a CSV is written: the columns of `tables.FORM`, empty where all is usual."""
+    name = TABLES[table]
+    return [
+        _empty(f"{table}-encoding", "error", f"The {name} is in UTF-8.", "encoding"),
+        _empty(
+            f"{table}-cells",
+            "error",
+            f"The {name} has a header, and each row a cell for each column.",
+            "cells",
+        ),
+        _empty(
+            f"{table}-byte-order-mark",
+            "warning",
+            f"The {name} begins with its header, and not with an invisible mark; it is read past.",
+            "byte_order_mark",
+        ),
+        _empty(
+            f"{table}-line-ends",
+            "warning",
+            f"The lines of the {name} end as Kaggle's do; others are read all the same.",
+            "line_ends",
+        ),
+        _empty(
+            f"{table}-quotes",
+            "warning",
+            f"The {name} needs no quotation marks; cells in them are read all the same.",
+            "quotes",
+        ),
+        _empty(
+            f"{table}-blank-lines",
+            "warning",
+            f"Each line of the {name} is a row; blank ones are read past.",
+            "blank_lines",
+        ),
+    ]
+
+
+def test_pool() -> list[Rule]:
+    """Rules over one row about the patches to be predicted: text columns `images`, `submission`."""
+    return [
+        _empty(
+            "test-images-there",
+            "warning",
+            "A sample submission comes with the images it asks for; without any, there is nothing "
+            "to predict, and the submission stays empty.",
+            "images",
+        ),
+        _empty(
+            "test-submission-there",
+            "warning",
+            "Test images come with a sample submission; without it, they are not predicted.",
+            "submission",
+        ),
+    ]
+
+
+def apart() -> list[Rule]:
+    """Rules over the sample submission joined with the labels: text column `labelled`."""
+    return [
+        _empty(
+            "pools-ids-apart",
+            "error",
+            "A patch has a label or is to be predicted; an id stands in the label table or in the "
+            "sample submission.",
+            "labelled",
+        )
+    ]
+
+
+def strays() -> list[Rule]:
+    """Rules over the files of a source that are neither image nor table: text column name."""
+    return [
+        _empty(
+            "source-strays",
+            "warning",
+            "Every file of the source is a table or an image named ID.tif; others are not read.",
+            "name",
+        )
+    ]
+
+
+def columns(table: str) -> list[Rule]:
+    """Rules over the columns of a table; a slide map may have others beside its own."""
+    if table == "slides":
+        return slide_rules.columns()
+    protects = "The columns are id and label, so that no value is taken for another."
+    found = gxe.ExpectTableColumnsToMatchSet(column_set=["id", "label"], exact_match=True)
+    return [Rule(f"{table}-columns", "error", protects, found)]
+
+
+def ids(table: str, form_of_ids: str) -> list[Rule]:
+    """Rules over the text column id of a table."""
+    return [
+        Rule(
+            f"{table}-id-form",
+            "error",
+            f"An id names one file and nothing else (validate.ids: {form_of_ids}).",
+            gxe.ExpectColumnValuesToMatchRegex(column="id", regex=ID_PATTERNS[form_of_ids]),
+        ),
+        Rule(
+            f"{table}-id-unique",
+            "error",
+            f"An id stands in the {TABLES[table]} once.",
+            gxe.ExpectColumnValuesToBeUnique(column="id"),
+        ),
+    ]
+
+
+def labels(
+    num_labels: int | None, min_positive_share: float, max_positive_share: float
+) -> list[Rule]:
+    """Rules over the label table: text column label, numbers `positive` and `num_labels`."""
+    rules = [
+        Rule(
+            "labels-rows",
+            "error",
+            "There is something to learn from.",
+            gxe.ExpectTableRowCountToBeBetween(min_value=1),
+        ),
+        Rule(
+            "labels-id-agrees",
+            "error",
+            "An id has one label.",
+            gxe.ExpectColumnValuesToBeBetween(column="num_labels", max_value=1),
+        ),
+        Rule(
+            "labels-value",
+            "error",
+            "A label is 0 or 1.",
+            gxe.ExpectColumnValuesToBeInSet(column="label", value_set=["0", "1"]),
+        ),
+        Rule(
+            "labels-positive-share",
+            "error",
+            f"The share of positives is {min_positive_share:g} to {max_positive_share:g}, as this "
+            "task is known to have; another points at a swapped or cut table "
+            "(validate.min_positive_share, validate.max_positive_share).",
+            gxe.ExpectColumnMeanToBeBetween(
+                column="positive", min_value=min_positive_share, max_value=max_positive_share
+            ),
+        ),
+    ]
+    if num_labels is not None:
+        protects = "The label table is whole: it has the rows of validate.num_labels."
+        counted = gxe.ExpectTableRowCountToEqual(value=num_labels)
+        rules.append(Rule("labels-row-count", "error", protects, counted))
+    return rules
+
+
+def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
+    """Rules over the ids of a table joined with the images of its pool.
+
+    Text columns `without_image` and `without_row`, number `is_missing`.
+    """
+    table = TABLES[POOL_TABLES[pool]]
+    is_labelled = pool == "labelled"
+    present = "." if is_labelled else _setting(pool)
+    rules = [
+        _empty(
+            f"{pool}-image-present",
+            "warning",
+            f"Every id of the {table} has its image, named ID.tif{present}",
+            "without_image",
+            pool,
+            is_quarantined=True,
+        ),
+        _empty(
+            f"{pool}-image-listed",
+            "warning",
+            f"Every image is in the {table}; one that isn't is left out.",
+            "without_row",
+            pool,
+            is_quarantined=is_labelled,
+        ),
+    ]
+    of = "labels" if is_labelled else "ids asked for"
+    setting = "max_missing_share" if is_labelled else "max_missing_test_share"
+    whole = Rule(
+        IMAGES_WHOLE[pool],
+        "error",
+        f"No more than {max_missing_share:.2%} of the {of} are without their image "
+        f"(validate.{setting}).",
+        gxe.ExpectColumnMeanToBeBetween(column="is_missing", max_value=max_missing_share),
+    )
+    return [*rules, whole]
+
+
+def images(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
+    """Rules over the listed images of a pool: a text column for each flaw, and `link`."""
+    flaws = [
+        _empty(
+            f"{pool}-image-{flaw}",
+            _bad(pool),
+            protects.removesuffix(".") + _setting(pool),
+            flaw,
+            pool,
+            is_quarantined=is_quarantined,
+        )
+        for flaw, protects in FLAWS.items()
+    ]
+    inside = _empty(
+        f"{pool}-image-inside",
+        "warning",
+        "An image lies in the source; a link that leaves it is followed.",
+        "link",
+        pool,
+    )
+    return [*flaws, inside]
+
+
+def hashes(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
+    """Rules over the usable images of a pool: text columns id, sha1 and `channel_order`."""
+    return [
+        Rule(
+            f"{pool}-id-is-hash",
+            _bad(pool),
+            "An id is the SHA-1 of the patch's RGB bytes, as Kaggle made them: no pixel was "
+            f"changed, as JPEG does; validate.ids: any switches this off{_setting(pool)}",
+            gxe.ExpectColumnPairValuesToBeEqual(column_A="id", column_B="sha1"),
+            pool,
+            is_quarantined,
+        ),
+        _empty(
+            f"{pool}-channels-in-order",
+            _bad(pool),
+            "The channels are red, green, blue, and not swapped on the way" + _setting(pool),
+            "channel_order",
+            pool,
+            is_quarantined=is_quarantined,
+        ),
+    ]
+
+
+def pixels(*, is_quarantined: bool) -> list[Rule]:
+    """Rules over the usable labelled images: text columns for pixels that occur elsewhere."""
+    return [
+        _empty(
+            "labelled-pixels-agree",
+            "error",
+            "The same pixels have the same label wherever they occur" + _setting("labelled"),
+            "contradicts",
+            "labelled",
+            is_quarantined=is_quarantined,
+        ),
+        _empty(
+            "labelled-pixels-once",
+            "warning",
+            "A patch occurs once: copies weigh more than others, and leak if a split parts them.",
+            "repeats",
+            "labelled",
+        ),
+        _empty(
+            "pools-pixels-apart",
+            "warning",
+            "A patch to be predicted has no copy among those with labels.",
+            "is_tested",
+            "labelled",
+        ),
+    ]
+
+
+def outliers(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
+    """Rules over the usable images of a pool: numbers std and mean."""
+    kept = "" if pool == "test" else " (validate.outliers)"
+    expectations = {
+        "flat": gxe.ExpectColumnValuesToBeBetween(column="std", min_value=FLAT_STD),
+        "white": gxe.ExpectColumnValuesToBeBetween(column="mean", max_value=WHITE_MEAN),
+        "black": gxe.ExpectColumnValuesToBeBetween(column="mean", min_value=BLACK_MEAN),
+    }
+    protects = {
+        "flat": f"A patch shows something: its standard deviation is {FLAT_STD} or more",
+        "white": f"A patch shows tissue, not bare glass: its mean is {WHITE_MEAN} or less",
+        "black": f"A patch was lit: its mean is {BLACK_MEAN} or more",
+    }
+    return [
+        Rule(
+            f"{pool}-patch-{kind}",
+            "warning",
+            f"{protects[kind]}{kept}.",
+            found,
+            pool,
+            is_quarantined,
+        )
+        for kind, found in expectations.items()
+    ]
+
+
+def is_of_outliers(rule: Rule) -> bool:
+    """Return whether a rule is one of `outliers`, over labelled patches."""
+    return rule.name.startswith("labelled-patch-")
+
+
+def _bad(pool: Pool) -> Severity:
+    """A bad labelled patch is an error; one to be predicted is never dropped, predict answers."""
+    return "error" if pool == "labelled" else "warning"
+
+
+def _setting(pool: Pool) -> str:
+    """The end of a rule's sentence: where to say what becomes of a patch that breaks it."""
+    section = "validate" if pool == "labelled" else "predict"
+    return f" ({section}.bad_patches)."

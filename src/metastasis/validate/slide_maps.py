@@ -1,0 +1,279 @@
+"""Reads a slide map, whoever wrote it: which slide and patient each patch comes from.
+
+What of it is good enough, `slide_rules` says; text columns and tables named by what was found are
+empty where all is as it should be.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from metastasis.tables import UNITS
+from metastasis.validate import naming
+
+# What a column may be called, in any case; of several the first counts.
+COLUMNS = {
+    "id": ("id", "patch_id", "image_id"),
+    "slide": ("slide", "wsi", "slide_id", "wsi_id", "slide_name", "wsi_name", "slideid", "wsiid"),
+    "patient": (
+        "patient", "patient_id", "case", "case_id", "patientid", "caseid", "patient_name",
+        "subject", "subject_id",
+    ),
+    "split": ("split",),
+    "label": ("label", "center_tumor_patch"),
+}  # fmt: skip
+OFFICIAL = {  # what an official split may be called: ours
+    "train": "train", "training": "train",
+    "valid": "validation", "validation": "validation", "val": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+# Camelyon17's slides (Bandi et al. 2019), and Camelyon's that hold no tumour.
+NODE = r"^(.*(?<![a-z])patient_0*(\d+))_node_\d+$"
+NORMAL = r"(?<![a-z])normal(?![a-z])"
+LABELS = {"0": "0", "1": "1", "false": "0", "true": "1"}
+MIN_JOINED = 0.5  # of the map's rows, or of the labels: the map of a part, or of more, has one
+SHA1 = r"[0-9a-f]{40}"
+NUM_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class SlideMap:
+    """What a map says.
+
+    `rows` has a row for each of the map's, with text columns about what was found; `patches` one
+    for each patch that is known elsewhere: id, slide, patient and split, empty where unknown.
+    """
+
+    rows: pd.DataFrame
+    patches: pd.DataFrame
+    num_named: int  # slides whose patient is known by the slide's name alone
+
+
+def standard(table: pd.DataFrame) -> pd.DataFrame:
+    """Return those columns of a map that are read, by the names they have here."""
+    found = {
+        re.sub(r"[\W_]+", "_", naming.name(str(name))): name for name in reversed(table.columns)
+    }
+    chosen = {
+        ours: next((found[name] for name in names if name in found), None)
+        for ours, names in COLUMNS.items()
+    }
+    columns = {ours: table[name] for ours, name in chosen.items() if name is not None}
+    if "patient" in columns and "slide" not in columns:
+        columns["slide"] = pd.Series("", table.index, dtype="str")
+    return pd.DataFrame(columns)
+
+
+def read(table: pd.DataFrame, labels: pd.DataFrame, others: pd.Series) -> SlideMap:
+    """Return what a map of standard columns says of the patches in `labels` and `others` (ids)."""
+    unsaid = pd.Series("", table.index, dtype="str")
+    rows = pd.DataFrame({"written": table["id"]})
+    known = pd.concat([labels["id"], others]).drop_duplicates()
+    ids = _joined(table["id"], known)
+    rows["id"] = ids.fillna(table["id"])
+    rows["spelling"] = np.where(ids.notna() & (ids != table["id"]), "written " + table["id"], "")
+    for unit in UNITS:
+        rows[f"{unit}_written"] = table.get(unit, unsaid)
+        rows[unit] = naming.names(rows[f"{unit}_written"])
+    split = naming.names(table.get("split", unsaid))
+    rows["split"] = _mapped(split, OFFICIAL).fillna(split)
+    rows["label"] = _mapped(naming.names(table.get("label", unsaid)), LABELS).fillna("")
+    rows["patient"], num_named = _patients(rows)
+    has_slides = bool((rows["slide"] != "").any())
+    is_named = rows["slide" if has_slides else "patient"] != ""
+    rows["no_slide"] = np.where(is_named, "", "no slide")
+    rows["unknown"] = np.where(rows["id"].isin(labels["id"]), "", "no label")
+    num_slides = rows["slide"].where(rows["slide"] != "").groupby(rows["id"]).transform("nunique")
+    rows["other_slide"] = np.where(num_slides > 1, "slide " + rows["slide"], "")
+    is_again = rows["id"].duplicated() & (num_slides <= 1)
+    rows["again"] = np.where(is_again, "a second row", "")
+    named = rows[["id", *UNITS, "split", "label"]]
+    named = named.where(named != "")
+    patches = named[ids.notna()].groupby("id", as_index=False).first().fillna("")
+    return SlideMap(rows, patches.astype("str"), num_named)
+
+
+def _joined(ids: pd.Series, known: pd.Series) -> pd.Series:
+    """Return for each id the known one that it spells, if there is one and no other."""
+    exact = ids.where(ids.isin(known))
+    if exact.notna().all():
+        return exact
+    keys = pd.Series(known.to_numpy(), naming.file_names(known).to_numpy())
+    keys = keys[~keys.index.duplicated(keep=False)]
+    return exact.fillna(_mapped(naming.file_names(ids[exact.isna()]), keys))
+
+
+def _patients(rows: pd.DataFrame) -> tuple[pd.Series, int]:
+    """Return the patient of each row, and of how many slides it is by the slide's name.
+
+    Where no patient is given, slides named as Camelyon17's say whose they are. One row that names
+    the patient of a slide speaks for all of that slide.
+    """
+    patient, slide = rows["patient"], rows["slide"]
+    num_named = 0
+    if not (patient != "").any():
+        patient = slide.str.extract(NODE)[0].fillna("")
+        num_named = int(slide[patient != ""].nunique())
+    pairs = pd.DataFrame({"slide": slide, "patient": patient})
+    pairs = pairs[(pairs != "").all(axis=1)].drop_duplicates()
+    known = pairs[~pairs["slide"].duplicated(keep=False)].set_index("slide")["patient"]
+    return patient.where(patient != "", _mapped(slide, known).fillna("")), num_named
+
+
+def _mapped(texts: pd.Series, mapping: Mapping[str, str] | pd.Series) -> pd.Series:
+    return texts.map(mapping).astype("str")  # without a hit pandas would make numbers of it
+
+
+def findings(mapped: SlideMap, labels: pd.DataFrame) -> pd.DataFrame:
+    """Return what is found of the map as a whole: text columns, the shorter ones filled up."""
+    rows = mapped.rows
+    found = {
+        "few_joined": _few_joined(mapped, labels),
+        "named_patients": _named_patients(mapped),
+        "patients": _shared(rows, "slide", "patient"),
+    }
+    for unit in UNITS:
+        found |= {
+            f"{unit}_words": _words(rows[f"{unit}_written"]),
+            f"{unit}_spellings": _spellings(rows[f"{unit}_written"]),
+            f"{unit}_alike": _alike(rows[unit]),
+            f"{unit}_splits": _shared(rows, unit, "split"),
+        }
+    texts = {name: pd.Series(texts, dtype="str") for name, texts in found.items()}
+    return pd.DataFrame(texts).fillna("")
+
+
+def _few_joined(mapped: SlideMap, labels: pd.DataFrame) -> list[str]:
+    """Return what is said of a map that few rows join, and nothing of another."""
+    ids = labels["id"].drop_duplicates()
+    num_rows, num_labels = len(mapped.rows), len(ids)
+    rows_joined = int(mapped.rows["id"].isin(mapped.patches["id"]).sum())
+    is_joined = ids.isin(mapped.patches["id"])
+    labels_joined = int(is_joined.sum())
+    is_enough = rows_joined >= MIN_JOINED * num_rows or labels_joined >= MIN_JOINED * num_labels
+    if (is_enough and labels_joined) or not num_rows or not num_labels:
+        return []
+    left = mapped.rows.loc[~mapped.rows["id"].isin(ids), "written"]
+    counts = (
+        f"{rows_joined:,} of {num_rows:,} rows are of a known patch, and {labels_joined:,} of "
+        f"{num_labels:,} labels have a row"
+    )
+    return [f"{counts}; the map has {_form(left)}, the label table {_form(ids[~is_joined])}"]
+
+
+def _form(ids: pd.Series) -> str:
+    """Return examples of ids, and what they look like."""
+    lengths = ids.str.len()
+    shortest, longest = lengths.min(), lengths.max()
+    if ids.str.fullmatch(SHA1).all():
+        form = "40 hexadecimal digits"
+    elif ids.str.isdigit().all():
+        form = "whole numbers"
+    else:
+        form = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
+        form += " characters"
+    return f"{_listed(ids.tolist())} ({form})"
+
+
+def _named_patients(mapped: SlideMap) -> list[str]:
+    """Return of how many slides the patient is known by their names alone, if there are any."""
+    if not mapped.num_named:
+        return []
+    patient, slide = mapped.rows.loc[mapped.rows["patient"] != "", list(UNITS)].iloc[0]
+    return [f"{mapped.num_named:,} slides, such as {slide}: {patient}"]
+
+
+def _words(written: pd.Series) -> list[str]:
+    """Return the words that were taken for a missing name, with their rows."""
+    written = written.str.strip()
+    counts = written[(naming.names(written) == "") & (written != "")].value_counts()
+    return [f"'{word}' in {count:,} rows" for word, count in counts.items()]
+
+
+def _spellings(written: pd.Series) -> list[str]:
+    """Return the names that were written in several ways, with those."""
+    names = pd.DataFrame({"name": naming.names(written), "written": written}).drop_duplicates()
+    names = names[(names["name"] != "") & names["name"].duplicated(keep=False)]
+    groups = names.groupby("name")["written"]
+    return [f"{name}: {_listed(sorted(spelt))}" for name, spelt in groups]
+
+
+def _alike(names: pd.Series) -> list[str]:
+    """Return the names that a reader would take for one: marks, zeros or a folder differ."""
+    different = pd.Series(sorted(set(names) - {""}), dtype="str")
+    whole = different.map(naming.stem)
+    last = different.str.rsplit("/", n=1).str[-1].map(naming.stem)
+    groups = different.groupby(last.where(last.isin(whole), whole))
+    return [_listed(group.tolist()) for _, group in groups if len(group) > 1]
+
+
+def _shared(rows: pd.DataFrame, unit: str, column: str) -> list[str]:
+    """Return the slides or patients whose rows name more than one patient, or split."""
+    pairs = rows.loc[(rows[unit] != "") & (rows[column] != ""), [unit, column]].drop_duplicates()
+    groups = pairs[pairs[unit].duplicated(keep=False)].groupby(unit)[column]
+    return [f"{unit} {name}: {', '.join(sorted(found))}" for name, found in groups]
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:NUM_SHOWN])
+    return shown + (", ..." if len(names) > NUM_SHOWN else "")
+
+
+def contradictions(mapped: SlideMap, labels: pd.DataFrame) -> pd.DataFrame:
+    """Return each patch with what the map says otherwise, by the slide's name too: text columns.
+
+    `normal`: its label is 1; `split_named`: its official split is another; `patient_named`: its
+    patient is another. `labelled`: the label that the map itself gives is another.
+    """
+    said = mapped.patches.rename(columns={"label": "said"})
+    table = said.merge(labels.drop_duplicates("id"), on="id")
+    slide, split = table["slide"], table["split"]
+    is_normal = slide.str.contains(NORMAL) & (table["label"] == "1")
+    for_test = slide.str.contains(r"(?<![a-z])test(?![a-z])")
+    for_training = slide.str.contains(r"(?<![a-z])train(?:ing)?(?![a-z])")
+    is_other_split = (for_test & ~for_training & split.isin(["train", "validation"])) | (
+        for_training & ~for_test & (split == "test")
+    )
+    named = slide.str.extract(NODE)[1]
+    given = table["patient"].str.extract(r"(\d+)$")[0].str.lstrip("0").replace("", "0")
+    is_other_label = (table["said"] != "") & (table["said"] != table["label"])
+    is_other_patient = named.notna() & given.notna() & (named != given)
+    return pd.DataFrame(
+        {
+            "id": table["id"],
+            "normal": np.where(is_normal, "label 1, slide " + slide, ""),
+            "split_named": np.where(is_other_split, "split " + split + ", slide " + slide, ""),
+            "labelled": np.where(
+                is_other_label, "label " + table["label"] + ", in the map " + table["said"], ""
+            ),
+            "patient_named": np.where(
+                is_other_patient, "patient " + table["patient"] + ", slide " + slide, ""
+            ),
+        }
+    )
+
+
+def differences(first: SlideMap, second: SlideMap, name: str) -> pd.DataFrame:
+    """Return the patches of which a second map, called `name`, says something else: text `found`.
+
+    Maps that call all slides by other names agree where they put the same patches together.
+    """
+    both = first.patches.merge(second.patches, on="id", suffixes=("", "_other"))
+    found = pd.Series("", both.index, dtype="str")
+    for column in (*UNITS, "split"):
+        pair = both[[column, f"{column}_other"]].set_axis(["ours", "other"], axis=1)
+        is_other = (pair != "").all(axis=1) & (pair["ours"] != pair["other"])
+        if not (column in UNITS and _is_renamed(pair[(pair != "").all(axis=1)])):
+            text = f"{column} " + pair["ours"] + f", in {name} " + pair["other"]
+            found = found.where(~(is_other & (found == "")), text)
+    return pd.DataFrame({"id": both["id"], "found": found})
+
+
+def _is_renamed(pairs: pd.DataFrame) -> bool:
+    """Return whether two maps share no name, and each name of one is one name of the other."""
+    pairs = pairs.drop_duplicates()
+    is_one_to_one = not any(pairs[column].duplicated().any() for column in pairs)
+    return is_one_to_one and not set(pairs["ours"]) & set(pairs["other"])

@@ -1,0 +1,365 @@
+"""The gate: labels, images, slide map and submission against named rules; good patches go on.
+
+How a rule is evaluated, `suites` knows; how images were read, `ingesting` knows.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from metastasis import plotting, tables
+from metastasis.base import files
+from metastasis.base.errors import InputError
+from metastasis.formats import sources
+from metastasis.patches import shards
+from metastasis.patches.shards import Patches, Pool
+from metastasis.validate import (
+    gate_report,
+    joins,
+    rereading,
+    rules,
+    slide_maps,
+    slide_rules,
+    suites,
+    unjoined,
+)
+from metastasis.validate.gate_report import Findings
+from metastasis.validate.rules import POOL_TABLES
+from metastasis.validate.slide_maps import SlideMap
+from metastasis.validate.suites import Verdict
+from metastasis.validate.validate_params import ValidateParams
+
+NUM_SAMPLES = 16  # patches of each class in the sample plot
+TABLE_NAMES = {
+    "labels": sources.LABELS_NAME,
+    "submission": sources.SUBMISSION_NAME,
+    "slides": sources.SLIDES_NAME,
+}
+
+SHA1 = re.compile(r"\b[0-9a-f]{40}\b")
+NUM_ID_DIGITS = 8  # of a SHA-1 in a warning; the report and the tables have all
+QUARANTINE_COLUMNS = ("pool", "id", "label", "reason")
+VERDICT_COLUMNS = ("rule", "severity", "verdict", "count", "examples")
+
+Tables = dict[str, pd.DataFrame]
+
+
+def validate(  # noqa: PLR0913  # the paths of the stage
+    params: ValidateParams,
+    *,
+    source_path: Path,
+    tables_folder: Path,
+    inventory_path: Path,
+    shards_folder: Path,
+    manifest_path: Path,
+    quarantine_path: Path,
+    metrics_path: Path,
+    plots_folder: Path,
+    report_path: Path,
+    verdicts_path: Path | None = None,
+) -> None:
+    """Hold the source against every rule; write the manifest and the quarantine if it passes.
+
+    The manifest has the columns id, label, slide, patient_name and official (split), the last three
+    empty where unknown; the quarantine pool, id, label and reason; the verdicts `VERDICT_COLUMNS`,
+    a row for each rule. Metrics, report and, if there is a path for them, verdicts are written
+    either way. What is judged is what `ingest` found; the source at `source_path` is looked at only
+    where something is wrong with that.
+
+    Raises:
+        InputError: a rule stops the run; the message names rule, count, examples and the report.
+            Or what is wrong with the source has been mended, and DVC couldn't see it.
+    """
+    inventory = pd.read_parquet(inventory_path)
+    patches = shards.read(shards_folder)
+    found, verdicts = judge(params, tables_folder, inventory, patches)
+    stopping = [verdict for verdict in verdicts if verdict.stops]
+    quarantine = _quarantine([] if stopping else verdicts, found.get("labels"))
+    manifest = None if stopping else _manifest(found, quarantine)
+
+    files.write_metrics(metrics_path, _metrics(verdicts, manifest, quarantine))
+    if verdicts_path is not None:
+        files.write_csv(verdicts_path, _verdicts(verdicts))
+    labelled = _labelled(inventory, found) if found else pd.DataFrame()
+    findings = Findings(
+        params.model_dump(), verdicts, inventory, patches, labelled, quarantine, manifest
+    )
+    gate_report.write(report_path, findings)
+    bad = _bad_rows(verdicts, inventory)
+    if stopping or len(bad):
+        mended = rereading.changed(source_path, bad, tables_folder)
+        if mended:
+            raise InputError(rereading.advice(source_path, mended))
+    _warn(params, verdicts, labelled)
+    if manifest is None:
+        sentences = "\n".join(f"- {_sentence(verdict)}" for verdict in stopping)
+        if found and any(
+            verdict.rule.name == rules.IMAGES_WHOLE["labelled"] for verdict in stopping
+        ):
+            strays = tables.read_text(tables_folder / sources.STRAYS_NAME)
+            sentences += f"\n{unjoined.explain(found['labels'], inventory, strays)}"
+        raise InputError(f"the source broke the gate:\n{sentences}\nThe report: {report_path}")
+    _check_rest(manifest, report_path)
+    tables.write_patches(manifest_path, manifest)
+    files.write_csv(quarantine_path, quarantine)
+    _plot(params, manifest, patches, plots_folder)
+    num_left_out = int((quarantine["pool"] == "labelled").sum())
+    print(f"validate: {len(manifest):,} patches pass, {num_left_out:,} are left out; {report_path}")
+
+
+def _bad_rows(verdicts: Sequence[Verdict], inventory: pd.DataFrame) -> pd.DataFrame:
+    """Return the inventory's rows of patches that stop the run or are left out."""
+    broken = [verdict for verdict in verdicts if verdict.stops or verdict.rule.is_quarantined]
+    bad = {(verdict.rule.pool, id_) for verdict in broken for id_, _ in verdict.rows}
+    rows = zip(inventory["pool"], inventory["id"], strict=True)
+    return inventory[[row in bad for row in rows]]
+
+
+def judge(
+    params: ValidateParams, tables_folder: Path, inventory: pd.DataFrame, patches: Patches
+) -> tuple[Tables, list[Verdict]]:
+    """Return the tables, none if one can't be read, and the verdicts of all rules that apply."""
+    found, verdicts = _read_tables(tables_folder)
+    if any(verdict.stops for verdict in verdicts):
+        return {}, verdicts
+    verdicts += _check(params, found, inventory, patches)
+    mapped = _map(found["slides"], found, inventory)
+    verdicts += _check_slides(mapped, found, tables_folder, inventory)
+    return found | {"slides": mapped.patches}, verdicts
+
+
+def _read_tables(folder: Path) -> tuple[Tables, list[Verdict]]:
+    """Return the tables that are there, and the verdicts on how they are written."""
+    found, verdicts = {}, []
+    for name, file_name in TABLE_NAMES.items():
+        path = folder / file_name
+        if name == "submission" and not path.exists():  # a source of training patches is normal
+            continue
+        table, form = tables.look(path)
+        verdicts += suites.run(pd.DataFrame([form]), rules.form(name))
+        if name == "slides":
+            table = slide_maps.standard(table)
+        if len(table.columns):
+            verdicts += suites.run(table, rules.columns(name))
+        found[name] = table
+    strays = tables.read_text(folder / sources.STRAYS_NAME)
+    verdicts += suites.run(strays, rules.strays())
+    return found, verdicts
+
+
+def _check(
+    params: ValidateParams, found: Tables, inventory: pd.DataFrame, patches: Patches
+) -> list[Verdict]:
+    labels = found["labels"]
+    verdicts = suites.run(
+        joins.counted(labels), [*rules.ids("labels", params.ids), *_labels(params)]
+    )
+    if "submission" in found:
+        verdicts += suites.run(found["submission"], rules.ids("submission", params.ids))
+        verdicts += suites.run(joins.apart(found["submission"], labels), rules.apart())
+    verdicts += suites.run(joins.test_pool(inventory, found.get("submission")), rules.test_pool())
+    for pool in POOL_TABLES:
+        images = inventory[inventory["pool"] == pool]
+        # Without a submission, or without test patches, there is nothing to predict.
+        if POOL_TABLES[pool] in found and (pool == "labelled" or len(images)):
+            verdicts += _check_images(params, pool, found, images, patches)
+    if not any(verdict.stops and verdict.rule.pool is None for verdict in verdicts):
+        verdicts += _check_copies(params, labels, inventory)
+    return verdicts
+
+
+def _map(slides: pd.DataFrame, found: Tables, inventory: pd.DataFrame) -> SlideMap:
+    others = [inventory["id"], *(found[name]["id"] for name in ("submission",) if name in found)]
+    return slide_maps.read(slides, found["labels"], pd.concat(others))
+
+
+def _check_slides(
+    mapped: SlideMap, found: Tables, tables_folder: Path, inventory: pd.DataFrame
+) -> list[Verdict]:
+    """Return the verdicts on the slide map, and on others of the same patches, if it has rows."""
+    labels, rows = found["labels"], mapped.rows
+    if not len(rows):
+        return []
+    verdicts = suites.run(rows, slide_rules.rows())
+    verdicts += suites.run(slide_maps.findings(mapped, labels), slide_rules.whole())
+    verdicts += suites.run(joins.joined(mapped.patches, labels), slide_rules.coverage())
+    said = slide_maps.contradictions(mapped, labels)
+    verdicts += suites.run(said, slide_rules.contradictions())
+    return verdicts + _check_other_maps(mapped, found, tables_folder, inventory)
+
+
+def _check_other_maps(
+    mapped: SlideMap, found: Tables, tables_folder: Path, inventory: pd.DataFrame
+) -> list[Verdict]:
+    """Return the verdicts on the slide maps that aren't read, held against the one that is."""
+    verdicts = []
+    for path in sorted(tables_folder.glob(f"{sources.OTHER_SLIDES}*")):
+        name = path.name.removeprefix(sources.OTHER_SLIDES)
+        table = slide_maps.standard(tables.look(path)[0])
+        is_readable = {"id", "slide"} <= set(table)
+        form = pd.DataFrame({"found": ["" if is_readable else f"{name} has no id and slide"]})
+        verdicts += suites.run(form, slide_rules.other_form())
+        if is_readable:
+            other = _map(table, found, inventory)
+            differences = slide_maps.differences(mapped, other, name)
+            verdicts += suites.run(differences, slide_rules.other_maps())
+    return verdicts
+
+
+def _labels(params: ValidateParams) -> list[suites.Rule]:
+    return rules.labels(params.num_labels, params.min_positive_share, params.max_positive_share)
+
+
+def _check_images(
+    params: ValidateParams,
+    pool: Pool,
+    found: Tables,
+    images: pd.DataFrame,
+    patches: Patches,
+) -> list[Verdict]:
+    table = found[POOL_TABLES[pool]]
+    listed = images[images["id"].isin(table["id"])].reset_index(drop=True)
+    usable = listed[listed["flaw"] == ""]
+    is_test = pool == "test"  # what is wrong there is always handed on to predict
+    is_quarantined = is_test or params.bad_patches == "quarantine"
+    max_missing = params.max_missing_test_share if is_test else params.max_missing_share
+    verdicts = suites.run(joins.joined(table, images), rules.presence(pool, max_missing))
+    verdicts += suites.run(joins.flaws(listed), rules.images(pool, is_quarantined=is_quarantined))
+    if params.ids == "sha1":
+        ordered = usable.assign(channel_order=joins.channel_order(usable, patches))
+        verdicts += suites.run(ordered, rules.hashes(pool, is_quarantined=is_quarantined))
+    is_left_out = not is_test and params.outliers == "quarantine"
+    return verdicts + suites.run(usable, rules.outliers(pool, is_quarantined=is_left_out))
+
+
+def _check_copies(
+    params: ValidateParams, labels: pd.DataFrame, inventory: pd.DataFrame
+) -> list[Verdict]:
+    is_quarantined = params.bad_patches == "quarantine"
+    return suites.run(joins.copies(labels, inventory), rules.pixels(is_quarantined=is_quarantined))
+
+
+def _quarantine(verdicts: Sequence[Verdict], labels: pd.DataFrame | None) -> pd.DataFrame:
+    """Return a row for each patch that is left out, or that predict has to answer for."""
+    rows = [
+        (verdict.rule.pool, id_, f"{verdict.rule.name}: {found}")
+        for verdict in verdicts
+        if verdict.rule.is_quarantined
+        for id_, found in verdict.rows
+    ]
+    table = pd.DataFrame(rows, columns=["pool", "id", "reason"], dtype="str")
+    table = table.groupby(["pool", "id"])["reason"].agg("; ".join).reset_index()
+    if labels is not None:
+        table = table.merge(labels.assign(pool="labelled"), on=["pool", "id"], how="left")
+    return table.reindex(columns=list(QUARANTINE_COLUMNS))
+
+
+def _labelled(inventory: pd.DataFrame, found: Tables) -> pd.DataFrame:
+    """Return the inventory of the labelled images that are usable, with label and slide."""
+    usable = inventory[(inventory["pool"] == "labelled") & (inventory["flaw"] == "")]
+    labels, slides = (found[name].drop_duplicates("id") for name in ("labels", "slides"))
+    return usable.merge(labels, on="id").merge(slides[["id", "slide"]], on="id", how="left")
+
+
+def _manifest(found: Tables, quarantine: pd.DataFrame) -> pd.DataFrame:
+    """All labelled patches but those left out: the rules let through only what is there."""
+    left_out = quarantine.loc[quarantine["pool"] == "labelled", "id"]
+    slides = found["slides"].rename(columns={"split": "official"}).replace("", None)
+    manifest = found["labels"][~found["labels"]["id"].isin(left_out)]
+    manifest = manifest.merge(slides[["id", "slide", "patient", "official"]], on="id", how="left")
+    return manifest.sort_values("id", ignore_index=True)
+
+
+def _check_rest(manifest: pd.DataFrame, report_path: Path) -> None:
+    if manifest["label"].nunique() < 2:  # noqa: PLR2004  # the two classes
+        counts = manifest["label"].value_counts().to_dict()
+        raise InputError(
+            f"the quarantine leaves {len(manifest):,} patches (by label: {counts}), and none of a "
+            f"class to learn. {report_path} says what is wrong with the others."
+        )
+
+
+def _metrics(
+    verdicts: Sequence[Verdict],
+    manifest: pd.DataFrame | None,
+    quarantine: pd.DataFrame,
+) -> dict[str, Any]:
+    """Return what is compared from one data set to another, in the order it is shown."""
+    metrics: dict[str, Any] = {}
+    if manifest is not None:
+        share = float((manifest["label"] == "1").mean()) if len(manifest) else None
+        metrics = {
+            "num_patches": len(manifest),
+            "num_left_out": int((quarantine["pool"] == "labelled").sum()),
+            "num_bad_test_patches": int((quarantine["pool"] == "test").sum()),
+            "num_patients": int(manifest["patient"].nunique()),
+            "num_slides": int(manifest["slide"].nunique()),
+            "num_without_slide": int(manifest["slide"].isna().sum()),
+            "positive_share": share,
+        }
+    broken = [verdict.rule.severity for verdict in verdicts if not verdict.is_met]
+    return metrics | {"num_errors": broken.count("error"), "num_warnings": broken.count("warning")}
+
+
+def _verdicts(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    rows = [
+        (
+            verdict.rule.name,
+            verdict.rule.severity,
+            "met" if verdict.is_met else "broken",
+            len(verdict.rows),
+            "; ".join(verdict.examples),
+        )
+        for verdict in verdicts
+    ]
+    return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
+
+
+def _warn(params: ValidateParams, verdicts: Sequence[Verdict], labelled: pd.DataFrame) -> None:
+    """Print a line for each rule that is broken and doesn't stop the run, and what that costs."""
+    table = labelled.reindex(columns=["id", "label"])
+    positives = frozenset(table.loc[table["label"] == "1", "id"])
+    outliers: set[str] = set()
+    for verdict in verdicts:
+        if verdict.is_met or verdict.stops:
+            continue
+        found = SHA1.sub(lambda match: match[0][:NUM_ID_DIGITS], _sentence(verdict, positives))
+        print(f"warning: {found}")
+        if rules.is_of_outliers(verdict.rule) and verdict.rule.is_quarantined:
+            outliers |= {id_ for id_, _ in verdict.rows}
+    lost = outliers & positives
+    if lost:
+        print(
+            f"warning: validate.outliers: {params.outliers} leaves out {len(lost):,} with tumour, "
+            f"{len(lost) / len(positives):.1%} of all patches with tumour. Pale tissue may hold "
+            "tumour: look at them in the report, or set validate.outliers: keep."
+        )
+
+
+def _sentence(verdict: Verdict, positives: frozenset[str] = frozenset()) -> str:
+    examples = ", ".join(verdict.examples)
+    is_of_rows = any(id_ for id_, _ in verdict.rows) or len(verdict.rows) > 1
+    found = f"{len(verdict.rows):,} found ({examples})" if is_of_rows else f"found {examples}"
+    if rules.is_of_outliers(verdict.rule) and positives:
+        num_positive = sum(id_ in positives for id_, _ in verdict.rows)
+        found += f", {num_positive:,} of {len(verdict.rows):,} with tumour"
+    return f"{verdict.rule.name}: {found}. {verdict.rule.protects}"
+
+
+def _plot(
+    params: ValidateParams, manifest: pd.DataFrame, patches: Patches, plots_folder: Path
+) -> None:
+    is_positive = manifest["label"] == "1"
+    figure = plotting.class_balance(int((~is_positive).sum()), int(is_positive.sum()))
+    plotting.save(figure, plots_folder / "class-balance.png")
+    random = np.random.default_rng(params.samples_seed)
+    samples = {}
+    for title, chosen in (("no tumour in the centre", ~is_positive), ("tumour", is_positive)):
+        ids = manifest.loc[chosen, "id"].to_numpy()
+        ids = random.choice(ids, min(NUM_SAMPLES, len(ids)), replace=False)
+        samples[title] = patches.take(patches.locate(pd.Series(ids), "labelled"))
+    plotting.save(plotting.samples(samples), plots_folder / "samples.png")
