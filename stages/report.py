@@ -9,6 +9,7 @@ from metastasis.report import reporting
 
 def main(  # noqa: PLR0913, PLR0917  # one for each file that is told of
     params: Path,
+    source: Path,
     inventory: Path,
     split: Path,
     suspicious: Path,
@@ -30,6 +31,7 @@ def main(  # noqa: PLR0913, PLR0917  # one for each file that is told of
     reporting.report(
         reporting.Inputs(
             params_path=params,
+            source_path=source,
             inventory_path=inventory,
             split_path=split,
             suspicious_path=suspicious,

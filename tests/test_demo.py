@@ -72,6 +72,7 @@ def test_the_layout_is_kaggles(drawn: Demo) -> None:
         "train_labels.csv",
         "sample_submission.csv",
         "slides.csv",
+        "metastasis-source.json",
     }
     submission = pd.read_csv(drawn.source / "sample_submission.csv")
     assert list(submission.columns) == ["id", "label"]

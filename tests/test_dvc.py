@@ -38,8 +38,7 @@ DISJOINT = ["slide_disjoint", "patient_disjoint", "unit"]
 METRICS = {
     "metrics/evaluate.json": [
         *(f"{part}.{name}" for part in ("test", "validation") for name in EVALUATED),
-        "threshold",
-        *DISJOINT,
+        "threshold", *DISJOINT, "is_drawn",
     ],
     "metrics/train/metrics.json": [
         "best_auc", "best_epoch", "train.auc", "train.loss", "eval.auc", "eval.loss",
@@ -58,9 +57,10 @@ METRICS = {
     "metrics/validate.json": [
         "num_patches", "num_left_out", "num_bad_test_patches", "num_patients", "num_slides",
         "num_without_slide", "positive_share", "num_errors", "num_warnings",
+        "is_drawn",
     ],
     "metrics/explain.json": ["occlusion_in_centre", "grad_cam_in_centre", "num_suspicious"],
-    "metrics/predict.json": ["num_predicted", "num_bad", *DISJOINT, "mean_probability"],
+    "metrics/predict.json": ["num_predicted", "num_bad", *DISJOINT, "mean_probability", "is_drawn"],
 }  # fmt: skip
 REVISIONS = ("HEAD", "workspace")  # that `dvc plots diff` compares
 ALL = [
@@ -235,7 +235,7 @@ def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
         assert decision[name] == metrics[name]
     assert decision["tta"] == "none"
     said = {"slide_disjoint", "patient_disjoint", "unit"}
-    assert set(metrics) == {"test", "validation", "threshold", "temperature", *said}
+    assert set(metrics) == {"test", "validation", "threshold", "temperature", "is_drawn", *said}
     agreed = {
         "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "sensitivity",
         "specificity", "precision", "f1", "nll", "brier", "calibration_error",

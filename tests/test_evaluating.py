@@ -13,6 +13,7 @@ from scipy.special import expit
 from sklearn import metrics
 from test_shards import write
 
+from metastasis import provenance
 from metastasis.base.errors import InputError
 from metastasis.evaluate import evaluate_params, evaluating, evaluation_plots
 from metastasis.network import models, saving
@@ -35,6 +36,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inventory.assign(pool="labelled").to_parquet(folder / "inventory.parquet")
     keras.utils.set_random_seed(1)
     saving.save(models.build("compact", 32), folder / "network.keras")
+    provenance.write(folder / "source.json", provenance.Provenance(name="a folder", is_drawn=False))
     return folder
 
 
@@ -49,6 +51,7 @@ def evaluate(
         network_path=data / "network.keras",
         split_path=data / "split.csv",
         inventory_path=data / "inventory.parquet",
+        source_path=data / "source.json",
         crops_folder=data / "crops",
         scores_path=out / "scores.csv",
         decision_path=out / "decision.json",
@@ -104,7 +107,7 @@ def test_the_threshold_does_not_know_the_test_labels(data: Path, tmp_path: Path)
     flipped = split.assign(label=split["label"].where(~is_test, 1 - split["label"]))
     changed = tmp_path / "changed"
     changed.mkdir()
-    for name in ("crops", "network.keras", "inventory.parquet"):
+    for name in ("crops", "network.keras", "inventory.parquet", "source.json"):
         (changed / name).symlink_to(data / name)
     flipped.to_csv(changed / "split.csv", index=False)
     after = evaluate(changed, tmp_path / "after")
@@ -128,7 +131,7 @@ def test_a_shared_slide_is_said(
 ) -> None:
     leaking = tmp_path / "leaking"
     leaking.mkdir()
-    for name in ("crops", "network.keras", "inventory.parquet"):
+    for name in ("crops", "network.keras", "inventory.parquet", "source.json"):
         (leaking / name).symlink_to(data / name)
     pd.read_csv(data / "split.csv").assign(slide="one").to_csv(leaking / "split.csv", index=False)
     assert evaluate(leaking, tmp_path / "out")["slide_disjoint"] is False
@@ -151,11 +154,11 @@ def test_without_a_test_part_validation_alone_is_reported(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     split = pd.read_csv(data / "split.csv")
-    for name in ("network.keras", "crops", "inventory.parquet"):
+    for name in ("crops", "network.keras", "inventory.parquet", "source.json"):
         (tmp_path / name).symlink_to(data / name)
     split.replace({"split": {"test": "train"}}).to_csv(tmp_path / "split.csv", index=False)
     numbers = evaluate(tmp_path, tmp_path / "out")
-    said = {"threshold", "temperature", "slide_disjoint", "patient_disjoint", "unit"}
+    said = {"threshold", "temperature", "is_drawn", "slide_disjoint", "patient_disjoint", "unit"}
     assert set(numbers) == {"validation", *said}
     assert numbers["validation"]["num_patches"] == 30
     assert "there is no test part" in capsys.readouterr().out
@@ -164,7 +167,7 @@ def test_without_a_test_part_validation_alone_is_reported(
 def with_split(data: Path, folder: Path, split: pd.DataFrame) -> Path:
     """The same network and patches with another split."""
     folder.mkdir()
-    for name in ("crops", "network.keras", "inventory.parquet"):
+    for name in ("crops", "network.keras", "inventory.parquet", "source.json"):
         (folder / name).symlink_to(data / name)
     split.to_csv(folder / "split.csv", index=False)
     return folder
@@ -191,7 +194,7 @@ def test_the_metrics_are_the_compared_numbers_of_the_evaluation_test_first(
     numbers = evaluate(data, tmp_path)
     compared = json.loads((tmp_path / "evaluate.json").read_text())
     unit = ["slide_disjoint", "patient_disjoint", "unit"]
-    assert list(compared) == ["test", "validation", "threshold", *unit]
+    assert list(compared) == ["test", "validation", "threshold", *unit, "is_drawn"]
     for name in ("test", "validation"):
         part = compared[name]
         assert list(part)[:3] == ["roc_auc", "roc_auc_low", "roc_auc_high"]

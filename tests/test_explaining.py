@@ -12,6 +12,7 @@ from conftest import assert_same_bytes
 from scipy.special import logit
 from test_shards import write
 
+from metastasis import provenance
 from metastasis.explain import explaining
 from metastasis.network import models, saving
 from metastasis.scores import deciding
@@ -34,6 +35,7 @@ def explain(folder: Path, out: Path, scores: pd.DataFrame) -> dict[str, Any]:
     write(folder / "crops", 8, size=32)
     keras.utils.set_random_seed(1)
     saving.save(models.build("compact", 32), folder / "network.keras")
+    provenance.write(folder / "source.json", provenance.Provenance(name="a folder", is_drawn=False))
     deciding.write(folder / "decision.json", Decision(tta="none", temperature=1.0, threshold=0.5))
     table = scores.assign(logit=logit(scores["probability"]))
     table[["id", "split", "label", "slide", "logit"]].to_csv(folder / "scores.csv", index=False)
@@ -41,6 +43,7 @@ def explain(folder: Path, out: Path, scores: pd.DataFrame) -> dict[str, Any]:
         network_path=folder / "network.keras",
         decision_path=folder / "decision.json",
         scores_path=folder / "scores.csv",
+        source_path=folder / "source.json",
         crops_folder=folder / "crops",
         suspicious_path=out / "suspicious.csv",
         attention_path=out / "attention.json",

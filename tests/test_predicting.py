@@ -11,6 +11,7 @@ import pytest
 from scipy.special import expit, logit
 from test_shards import write
 
+from metastasis import provenance
 from metastasis.base.errors import InputError
 from metastasis.formats import sources
 from metastasis.network import models, saving
@@ -31,6 +32,10 @@ def data(tmp_path: Path) -> Path:
     split = pd.DataFrame(labels | {"split": ["train"] * 3 + ["validation", "test"]})
     split.to_csv(tmp_path / "split.csv", index=False)
     quarantine(tmp_path, [])
+    provenance.write(
+        tmp_path / "tables" / provenance.TABLE_NAME,
+        provenance.Provenance(name="a folder", is_drawn=False),
+    )
     saving.save(models.build("compact", 32), tmp_path / "network.keras")
     decide(tmp_path, "none")
     return tmp_path
@@ -172,3 +177,16 @@ def test_bad_patches_are_answered_for_also_if_no_other_is_there(data: Path) -> N
     assert predict(data)["label"].tolist() == pytest.approx([1 / 3, 1 / 3])
     with pytest.raises(InputError, match=r"2 of the patches to be predicted are bad"):
         predict(data, bad_patches="fail")
+
+
+def test_a_submission_for_drawn_patches_says_so(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask(data, ["p7"])
+    predict(data)
+    assert "are drawn" not in capsys.readouterr().out
+    drawn = provenance.Provenance(name="the demo", is_drawn=True)
+    provenance.write(data / "tables" / provenance.TABLE_NAME, drawn)
+    predict(data)
+    assert "predict: the patches are drawn" in capsys.readouterr().out
+    assert json.loads((data / "predict.json").read_text())["is_drawn"] is True

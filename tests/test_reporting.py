@@ -18,6 +18,7 @@ import yaml
 from conftest import sha1
 from test_gate_report import MARKUP, Page
 
+from metastasis import provenance
 from metastasis.report import reporting
 from metastasis.report.reporting import FIGURES, METRICS, Inputs
 from metastasis.scores import deciding
@@ -151,6 +152,7 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
     folder.mkdir(parents=True)
     for name, content in metrics.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
+    provenance.write(folder / "source.json", provenance.Provenance(name="a folder", is_drawn=False))
     decision = Decision(temperature=0.9251, threshold=0.4963, tta="none")
     deciding.write(folder / "decision.json", decision)
     params = {
@@ -195,6 +197,7 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
     (folder / "model.keras").write_bytes(b"a model")
     return Inputs(
         params_path=folder / "params.yaml",
+        source_path=folder / "source.json",
         inventory_path=folder / "inventory.parquet",
         split_path=folder / "split.csv",
         suspicious_path=folder / "suspicious.csv",
@@ -499,3 +502,23 @@ def test_the_browser_would_tell_of_a_page_that_is_too_wide_or_asks_for_more(tmp_
     assert told["broken"] == 1
     assert "Content Security Policy" in "".join(told["console"])
     assert told["needed"] > told["width"] == PHONE
+
+
+def test_drawn_patches_are_called_drawn_on_the_page_in_the_card_and_below_every_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = write(tmp_path / "inputs", found())
+    page, card = made(tmp_path / "tissue", inputs)
+    assert "drawn" not in Page(page).text
+    assert "drawn" not in card
+    assert "tissue" in card
+    capsys.readouterr()
+    provenance.write(inputs.source_path, provenance.Provenance(name="the demo", is_drawn=True))
+    page, card = made(tmp_path / "drawn", inputs)
+    assert "These patches are drawn. No tissue was seen: the demo makes pictures" in Page(page).text
+    assert '<div class="verdict good"' not in page
+    num_figures = sum(map(len, FIGURES.values()))
+    assert Page(page).text.count(provenance.NOTE) == page.count("<figure") == num_figures
+    assert card.index("**Drawn data.**") < card.index("## Model")
+    assert "patients' tissue" not in card
+    assert "warning: The patches are drawn (the demo)" in capsys.readouterr().out

@@ -81,7 +81,7 @@ def test_another_error_of_the_system_keeps_its_traceback(tmp_path: Path) -> None
 
 def test_a_script_runs_the_code_of_its_own_tree(tmp_path: Path) -> None:
     result = run(tmp_path, "print(stage.__file__)", "a", "b")
-    assert result.stdout == f"{tmp_path / 'src/metastasis/stage.py'}\n"
+    assert result.stdout == f"{tmp_path / 'src/metastasis/base/stage.py'}\n"
 
 
 def test_a_script_whose_tree_has_no_code_refuses_to_run_another_trees(tmp_path: Path) -> None:

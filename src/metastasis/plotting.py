@@ -28,9 +28,11 @@ SHEET_GAP = 6  # pixels between patches
 Floats = NDArray[np.floating]
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write `figure` as PNG without the metadata that changes with matplotlib's version."""
+def save(figure: Figure, path: Path, note: str = "") -> None:
+    """Write `figure`, below it `note`, as PNG without the metadata of matplotlib's version."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if note:
+        figure.supxlabel(note, x=0.99, ha="right", fontsize=8, color=GREY, style="italic")
     figure.savefig(path, dpi=100, metadata={"Software": None})
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from metastasis import provenance
 from metastasis.base import files
 from metastasis.base.errors import InputError
 from metastasis.demo import rendering, specimens, textures, tissue
@@ -26,6 +27,7 @@ from metastasis.demo.demo_params import DemoParams
 POSITIVE_SHARE = 0.405  # of all patches, as in Kaggle's training set
 TUMOUR_FREE_SHARE = 1 / 3  # of the slides
 NEAR_TUMOUR_SHARE = 0.75  # of a tumour slide's negatives: those with tumour outside the centre
+DRAWN = provenance.Provenance(name="the project's demo", is_drawn=True)
 BATCH = 64  # patches a worker draws at a time
 
 
@@ -63,8 +65,9 @@ class _Drawn:
 def draw(params: DemoParams, source: Path, truth: Path, *, num_workers: int | None = None) -> None:
     """Write the demo source, and apart from it what a pipeline mustn't see.
 
-    `source` gets `train/ID.tif`, `test/ID.tif`, `train_labels.csv`, `sample_submission.csv` and
-    `slides.csv` (the labelled patches' slides); an id is the SHA-1 of the patch's RGB bytes.
+    `source` gets `train/ID.tif`, `test/ID.tif`, `train_labels.csv`, `sample_submission.csv`,
+    `slides.csv` (the labelled patches' slides), and a file that says that all of it is drawn; an id
+    is the SHA-1 of the patch's RGB bytes.
     `truth` gets `masks.npy`, (n, 96, 12) uint8: the tumour masks of all patches, 8 pixels a byte
     (`np.unpackbits`), `masks.csv` that names its rows, and `test_labels.csv`. The tables are
     written last, so that a source with tables is whole. The same params give the same bytes,
@@ -108,6 +111,7 @@ def _write_tables(patches: pd.DataFrame, source: Path, truth: Path) -> None:
     files.write_csv(truth / "test_labels.csv", test[["id", "label"]])
     files.write_csv(source / "slides.csv", labelled[["id", "slide"]])
     files.write_csv(source / "sample_submission.csv", test[["id"]].assign(label=0))
+    provenance.write(source / provenance.SOURCE_NAME, DRAWN)
     files.write_csv(source / "train_labels.csv", labelled[["id", "label"]])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from metastasis import stains, tables
+from metastasis import provenance, stains, tables
 from metastasis.base import files
 from metastasis.base.errors import InputError
 from metastasis.evaluate import evaluation_plots, measuring
@@ -38,6 +38,7 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     network_path: Path,
     split_path: Path,
     inventory_path: Path,
+    source_path: Path,
     crops_folder: Path,
     scores_path: Path,
     decision_path: Path,
@@ -81,7 +82,12 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     scores = scores.sort_values(["split", "logit", "id"], ignore_index=True)
     parts = {str(name): part for name, part in scores.groupby("split")}
     numbers = {name: _numbers(part, decision) for name, part in parts.items()}
-    facts = {"threshold": decision.threshold, **tables.disjointness(table)}
+    known = provenance.read(source_path)
+    facts = {
+        "threshold": decision.threshold,
+        **tables.disjointness(table),
+        "is_drawn": known.is_drawn,
+    }
     files.write_json(evaluation_path, numbers | facts | {"temperature": decision.temperature})
     compared = {name: _compared(numbers[name]) for name in sorted(numbers)}  # test first
     files.write_metrics(metrics_path, compared | facts)
@@ -93,6 +99,8 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     _tell_shared(table)
     if told := deciding.warning(decision):
         print(f"warning: {told}")
+    if known.is_drawn:
+        print(f"warning: {known.warning}")
 
 
 def _check(logits: measuring.Floats, ids: pd.Series) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from metastasis import plotting, tables
+from metastasis import plotting, provenance, tables
 from metastasis.base import files
 from metastasis.explain import attention, explanation_figures
 from metastasis.patches import shards
@@ -43,6 +43,7 @@ def explain(
     network_path: Path,
     decision_path: Path,
     scores_path: Path,
+    source_path: Path,
     crops_folder: Path,
     suspicious_path: Path,
     attention_path: Path,
@@ -54,6 +55,7 @@ def explain(
     They are of the test part, or of validation where there is no test part; labels are held
     suspicious in both. Nothing is deleted: the table is there to be looked at.
     """
+    note = provenance.read(source_path).note
     decision = deciding.read(decision_path)
     scores = tables.read_patches(scores_path)
     scores["probability"] = decision.probabilities(scores["logit"].to_numpy())
@@ -66,9 +68,9 @@ def explain(
     columns = ["id", "split", "slide", "label", "probability"]
     files.write_csv(suspicious_path, suspicious[columns])
     for name, (title, chosen) in galleries(part, decision.threshold).items():
-        _write_gallery(title, chosen[:NUM_SHOWN], patches, plots_folder / f"{name}.png")
+        _write_gallery(title, chosen[:NUM_SHOWN], patches, plots_folder / f"{name}.png", note)
     title = "The labels contradicted most, of validation and test"
-    _write_gallery(title, suspicious[:NUM_SHOWN], patches, plots_folder / "suspicious.png")
+    _write_gallery(title, suspicious[:NUM_SHOWN], patches, plots_folder / "suspicious.png", note)
 
     model = keras.saving.load_model(network_path)
     measured = measure_attention(model, _pixels(patches, _positives(part)))
@@ -76,7 +78,7 @@ def explain(
     files.write_json(attention_path, found)
     files.write_metrics(metrics_path, {name: found[name] for name in COMPARED})
     figure = _attention_figure(model, part, patches)
-    plotting.save(figure, plots_folder / "attention.png")
+    plotting.save(figure, plots_folder / "attention.png", note)
     print(
         f"explain: in the centre, {measured['centre_area']:.0%} of the area, lies "
         f"{_shown(measured['occlusion_in_centre'])} of what a call rests on, by covering, and "
@@ -158,14 +160,16 @@ def _pixels(patches: Patches, chosen: pd.DataFrame) -> UInt8:
     return patches.take(patches.locate(chosen["id"], "labelled"))
 
 
-def _write_gallery(title: str, chosen: pd.DataFrame, patches: Patches, path: Path) -> None:
+def _write_gallery(
+    title: str, chosen: pd.DataFrame, patches: Patches, path: Path, note: str
+) -> None:
     named = chosen.assign(slide=chosen["slide"].fillna("slide unknown"))
     captions = [
         f"{id_[:8]}\n{slide}\nlabel {label}, p {probability:.3f}"
         for id_, slide, label, probability in named[CAPTION].itertuples(index=False)
     ]
     figure = explanation_figures.gallery(title, _pixels(patches, chosen), captions)
-    plotting.save(figure, path)
+    plotting.save(figure, path, note)
 
 
 def _attention_figure(model: keras.Model, part: pd.DataFrame, patches: Patches) -> Figure:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from metastasis.formats import kaggle_layout, sources
 from metastasis.formats.kaggle_layout import POOLS, Place
@@ -38,6 +39,8 @@ def near(folder: Path) -> Iterator[str]:
 @dataclass(frozen=True)
 class KaggleFolder:
     """What the competition's zip unpacks to; `top` is the folder in it that holds the files."""
+
+    title: ClassVar[str] = "a source in Kaggle's layout"
 
     folder: Path
     top: str = ""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from metastasis import provenance
 from metastasis.base.errors import InputError
 from metastasis.formats import packed_tables
 from metastasis.formats.sources import (
@@ -43,6 +44,7 @@ TABLE_NAMES = {
     SLIDES_NAME: SLIDES_NAME,
     "patch_id_wsi_full.csv": SLIDES_NAME,
     "patch_id_wsi.csv": SLIDES_NAME,
+    provenance.SOURCE_NAME: provenance.TABLE_NAME,
 }
 RANKS = {name: rank for rank, name in enumerate(TABLE_NAMES)}
 MAX_LOOKED_AT = 20  # stray tables whose header is read

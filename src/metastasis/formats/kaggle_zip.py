@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Self
+from typing import ClassVar, Self
 
 from metastasis.base.errors import InputError
 from metastasis.formats import kaggle_layout, pcam_layout, sources
@@ -26,6 +26,8 @@ NUM_NAMED = 3
 @dataclass(frozen=True)
 class KaggleZip:
     """A zip in Kaggle's layout; `top` is the folder in it that holds the files, or empty."""
+
+    title: ClassVar[str] = "a source in Kaggle's layout"
 
     path: Path
     archive: zipfile.ZipFile

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import h5py
 import numpy as np
@@ -28,6 +28,8 @@ from metastasis.patches.shards import PATCH_SIZE
 @dataclass(frozen=True)
 class PcamFiles:
     """The splits that a folder holds; every patch has a label, and is named by split and row."""
+
+    title: ClassVar[str] = "PatchCamelyon"
 
     files: Mapping[Role, Path]
     others: Sequence[str]

@@ -6,7 +6,7 @@ Each format is a module of its own; which one a path holds, `opening` finds out.
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from metastasis.patches.shards import Pool, UInt8
 
@@ -60,6 +60,8 @@ Content = bytes | Encoded | UInt8 | Flaw
 
 class Source(Protocol):
     """What `ingesting` asks of a source; its methods may be called from several threads."""
+
+    title: ClassVar[str]  # of the format, for readers
 
     def entries(self) -> list[Entry]:
         """Return every image, in an order that depends on the source's content alone."""

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from metastasis import provenance
 from metastasis.base import files
 from metastasis.formats import images, opening, packed_tables, sources
 from metastasis.formats.images import Facts, Frames, Inspection, Measures
@@ -94,9 +95,20 @@ def _tables(source: Source, slides_path: Path) -> dict[str, bytes]:
     if sources.SLIDES_NAME in found and len(beside.splitlines()) > 1:
         strays.append(f"{slides_path} (data.slides: the source has its own slide map)")
         found[f"{sources.OTHER_SLIDES}data.slides"] = beside
+    found[provenance.TABLE_NAME] = _provenance(source, found)
     table = pd.DataFrame({"name": strays}, dtype="str")
     listed = table.to_csv(index=False, lineterminator="\n").encode()
     return {sources.SLIDES_NAME: beside} | found | {sources.STRAYS_NAME: listed}
+
+
+def _provenance(source: Source, found: dict[str, bytes]) -> bytes:
+    """Return what the source says of itself, or that it is of its format, and not drawn."""
+    said = found.get(provenance.TABLE_NAME)
+    if said is not None:
+        known = provenance.parse(said, provenance.SOURCE_NAME)
+    else:
+        known = provenance.Provenance(name=source.title, is_drawn=False)
+    return known.model_dump_json().encode()
 
 
 def _pack(source: Source, folder: Path) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from metastasis import tables
+from metastasis import provenance, tables
 from metastasis.base import files
 from metastasis.base.errors import InputError
 from metastasis.formats import sources
@@ -62,8 +62,11 @@ def predict(
     # All digits: what rounds to 1 has lost its rank.
     digits = [f"{label:.17g}" for label in labels]
     files.write_csv(submission_path, pd.DataFrame({"id": ids, "label": digits}))
-    files.write_metrics(metrics_path, numbers)
+    known = provenance.read(tables_folder / provenance.TABLE_NAME)
+    files.write_metrics(metrics_path, numbers | {"is_drawn": known.is_drawn})
     print(f"predict: {len(ids):,} patches, written to {submission_path}")
+    if known.is_drawn:
+        print("predict: the patches are drawn: there is nothing in it for Kaggle")
     if not len(ids):
         print(f"predict: the source has no test patches, or no {sources.SUBMISSION_NAME}")
 

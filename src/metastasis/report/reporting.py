@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from metastasis import pages, tables
+from metastasis import pages, provenance, tables
 from metastasis.base import params
 from metastasis.scores import intervals
 
@@ -88,6 +88,7 @@ class Inputs:
     """
 
     params_path: Path
+    source_path: Path
     inventory_path: Path
     split_path: Path
     suspicious_path: Path
@@ -106,6 +107,7 @@ class Picture:
     width: int
     height: int
     alt: str
+    note: str  # what else stands below it
 
     @property
     def is_wide(self) -> bool:
@@ -123,7 +125,7 @@ def report(inputs: Inputs, *, page_path: Path, card_path: Path) -> None:
         text = environment.get_template(name).render(found)
         path.write_text(text.rstrip("\n") + "\n", encoding="utf-8", newline="\n")
     print(f"report: {found['headline']} {page_path}, {card_path}")
-    for warning in found["warnings"]:
+    for warning in filter(None, [*found["warnings"], found["source"].warning]):
         print(f"warning: {warning}")
 
 
@@ -187,9 +189,11 @@ def reported(evaluation: Mapping[str, Any]) -> str:
 def _gather(inputs: Inputs) -> dict[str, Any]:
     """Return what the templates name."""
     metrics = {name: _json(path) for name, path in inputs.metrics_paths.items()}
+    source = provenance.read(inputs.source_path)
     evaluation = metrics["evaluate"]
     part = reported(evaluation)
     return {
+        "source": source,
         "headline": headline(evaluation),
         "warnings": warnings(evaluation),
         "reported": part,
@@ -198,7 +202,9 @@ def _gather(inputs: Inputs) -> dict[str, Any]:
         "parts": _records(pd.read_csv(inputs.plots_folders["split"] / "parts.csv")),
         "measured": _measured(evaluation),
         "decision": _json(inputs.decision_path),
-        "pictures": {name: _pictures(path, name) for name, path in inputs.plots_folders.items()},
+        "pictures": {
+            name: _pictures(path, name, source.note) for name, path in inputs.plots_folders.items()
+        },
         "worst": {
             name: _worst(inputs.plots_folders["evaluate"] / f"{name}s.csv", name, part)
             for name in ("slide", "stain")
@@ -263,18 +269,18 @@ def _interval(ends: Mapping[str, float | None]) -> str:
     return f"{shown(ends['low'])} to {shown(ends['high'])}"
 
 
-def _pictures(folder: Path, stage: str) -> dict[str, Picture]:
+def _pictures(folder: Path, stage: str, note: str) -> dict[str, Picture]:
     """Every PNG of a stage's plots: those of `FIGURES` in its order, then any other."""
     found = {path.stem: path for path in sorted(folder.glob("*.png"))}
     names = [name for name in FIGURES[stage] if name in found]
     names += [name for name in found if name not in names]
-    return {name: _picture(found[name], FIGURES[stage].get(name, name)) for name in names}
+    return {name: _picture(found[name], FIGURES[stage].get(name, name), note) for name in names}
 
 
-def _picture(path: Path, alt: str) -> Picture:
+def _picture(path: Path, alt: str, note: str) -> Picture:
     content = path.read_bytes()
     width, height = struct.unpack(">II", content[PNG_SIZE])
-    return Picture(pages.data_uri("image/png", content), width, height, alt)
+    return Picture(pages.data_uri("image/png", content), width, height, alt, note)
 
 
 def _worst(path: Path, column: str, part: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metastasis import plotting, tables
+from metastasis import plotting, provenance, tables
 from metastasis.base import files
 from metastasis.base.errors import InputError
 from metastasis.formats import sources
@@ -81,7 +81,9 @@ def validate(  # noqa: PLR0913  # the paths of the stage
     quarantine = _quarantine([] if stopping else verdicts, found.get("labels"))
     manifest = None if stopping else _manifest(found, quarantine)
 
-    files.write_metrics(metrics_path, _metrics(verdicts, manifest, quarantine))
+    known = provenance.read(tables_folder / provenance.TABLE_NAME)
+    metrics = _metrics(verdicts, manifest, quarantine) | {"is_drawn": known.is_drawn}
+    files.write_metrics(metrics_path, metrics)
     if verdicts_path is not None:
         files.write_csv(verdicts_path, _verdicts(verdicts))
     labelled = _labelled(inventory, found) if found else pd.DataFrame()
@@ -106,7 +108,7 @@ def validate(  # noqa: PLR0913  # the paths of the stage
     _check_rest(manifest, report_path)
     tables.write_patches(manifest_path, manifest)
     files.write_csv(quarantine_path, quarantine)
-    _plot(params, manifest, patches, plots_folder)
+    _plot(params, manifest, patches, plots_folder, known.note)
     num_left_out = int((quarantine["pool"] == "labelled").sum())
     print(f"validate: {len(manifest):,} patches pass, {num_left_out:,} are left out; {report_path}")
 
@@ -351,15 +353,19 @@ def _sentence(verdict: Verdict, positives: frozenset[str] = frozenset()) -> str:
 
 
 def _plot(
-    params: ValidateParams, manifest: pd.DataFrame, patches: Patches, plots_folder: Path
+    params: ValidateParams,
+    manifest: pd.DataFrame,
+    patches: Patches,
+    plots_folder: Path,
+    note: str,
 ) -> None:
     is_positive = manifest["label"] == "1"
     figure = plotting.class_balance(int((~is_positive).sum()), int(is_positive.sum()))
-    plotting.save(figure, plots_folder / "class-balance.png")
+    plotting.save(figure, plots_folder / "class-balance.png", note)
     random = np.random.default_rng(params.samples_seed)
     samples = {}
     for title, chosen in (("no tumour in the centre", ~is_positive), ("tumour", is_positive)):
         ids = manifest.loc[chosen, "id"].to_numpy()
         ids = random.choice(ids, min(NUM_SAMPLES, len(ids)), replace=False)
         samples[title] = patches.take(patches.locate(pd.Series(ids), "labelled"))
-    plotting.save(plotting.samples(samples), plots_folder / "samples.png")
+    plotting.save(plotting.samples(samples), plots_folder / "samples.png", note)
