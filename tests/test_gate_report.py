@@ -16,6 +16,7 @@ from conftest import sha1
 from numpy.typing import NDArray
 
 from metastasis.patches.shards import Patches
+from metastasis.provenance import Provenance
 from metastasis.validate import gate_report, rules
 from metastasis.validate.gate_report import Findings
 from metastasis.validate.suites import Verdict
@@ -127,6 +128,7 @@ def good() -> Findings:
         labelled=labelled,
         quarantine=pd.DataFrame(columns=["pool", "id", "label", "reason"], dtype="str"),
         manifest=labelled[["id", "label", "slide"]].assign(official=""),
+        source=Provenance(name="a folder", is_drawn=False),
     )
 
 
@@ -412,3 +414,11 @@ def test_one_patch_of_one_slide_is_shown(findings: Findings) -> None:
     shown = page(stopped(findings, share, labelled=findings.labelled[:1]))
     assert "slides 1 without slide 0" in shown.text
     np.testing.assert_array_equal(shown.patches(), PATCHES[:1])
+
+
+def test_a_gate_passed_by_drawn_patches_says_drawn_and_is_not_green(bare: Findings) -> None:
+    assert "drawn" not in Page(gate_report.render(bare)).text
+    drawn = replace(bare, source=Provenance(name="the demo", is_drawn=True))
+    page = gate_report.render(drawn)
+    assert "These patches are drawn. No tissue was seen: the demo makes" in Page(page).text
+    assert 'class="verdict good"' not in page

@@ -15,8 +15,15 @@ from numpy.typing import NDArray
 
 from metastasis.patches.shards import CENTRE_SIZE, UInt8
 
-# Okabe and Ito's colours, told apart by colour-blind readers: negative, positive.
+# Okabe and Ito's colours, told apart by colour-blind readers. In every figure blue is no tumour and
+# orange is tumour, and nothing else is.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#888888"
+PARTS = {"train": "#56B4E9", "validation": "#CC79A7", "test": "#009E73"}
+STYLES = {"train": ":", "validation": "--", "test": "-"}  # told apart in grey, too
+BEFORE, AFTER = "#7F3C8D", "#222222"  # calibration
+LEAK = "#F0E442"
+
+NARROW, BROAD = 4.8, 9.8  # inches: a figure has half of a page's row or all of it
 SHARES = LinearSegmentedColormap.from_list("shares", [BLUE, "#999999", ORANGE])
 
 MAX_SLIDES = 400  # points beside each other; of more slides every nth is drawn
@@ -29,10 +36,12 @@ Floats = NDArray[np.floating]
 
 
 def save(figure: Figure, path: Path, note: str = "") -> None:
-    """Write `figure`, below it `note`, as PNG without the metadata of matplotlib's version."""
+    """Write `figure`, above it `note`, as PNG without the metadata of matplotlib's version."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if note:
-        figure.supxlabel(note, x=0.99, ha="right", fontsize=8, color=GREY, style="italic")
+        # Above all else: below, it would lie on legends, whose room the layout doesn't know.
+        title = figure.get_suptitle()
+        figure.suptitle(f"{title}\n{note}" if title else note, fontsize=9, style="italic")
     figure.savefig(path, dpi=100, metadata={"Software": None})
 
 
@@ -62,7 +71,7 @@ def svg(draw: Callable[[], Figure], ink: str) -> str:
 
 def class_balance(num_negative: int, num_positive: int) -> Figure:
     """Bars of the two classes with count and share."""
-    figure, axes = new_axes("Class balance", 4.5, 3.5)
+    figure, axes = new_axes("Class balance", NARROW, 3.6)
     total = num_negative + num_positive
     bars = axes.bar(["no tumour", "tumour"], [num_negative, num_positive], color=[BLUE, ORANGE])
     axes.bar_label(
@@ -104,23 +113,23 @@ def _contact_sheet(patches: UInt8, num_columns: int) -> UInt8:
 
 def history(metrics: Mapping[str, Mapping[str, tuple[Floats, Floats]]]) -> Figure:
     """One panel a metric; in each, one line (epochs, values) a split."""
-    figure = Figure(figsize=(3.6 * len(metrics), 3.2), layout="constrained")
-    for axes, (name, lines) in zip(
-        figure.subplots(1, len(metrics), squeeze=False)[0], metrics.items(), strict=True
-    ):
-        for (label, (x, y)), colour in zip(lines.items(), (BLUE, ORANGE), strict=False):
-            axes.plot(x, y, color=colour, label=label, marker=".")
+    figure = Figure(figsize=(BROAD, 3.6), layout="constrained")
+    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    for axes, (name, lines) in zip(panels, metrics.items(), strict=True):
+        for label, (x, y) in lines.items():
+            axes.plot(x, y, STYLES[label], color=PARTS[label], label=label, marker=".")
         axes.set(xlabel="epoch", title=name)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
 def split_balance(table: Mapping[str, tuple[int, int]]) -> Figure:
     """Stacked bars (negative, positive) of each split, with its size and share of positives."""
-    figure, axes = new_axes("Splits", 5.0, 3.6)
+    figure, axes = new_axes("Splits", NARROW, 3.6)
     names = list(table)
     negative, positive = np.array([table[name] for name in names]).T
     axes.bar(names, negative, color=BLUE, label="no tumour")
@@ -132,7 +141,7 @@ def split_balance(table: Mapping[str, tuple[int, int]]) -> Figure:
     axes.bar_label(bars, texts, padding=2)
     axes.set(ylabel="patches")
     axes.margins(y=0.25)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
@@ -205,10 +214,10 @@ def slide_quartiles(panels: Mapping[str, Floats], shares: Floats) -> Figure:
 
 def slide_sizes(sizes: Mapping[str, NDArray[np.integer]]) -> Figure:
     """Patches of each slide, a panel a split, in the order they are given."""
-    figure = Figure(figsize=(3.2 * len(sizes), 3.0), layout="constrained")
+    figure = Figure(figsize=(BROAD, 3.2), layout="constrained")
     panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
     for axes, (name, values) in zip(panels, sizes.items(), strict=True):
-        axes.bar(np.arange(1, len(values) + 1), values, width=1.0, color=BLUE)
+        axes.bar(np.arange(1, len(values) + 1), values, width=1.0, color=PARTS[name])
         axes.set(title=f"{name}: {len(values)} slides", xlabel="slides, by size")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)
@@ -218,7 +227,7 @@ def slide_sizes(sizes: Mapping[str, NDArray[np.integer]]) -> Figure:
 
 def leaks(counts: Mapping[tuple[str, str], Mapping[str, int]]) -> Figure:
     """A table of what stands in both splits of each pair; cells that aren't 0 are coloured."""
-    figure, axes = new_axes("What stands in two splits", 1.5 * len(counts) + 1.8, 2.6)
+    figure, axes = new_axes("What stands in two splits", NARROW, 3.0)
     has_patients = any("num_patients" in pair for pair in counts.values())
     rows = {
         **({"num_patients": "patients"} if has_patients else {}),
@@ -227,7 +236,7 @@ def leaks(counts: Mapping[tuple[str, str], Mapping[str, int]]) -> Figure:
         "num_near_copies": "near copies,\npairs",
     }
     is_leak = np.array([[pair.get(row, 0) > 0 for pair in counts.values()] for row in rows])
-    colours = ListedColormap(["white", ORANGE])
+    colours = ListedColormap(["white", LEAK])
     axes.imshow(is_leak, cmap=colours, vmin=0, vmax=1, aspect="auto")
     for y, row in enumerate(rows):
         for x, pair in enumerate(counts.values()):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,8 @@ NAMES = (*UNITS, "official")
 # A file's column: not `patient`, so that a slide map's own can be joined to it.
 PATIENT_COLUMN = "patient_name"
 FORM = ("encoding", "cells", "byte_order_mark", "line_ends", "quotes", "blank_lines")
+SHA1 = re.compile(r"[0-9a-f]{40}")
+NUM_ID_DIGITS = 8
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -117,6 +120,11 @@ def disjointness(patches: pd.DataFrame) -> dict[str, bool | str | None]:
         "patient_disjoint": is_patient_disjoint(patches),
         "unit": unit(patches),
     }
+
+
+def brief(id_: str) -> str:
+    """Return an id as a caption has it: of a SHA-1 the first digits, any other as it is."""
+    return id_[:NUM_ID_DIGITS] if SHA1.fullmatch(id_) else id_
 
 
 def is_slide_disjoint(patches: pd.DataFrame) -> bool:

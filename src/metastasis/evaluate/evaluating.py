@@ -94,7 +94,7 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     by = {name: _by(scores, name, decision) for name in ("slide", "stain")}
     for name, rows in by.items():
         files.write_csv(plots_folder / f"{name}s.csv", rows)
-    evaluation_plots.write(parts, by["slide"], decision, plots_folder)
+    evaluation_plots.write(parts, by["slide"], decision, plots_folder, known.note)
     _tell(numbers, by)
     _tell_shared(table)
     if told := deciding.warning(decision):

@@ -1,6 +1,6 @@
 """Writes the plots of an evaluation: curves with bands, confusion, reliability, scores, slides."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +28,12 @@ def write(
     slides: pd.DataFrame,
     decision: deciding.Decision,
     folder: Path,
+    note: str = "",
 ) -> None:
-    """Write the pictures of parts, and the ROC's points.
+    """Write the pictures of parts, each with `note` below it, and the ROC's points.
 
-    A part has the columns label, slide, patient, logit and probability; `slides` are the AUCs of
-    single slides (split, slide, num_patches, roc_auc).
+    A part has the columns label, slide, patient, logit and probability; `slides` are the numbers of
+    single slides (split, slide, num_patches, num_positive, roc_auc, accuracy).
     """
     roc, precision_recall, reliability = {}, {}, {}
     for name, part in sorted(parts.items()):
@@ -40,11 +41,14 @@ def write(
         confusion = metrics.confusion_matrix(
             labels, probabilities >= decision.threshold, labels=[0, 1]
         )
-        title = f"Confusion, {name}, threshold {decision.threshold:.3f}"
-        plotting.save(figures.confusion(confusion, title), folder / f"confusion-{name}.png")
+        title = (
+            f"Confusion matrix of {name},\n"
+            f"{len(labels):,} patches, threshold {decision.threshold:.3f}"
+        )
+        plotting.save(figures.confusion(confusion, title), folder / f"confusion-{name}.png", note)
         logits = part["logit"].to_numpy(np.float64)
         plain = expit(logits)
-        reliability[name] = {
+        reliability[f"{name}, {len(labels):,} patches"] = {
             "calibrated": measuring.calibration(labels, probabilities)[:2],
             "as the network gave them": measuring.calibration(labels, plain)[:2],
         }
@@ -55,37 +59,76 @@ def write(
         fpr, tpr, _ = metrics.roc_curve(labels, logits)
         precision, recall, _ = metrics.precision_recall_curve(labels, logits)
         bands = _bands(part)
-        roc[f"{name} (AUC {area:.4f})"] = figures.Curve(*_thinned(fpr, tpr), bands[0])
-        precision_recall[f"{name} (AP {average:.4f})"] = figures.Curve(
-            *_thinned(recall, precision), bands[1]
+        (kept, false_alarms), (missed, found) = confusion.tolist()
+        sensitivity = found / (missed + found)
+        at = (false_alarms / (kept + false_alarms), sensitivity)
+        roc[name] = (
+            f"{name}, {len(labels):,} patches, AUC {area:.3f}",
+            figures.Curve(*_thinned(fpr, tpr), bands[0], at),
+        )
+        called = found + false_alarms
+        precision_recall[name] = (
+            f"{name}, {len(labels):,} patches, average precision {average:.3f}",
+            figures.Curve(
+                *_thinned(recall, precision),
+                bands[1],
+                (sensitivity, found / called) if called else None,
+            ),
         )
         points = pd.DataFrame(dict(zip(("fpr", "tpr"), _thinned(fpr, tpr), strict=True)))
         files.write_csv(folder / f"roc-{name}.csv", points)
     drawn = {
-        "roc": figures.curves(roc, title="ROC", xlabel="1 - specificity", ylabel="sensitivity"),
+        "roc": figures.curves(
+            roc, title="ROC", xlabel="1 - specificity", ylabel="sensitivity", chance="chance"
+        ),
         "precision-recall": figures.curves(
             precision_recall, title="Precision and recall", xlabel="recall", ylabel="precision"
         ),
         "reliability": figures.reliability(reliability),
-        "scores": _score_histogram(parts.get("test", parts["validation"]), decision.threshold),
-        "slides": _slides(slides.dropna(subset="roc_auc")),
+        "scores": _score_histogram(parts, decision.threshold),
+        "slides": figures.slide_areas(
+            {part: _values(rows, "roc_auc") for part, rows in _by_part(slides, "roc_auc")}
+        ),
     }
+    of_one_class = slides[slides["roc_auc"].isna()]
+    if len(of_one_class):
+        drawn["one-class-slides"] = figures.slide_rates(_rates(of_one_class))
     for name, figure in drawn.items():
-        plotting.save(figure, folder / f"{name}.png")
+        plotting.save(figure, folder / f"{name}.png", note)
 
 
-def _slides(slides: pd.DataFrame) -> Figure:
-    return figures.slide_areas(
-        {
-            str(split): (part["roc_auc"].to_numpy(), part["num_patches"].to_numpy())
-            for split, part in slides.groupby("split")
+def _by_part(slides: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield each part with its slides of which `column` is defined."""
+    for part, rows in slides.dropna(subset=column).groupby("split"):
+        yield str(part), rows
+
+
+def _rates(slides: pd.DataFrame) -> dict[str, dict[str, figures.SlideValues]]:
+    """Return of each part the specificity of slides without tumour, and the sensitivity of others.
+
+    The accuracy of a slide of one class is the one or the other.
+    """
+    return {
+        part: {
+            "specificity": _values(rows[rows["num_positive"] == 0], "accuracy"),
+            "sensitivity": _values(rows[rows["num_positive"] > 0], "accuracy"),
         }
+        for part, rows in _by_part(slides, "accuracy")
+    }
+
+
+def _values(rows: pd.DataFrame, column: str) -> figures.SlideValues:
+    return figures.SlideValues(
+        rows["slide"].astype("str").tolist(),
+        rows[column].to_numpy(np.float64),
+        rows["num_patches"].to_numpy(np.int64),
     )
 
 
-def _score_histogram(part: pd.DataFrame, threshold: float) -> Figure:
-    labels, probabilities = part["label"].to_numpy(), part["probability"].to_numpy()
-    return figures.score_histogram(labels, probabilities, threshold)
+def _score_histogram(parts: Mapping[str, pd.DataFrame], threshold: float) -> Figure:
+    name = "test" if "test" in parts else "validation"
+    labels, probabilities = (parts[name][key].to_numpy() for key in ("label", "probability"))
+    return figures.score_histogram(labels, probabilities, threshold, name)
 
 
 def _bands(part: pd.DataFrame) -> tuple[Band, Band]:

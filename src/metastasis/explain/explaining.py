@@ -23,7 +23,6 @@ NUM_SHOWN = 12  # patches of a gallery
 NUM_SUSPICIOUS = 100  # rows of the table
 NUM_ATTENDED = 32  # patches whose attention is measured
 NUM_DRAWN = 3  # patches of each outcome whose attention is drawn
-CAPTION = ["id", "slide", "label", "probability"]
 NUM_UNTRAINED = 5  # networks of random weights
 SEED = 0  # of the patches measured and drawn
 # What a reviewer compares; the rest stands beside it.
@@ -31,10 +30,10 @@ COMPARED = ("occlusion_in_centre", "grad_cam_in_centre", "num_suspicious")
 
 # True label and call of each outcome, in the order they are drawn.
 OUTCOMES = {
-    "tumour, found": (1, True),
-    "tumour, missed": (1, False),
-    "no tumour, called tumour": (0, True),
-    "no tumour, left alone": (0, False),
+    "tumour, called tumour (true positives)": (1, True),
+    "tumour, missed (false negatives)": (1, False),
+    "no tumour, called tumour (false positives)": (0, True),
+    "no tumour, called none (true negatives)": (0, False),
 }
 
 
@@ -160,14 +159,17 @@ def _pixels(patches: Patches, chosen: pd.DataFrame) -> UInt8:
     return patches.take(patches.locate(chosen["id"], "labelled"))
 
 
+def _names(chosen: pd.DataFrame) -> list[str]:
+    """Return each patch's id, in brief, over its slide."""
+    slides = chosen["slide"].fillna("slide unknown")
+    return [f"{tables.brief(i)}\n{slide}" for i, slide in zip(chosen["id"], slides, strict=True)]
+
+
 def _write_gallery(
     title: str, chosen: pd.DataFrame, patches: Patches, path: Path, note: str
 ) -> None:
-    named = chosen.assign(slide=chosen["slide"].fillna("slide unknown"))
-    captions = [
-        f"{id_[:8]}\n{slide}\nlabel {label}, p {probability:.3f}"
-        for id_, slide, label, probability in named[CAPTION].itertuples(index=False)
-    ]
+    beside = zip(_names(chosen), chosen["label"], chosen["probability"], strict=True)
+    captions = [f"{name}\nlabel {label}, p {p:.3f}" for name, label, p in beside]
     figure = explanation_figures.gallery(title, _pixels(patches, chosen), captions)
     plotting.save(figure, path, note)
 
@@ -179,5 +181,6 @@ def _attention_figure(model: keras.Model, part: pd.DataFrame, patches: Patches) 
         chosen = found.sample(min(NUM_DRAWN, len(found)), random_state=SEED)
         pixels = _pixels(patches, chosen)
         looked, covered = (way(model, pixels) for way in (attention.grad_cam, attention.occlusion))
-        rows[name] = (pixels, looked, covered)
+        captions = _names(chosen)
+        rows[name] = explanation_figures.Attended(pixels, captions, looked, covered)
     return explanation_figures.attention(rows)

@@ -1,25 +1,38 @@
 """Draws galleries of patches, and where a network looks in them, from arrays."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from metastasis import plotting
 from metastasis.explain.attention import Heat
 from metastasis.patches.shards import UInt8
 
 NUM_COLUMNS = 6
-CELL = (1.5, 2.0)  # inches of a patch with its caption
+CELL_HEIGHT = 2.2  # inches of a patch with its caption
+HEAT = "viridis"
 
-Triple = tuple[UInt8, Heat, Heat]  # patches, Grad-CAM, occlusion
+
+@dataclass(frozen=True)
+class Attended:
+    """Patches (n, size, size, 3) with a caption and two maps of heat each."""
+
+    patches: UInt8
+    captions: Sequence[str]
+    looked: Heat  # by Grad-CAM
+    covered: Heat  # by occlusion
 
 
 def gallery(title: str, patches: UInt8, captions: Sequence[str]) -> Figure:
     """Patches (n, size, size, 3), each over its caption and with its centre boxed."""
     num_rows = max(-(-len(patches) // NUM_COLUMNS), 1)
-    size = (CELL[0] * NUM_COLUMNS, CELL[1] * num_rows + 0.4)
+    size = (plotting.BROAD, CELL_HEIGHT * num_rows + 0.4)
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(title if len(patches) else f"{title}: none", fontsize=11)
     panels = figure.subplots(num_rows, NUM_COLUMNS, squeeze=False).ravel()
@@ -34,32 +47,46 @@ def gallery(title: str, patches: UInt8, captions: Sequence[str]) -> Figure:
     return figure
 
 
-def attention(rows: Mapping[str, Triple]) -> Figure:
+def attention(rows: Mapping[str, Attended]) -> Figure:
     """A row an outcome; of each patch itself, its Grad-CAM and its occlusion, side by side.
 
     Heats are drawn from nothing, which is clear, to the patch's own greatest.
     """
-    num_columns = 3 * max(max((len(row[0]) for row in rows.values()), default=0), 1)
-    figure = Figure(figsize=(1.1 * num_columns + 0.6, 1.35 * len(rows) + 0.4), layout="constrained")
+    num_columns = 3 * max(max((len(row.patches) for row in rows.values()), default=0), 1)
+    # Inches between the rows, for their names.
+    layout = ConstrainedLayoutEngine(h_pad=0.16)
+    figure = Figure(figsize=(plotting.BROAD, 1.75 * len(rows) + 0.9), layout=layout)
+    figure.suptitle("Where the network looks", fontsize=11)
     panels = figure.subplots(len(rows), num_columns, squeeze=False)
     for axes in panels.ravel():
         axes.set_axis_off()
-    for (name, (patches, looked, covered)), line in zip(rows.items(), panels, strict=True):
-        line[0].set_title(name if len(patches) else f"{name}: none", fontsize=9, loc="left")
-        for number, patch in enumerate(patches):
+    for (name, row), line in zip(rows.items(), panels, strict=True):
+        line[0].text(
+            0, 1.07, name if len(row.patches) else f"{name}: none", fontsize=10, weight="bold",
+            transform=line[0].transAxes, in_layout=False,
+        )  # fmt: skip  # a long name would widen the column
+        for number, patch in enumerate(row.patches):
             first, second, third = line[3 * number : 3 * number + 3]
             _show(first, patch)
+            _caption(first, row.captions[number])
             for axes, heat, kind in (
-                (second, looked[number], "Grad-CAM"),
-                (third, covered[number], "covered"),
+                (second, row.looked[number], "Grad-CAM"),
+                (third, row.covered[number], "occlusion"),
             ):
                 _show(axes, patch)
                 strength = heat / max(float(heat.max()), np.finfo(np.float32).tiny)
-                axes.imshow(strength, cmap="viridis", vmin=0, vmax=1, alpha=0.75 * strength)
-                axes.text(
-                    0.5, -0.02, kind, fontsize=7, ha="center", va="top", transform=axes.transAxes
-                )
+                axes.imshow(strength, cmap=HEAT, vmin=0, vmax=1, alpha=0.75 * strength)
+                _caption(axes, kind)
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(0, 1), HEAT), ax=panels, location="bottom", shrink=0.5, aspect=50
+    )
+    bar.set_label("what a place adds to the call of tumour, as a share of the patch's greatest")
+    bar.outline.set_visible(False)
     return figure
+
+
+def _caption(axes: Axes, text: str) -> None:
+    axes.text(0.5, -0.04, text, fontsize=7, ha="center", va="top", transform=axes.transAxes)
 
 
 def _show(axes: Axes, patch: UInt8) -> None:

@@ -69,6 +69,8 @@ FIGURES = {
         "scores": "Histogram of the probabilities of patches without and with tumour",
         "reliability": "Share with tumour over predicted probability, before and after calibration",
         "slides": "AUC of each slide, by part",
+        "one-class-slides": "Specificity of each slide without tumour, sensitivity of each with "
+        "tumour alone, by part",
     },
     "explain": {
         "false-positives": "Patches without tumour that were called tumour most surely",
@@ -118,7 +120,7 @@ class Picture:
 def report(inputs: Inputs, *, page_path: Path, card_path: Path) -> None:
     """Write the page and the model card; the same inputs and libraries give the same bytes."""
     environment = pages.environment()
-    environment.filters |= {"shown": shown, "as_json": json.dumps}
+    environment.filters |= {"shown": shown, "as_json": json.dumps, "brief": tables.brief}
     found = _gather(inputs)
     for path, name in zip((page_path, card_path), TEMPLATE_NAMES, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)

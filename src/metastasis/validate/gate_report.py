@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from metastasis import pages, perceptual, plotting, stains
 from metastasis.patches.shards import Patches, Pool
+from metastasis.provenance import Provenance
 from metastasis.validate import contact_sheets, rules
 from metastasis.validate.suites import Verdict
 
@@ -56,6 +57,7 @@ class Findings:
     labelled: pd.DataFrame
     quarantine: pd.DataFrame
     manifest: pd.DataFrame | None
+    source: Provenance
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def render(findings: Findings) -> str:
     patches = _known(findings)
     shown = patches if findings.manifest is None else _passing(patches, findings.manifest)
     return environment.get_template(TEMPLATE_NAME).render(
+        source=findings.source,
         verdict=_verdict(findings),
         rules=_rules(findings),
         counts=_counts(findings, shown),

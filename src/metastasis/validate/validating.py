@@ -88,7 +88,7 @@ def validate(  # noqa: PLR0913  # the paths of the stage
         files.write_csv(verdicts_path, _verdicts(verdicts))
     labelled = _labelled(inventory, found) if found else pd.DataFrame()
     findings = Findings(
-        params.model_dump(), verdicts, inventory, patches, labelled, quarantine, manifest
+        params.model_dump(), verdicts, inventory, patches, labelled, quarantine, manifest, known
     )
     gate_report.write(report_path, findings)
     bad = _bad_rows(verdicts, inventory)
