@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from metastasis.network import models
+from metastasis import models
 from metastasis.train import devices, train_params, training
 
 NUM_ROUNDS = 9

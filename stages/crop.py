@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
+from metastasis import crop_params, cropping
 from metastasis.base import params, stage
-from metastasis.crop import crop_params, cropping
 
 
 def main(patches: Path, crops: Path) -> None:

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from metastasis import models
 from metastasis.explain import attention
 from metastasis.explain.attention import GLASS, WINDOW
-from metastasis.network import models
 
 CORNER = np.zeros((1, 32, 32), bool)
 CORNER[:, :8, :8] = True

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from metastasis import models
 from metastasis.base.errors import InputError
 from metastasis.check import checking
-from metastasis.network import models
 from metastasis.train import train_params
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Tests of `crop.cropping`: the centre is cut exactly; full size adds no byte."""
+"""Tests of `cropping`: the centre is cut exactly; full size adds no byte."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from test_shards import write
 
-from metastasis.crop import crop_params, cropping
+from metastasis import crop_params, cropping
 from metastasis.patches import shards
 
 

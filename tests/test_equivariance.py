@@ -1,12 +1,12 @@
-"""Tests of `network.equivariance`: layers flip and turn with their input, and become plain."""
+"""Tests of `train.equivariance`: layers flip and turn with their input, and become plain."""
 
 import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from metastasis.network.equivariance import GroupBatchNormalization, GroupConvolution
 from metastasis.patches import symmetries
+from metastasis.train.equivariance import GroupBatchNormalization, GroupConvolution
 
 Array = NDArray[np.float32]
 

@@ -12,9 +12,8 @@ from conftest import assert_same_bytes
 from scipy.special import logit
 from test_shards import write
 
-from metastasis import provenance
+from metastasis import models, provenance, saving
 from metastasis.explain import explaining
-from metastasis.network import models, saving
 from metastasis.scores import deciding
 from metastasis.scores.deciding import Decision
 

@@ -1,10 +1,10 @@
-"""Tests of `network.layers`: the fused layer computes what Keras's own does."""
+"""Tests of `train.layers`: the fused layer computes what Keras's own does."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from metastasis.network import layers
+from metastasis.train import layers
 
 
 def step(layer: keras.layers.Layer, inputs: np.ndarray) -> list[np.ndarray]:

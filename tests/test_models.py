@@ -1,4 +1,4 @@
-"""Tests of `network.models`: what a network takes and gives, and how many parameters it has."""
+"""Tests of `models`: what a network takes and gives, and how many parameters it has."""
 
 import keras
 import numpy as np
@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from metastasis import models
 from metastasis.base.errors import InputError
-from metastasis.network import models
 from metastasis.patches import symmetries
 from metastasis.train import training
 

@@ -9,7 +9,7 @@ import pytest
 from sklearn import metrics
 from test_shards import write
 
-from metastasis.network import models
+from metastasis import models
 from metastasis.patches import shards
 from metastasis.train import monitoring
 

@@ -53,7 +53,7 @@ def names(entries: list[Any]) -> list[str]:
     return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
 
 
-SHARED = {"base", "patches", "network", "scores", "formats"}  # what several stages need
+SHARED = {"base", "patches", "scores", "formats"}  # what several stages need
 CHECKED = "data/checked.txt"  # what orders the check before all others; none of them reads it
 
 
@@ -83,7 +83,7 @@ def templates(path: Path) -> set[Path]:
 
 def closure(script: Path) -> set[str]:
     """The script and all files of this package that running it reads."""
-    todo, seen = {script}, set()
+    todo, seen = {script, SOURCE / "__init__.py"}, set()  # which every import runs
     while todo:
         path = todo.pop()
         seen.add(path)
@@ -112,7 +112,8 @@ def test_train_depends_on_nothing_that_it_does_not_import() -> None:
         str(path.relative_to(ROOT)) for path in [*SOURCE.rglob("*.py"), *SOURCE.rglob("*.html")]
     )
     lying = {file for file in files if inside(file, declared) and not file.endswith("__init__.py")}
-    assert lying | {"stages/train.py", "stages/here.py"} == closure(ROOT / "stages/train.py")
+    needed = closure(ROOT / "stages/train.py") - {"src/metastasis/__init__.py"}
+    assert lying | {"stages/train.py", "stages/here.py"} == needed
 
 
 def libraries(script: Path) -> set[str]:

@@ -56,7 +56,7 @@ def test_a_figure_is_written_to_the_same_bytes(tmp_path: Path, name: str) -> Non
 
 
 def test_class_balance_says_counts_and_shares() -> None:
-    assert texts(FIGURES["balance"]()) == ["60\n60.00%", "40\n40.00%"]
+    assert texts(FIGURES["balance"]()) == ["60\n60.0 %", "40\n40.0 %"]
 
 
 def test_leaks_say_counts_and_what_is_unknown() -> None:

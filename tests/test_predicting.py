@@ -11,10 +11,9 @@ import pytest
 from scipy.special import expit, logit
 from test_shards import write
 
-from metastasis import provenance
+from metastasis import models, provenance, saving
 from metastasis.base.errors import InputError
 from metastasis.formats import sources
-from metastasis.network import models, saving
 from metastasis.patches import shards, symmetries
 from metastasis.predict import predict_params, predicting
 from metastasis.scores import scoring

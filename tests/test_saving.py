@@ -1,4 +1,4 @@
-"""Tests of `network.saving`: a saved network loads anywhere, and equal ones have equal bytes."""
+"""Tests of `saving`: a saved network loads anywhere, and equal ones have equal bytes."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from conftest import unsettle
 
-from metastasis.network import models, saving
+from metastasis import models, saving
 from metastasis.patches.symmetries import TestTime
 from metastasis.train import training
 

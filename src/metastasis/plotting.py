@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from metastasis import numbers
 from metastasis.patches.shards import CENTRE_SIZE, UInt8
 
 # Okabe and Ito's colours, told apart by colour-blind readers. In every figure blue is no tumour and
@@ -75,7 +76,9 @@ def class_balance(num_negative: int, num_positive: int) -> Figure:
     total = num_negative + num_positive
     bars = axes.bar(["no tumour", "tumour"], [num_negative, num_positive], color=[BLUE, ORANGE])
     axes.bar_label(
-        bars, [f"{n:,}\n{n / total:.2%}" for n in (num_negative, num_positive)], padding=2
+        bars,
+        [f"{n:,}\n{numbers.percent(n / total)}" for n in (num_negative, num_positive)],
+        padding=2,
     )
     axes.set(ylabel="patches", xlabel="central 32x32")
     axes.margins(y=0.2)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import yaml
 
+from metastasis import crop_params
 from metastasis.base import params
 from metastasis.base.errors import InputError
 from metastasis.check import locking
-from metastasis.crop import crop_params
 from metastasis.demo import demo_params
 from metastasis.evaluate import evaluate_params
 from metastasis.formats import opening

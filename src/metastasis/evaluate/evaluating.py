@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from metastasis import provenance, stains, tables
+from metastasis import models, numbers, provenance, saving, stains, tables
 from metastasis.base import files
 from metastasis.base.errors import InputError
 from metastasis.evaluate import evaluation_plots, measuring
 from metastasis.evaluate.evaluate_params import EvaluateParams
-from metastasis.network import models, saving
 from metastasis.patches import shards
 from metastasis.scores import deciding, intervals, scoring
 
@@ -81,21 +80,21 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     # Sorted, each of many measurements finds its curve at once.
     scores = scores.sort_values(["split", "logit", "id"], ignore_index=True)
     parts = {str(name): part for name, part in scores.groupby("split")}
-    numbers = {name: _numbers(part, decision) for name, part in parts.items()}
+    measured = {name: _numbers(part, decision) for name, part in parts.items()}
     known = provenance.read(source_path)
     facts = {
         "threshold": decision.threshold,
         **tables.disjointness(table),
         "is_drawn": known.is_drawn,
     }
-    files.write_json(evaluation_path, numbers | facts | {"temperature": decision.temperature})
-    compared = {name: _compared(numbers[name]) for name in sorted(numbers)}  # test first
+    files.write_json(evaluation_path, measured | facts | {"temperature": decision.temperature})
+    compared = {name: _compared(measured[name]) for name in sorted(measured)}  # test first
     files.write_metrics(metrics_path, compared | facts)
     by = {name: _by(scores, name, decision) for name in ("slide", "stain")}
     for name, rows in by.items():
         files.write_csv(plots_folder / f"{name}s.csv", rows)
     evaluation_plots.write(parts, by["slide"], decision, plots_folder, known.note)
-    _tell(numbers, by)
+    _tell(measured, by)
     _tell_shared(table)
     if told := deciding.warning(decision):
         print(f"warning: {told}")
@@ -176,43 +175,39 @@ def _by(scores: pd.DataFrame, column: str, decision: deciding.Decision) -> pd.Da
     return pd.DataFrame(rows, columns=columns).sort_values(["split", "roc_auc", column])
 
 
-def _tell(numbers: dict[str, dict[str, Any]], by: dict[str, pd.DataFrame]) -> None:
-    for name in sorted(numbers, reverse=True):  # validation first
-        found = numbers[name]
+def _tell(measured: dict[str, dict[str, Any]], by: dict[str, pd.DataFrame]) -> None:
+    for name in sorted(measured, reverse=True):  # validation first
+        found = measured[name]
         ends, unit = found["interval"]["roc_auc"], found["interval"]["over"]
-        interval = "" if ends["low"] is None else f" ({ends['low']:.4f} to {ends['high']:.4f})"
+        num = found["num_patches"]
+        interval = ""
+        if ends["low"] is not None:
+            low, high = (numbers.rate(ends[end], num) for end in ("low", "high"))
+            interval = f" ({low} to {high})"
         print(
-            f"evaluate: {name} AUC {_shown(found['roc_auc'])}{interval}, accuracy "
-            f"{_shown(found['accuracy'])} on {found['num_patches']:,} patches"
-            + (f" of {_count(found[f'num_{unit}'], unit[:-1])}" if unit != "patches" else "")
+            f"evaluate: {name} AUC {numbers.rate(found['roc_auc'], num)}{interval}, accuracy "
+            f"{numbers.rate(found['accuracy'], num)} on {numbers.count(num, 'patch', 'patches')}"
+            + (f" of {numbers.count(found[f'num_{unit}'], unit[:-1])}" if unit != "patches" else "")
         )
-    reported = "test" if "test" in numbers else "validation"
+    reported = "test" if "test" in measured else "validation"
     for column, rows in by.items():
         is_told = rows["roc_auc"].notna() & (rows["num_patches"] >= intervals.MIN_TOLD)
         worst = rows[(rows["split"] == reported) & is_told][:1]
-        for row in worst.itertuples():
+        for name, area, num in worst[[column, "roc_auc", "num_patches"]].to_numpy().tolist():
             print(
-                f"evaluate: lowest AUC of a {column} in {reported}: {row.roc_auc:.4f}, "
-                f"{getattr(row, column)}, {row.num_patches:,} patches"
+                f"evaluate: lowest AUC of a {column} in {reported}: {numbers.rate(area, num)}, "
+                f"{name}, {num:,} patches"
             )
-    unit, few = numbers[reported]["interval"]["over"], intervals.FEW_SLIDES
-    if unit != "patches" and numbers[reported][f"num_{unit}"] < few:
-        units = _count(numbers[reported][f"num_{unit}"], unit[:-1])
+    unit, few = measured[reported]["interval"]["over"], intervals.FEW_SLIDES
+    if unit != "patches" and measured[reported][f"num_{unit}"] < few:
+        units = numbers.count(measured[reported][f"num_{unit}"], unit[:-1])
         print(f"warning: {reported} has {units}; below {few} the intervals are rough")
-    if "test" not in numbers:
+    if "test" not in measured:
         print("evaluate: there is no test part; the threshold was chosen on these patches too")
 
 
 def _tell_shared(table: pd.DataFrame) -> None:
     if not tables.is_slide_disjoint(table):
-        print("evaluate: slides are unknown or shared between splits: these numbers flatter")
+        print("evaluate: slides are unknown or shared between splits: these numbers are optimistic")
     elif tables.is_patient_disjoint(table) is False:
-        print("evaluate: patients are shared between splits: these numbers flatter")
-
-
-def _shown(number: float | None) -> str:
-    return "not defined" if number is None else f"{number:.4f}"
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}" + ("" if number == 1 else "s")
+        print("evaluate: patients are shared between splits: these numbers are optimistic")

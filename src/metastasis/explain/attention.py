@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from metastasis.network import models
+from metastasis import models
 from metastasis.patches.shards import UInt8
 
 BATCH_SIZE = 64

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from metastasis import plotting, provenance, tables
+from metastasis import numbers, plotting, provenance, tables
 from metastasis.base import files
 from metastasis.explain import attention, explanation_figures
 from metastasis.patches import shards
@@ -79,10 +79,10 @@ def explain(
     figure = _attention_figure(model, part, patches)
     plotting.save(figure, plots_folder / "attention.png", note)
     print(
-        f"explain: in the centre, {measured['centre_area']:.0%} of the area, lies "
-        f"{_shown(measured['occlusion_in_centre'])} of what a call rests on, by covering, and "
-        f"{_shown(measured['grad_cam_in_centre'])} by Grad-CAM, of untrained networks "
-        f"{_shown(measured['grad_cam_in_centre_untrained'])}"
+        f"explain: {_shown(measured, 'occlusion_in_centre')} of occlusion and "
+        f"{_shown(measured, 'grad_cam_in_centre')} of Grad-CAM attention falls in the centre "
+        f"({_shown(measured, 'centre_area')} of the area; Grad-CAM of untrained networks: "
+        f"{_shown(measured, 'grad_cam_in_centre_untrained')})"
     )
 
 
@@ -146,8 +146,8 @@ def _mean(values: NDArray[np.float64]) -> float | None:
     return float(defined.mean()) if len(defined) else None
 
 
-def _shown(share: float | None) -> str:
-    return "nothing that was measured" if share is None else f"{share:.0%}"
+def _shown(measured: dict[str, Any], name: str) -> str:
+    return numbers.percent(measured[name], measured["num_patches"])
 
 
 def _positives(part: pd.DataFrame) -> pd.DataFrame:

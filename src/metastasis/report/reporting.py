@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from metastasis import pages, provenance, tables
+from metastasis import numbers, pages, provenance, tables
 from metastasis.base import params
 from metastasis.scores import intervals
 
@@ -121,6 +121,7 @@ def report(inputs: Inputs, *, page_path: Path, card_path: Path) -> None:
     """Write the page and the model card; the same inputs and libraries give the same bytes."""
     environment = pages.environment()
     environment.filters |= {"shown": shown, "as_json": json.dumps, "brief": tables.brief}
+    environment.filters |= {"rate": numbers.rate, "percent": numbers.percent}
     found = _gather(inputs)
     for path, name in zip((page_path, card_path), TEMPLATE_NAMES, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +135,7 @@ def report(inputs: Inputs, *, page_path: Path, card_path: Path) -> None:
 def shown(value: float | str | None) -> str:
     """Return a number as it is read: counts with commas, others with four decimals."""
     if value is None:
-        return "not defined"
+        return numbers.UNDEFINED
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -146,13 +147,14 @@ def headline(evaluation: Mapping[str, Any]) -> str:
     """Return the AUC of the reported part and its interval, as a sentence."""
     part = reported(evaluation)
     found, ends = evaluation[part], evaluation[part]["interval"]
-    interval = _interval(ends["roc_auc"])
+    interval = _interval(ends["roc_auc"], found["num_patches"])
     unit = ends["over"]
     count = f"{found[f'num_{unit}']:,} {unit}"
     words = (
         f"95 % interval {interval} over {count}" if interval else f"no interval defined ({count})"
     )
-    return f"{part.capitalize()} AUC {shown(found['roc_auc'])}, {words}."
+    area = numbers.rate(found["roc_auc"], found["num_patches"])
+    return f"{part.capitalize()} AUC {area}, {words}."
 
 
 def warnings(evaluation: Mapping[str, Any]) -> list[str]:
@@ -163,13 +165,13 @@ def warnings(evaluation: Mapping[str, Any]) -> list[str]:
     told = []
     if not evaluation["slide_disjoint"]:
         told.append(
-            "Slides are unknown or shared between the parts: these numbers flatter. A network may "
-            "know a slide by its stain, and does worse on slides it never saw."
+            "Slides are unknown or shared between the parts: these numbers are optimistic. "
+            "A network may know a slide by its stain, and does worse on slides it never saw."
         )
     elif evaluation["patient_disjoint"] is False:
         told.append(
-            "Patients are shared between the parts: these numbers flatter. A network does worse on "
-            "patients it never saw."
+            "Patients are shared between the parts: these numbers are optimistic. "
+            "A network does worse on patients it never saw."
         )
     if unit != "patches" and num_units < intervals.FEW_SLIDES:
         told.append(
@@ -252,7 +254,13 @@ def _measured(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     calibration = [
         (
             METRICS[key][0],
-            [(evaluation[part]["uncalibrated"][key], evaluation[part][key]) for part in parts],
+            [
+                tuple(
+                    numbers.rate(found[key], evaluation[part]["num_patches"])
+                    for found in (evaluation[part]["uncalibrated"], evaluation[part])
+                )
+                for part in parts
+            ],
         )
         for key in METRICS
         if key in uncalibrated
@@ -260,15 +268,17 @@ def _measured(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     return {"parts": parts, "rows": rows, "calibration": calibration}
 
 
-def _with_interval(found: Mapping[str, Any], key: str) -> tuple[float | None, str]:
-    return found[key], _interval(found["interval"][key]) or shown(None)
+def _with_interval(found: Mapping[str, Any], key: str) -> tuple[str, str]:
+    num = found["num_patches"]
+    interval = _interval(found["interval"][key], num)
+    return numbers.rate(found[key], num), interval or numbers.UNDEFINED
 
 
-def _interval(ends: Mapping[str, float | None]) -> str:
+def _interval(ends: Mapping[str, float | None], num: int) -> str:
     """Both ends, or nothing where they aren't defined."""
     if ends["low"] is None or ends["high"] is None:
         return ""
-    return f"{shown(ends['low'])} to {shown(ends['high'])}"
+    return f"{numbers.rate(ends['low'], num)} to {numbers.rate(ends['high'], num)}"
 
 
 def _pictures(folder: Path, stage: str, note: str) -> dict[str, Picture]:

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from metastasis.network import models
+from metastasis import models
 from metastasis.patches import shards, symmetries
 
 BATCH_SIZE = 256

@@ -220,7 +220,7 @@ def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
     if not params.official:
         _tell_missed(_asked(params), metrics)
     if any(leaks.values()):
-        print(f"warning: split: {found}; the numbers flatter")
+        print(f"warning: split: {found}; the numbers are optimistic")
     if params.groups == "slide" and not params.official and metrics["unit"] != "patch":
         has_more = metrics["unit"] == "slide" and "num_patients" in leaks
         more = ", and each patient that is known" if has_more else ""

@@ -18,11 +18,20 @@ from dvclive import Live
 from matplotlib.figure import Figure
 from sklearn.utils.class_weight import compute_class_weight
 
-from metastasis import plotting, tables
+from metastasis import models, plotting, saving, tables
 from metastasis.base.errors import InputError
-from metastasis.network import equivariance, layers, models, saving
 from metastasis.patches import shards
-from metastasis.train import augmenting, devices, feeding, fitting, monitoring, optimizing, resuming
+from metastasis.train import (
+    augmenting,
+    devices,
+    equivariance,
+    feeding,
+    fitting,
+    layers,
+    monitoring,
+    optimizing,
+    resuming,
+)
 from metastasis.train.resuming import Row
 from metastasis.train.train_params import TrainParams
 

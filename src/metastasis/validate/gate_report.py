@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from metastasis import pages, perceptual, plotting, stains
+from metastasis import numbers, pages, perceptual, plotting, stains
 from metastasis.patches.shards import Patches, Pool
 from metastasis.provenance import Provenance
 from metastasis.validate import contact_sheets, rules
@@ -78,7 +78,7 @@ def write(path: Path, findings: Findings) -> None:
 def render(findings: Findings) -> str:
     """Return the report as HTML."""
     environment = pages.environment()
-    environment.filters["brief"] = contact_sheets.brief
+    environment.filters |= {"brief": contact_sheets.brief, "percent": numbers.percent}
     patches = _known(findings)
     shown = patches if findings.manifest is None else _passing(patches, findings.manifest)
     return environment.get_template(TEMPLATE_NAME).render(
@@ -165,7 +165,9 @@ def _counts(findings: Findings, shown: pd.DataFrame) -> dict[str, str]:
         return counts
     is_classed = shown["label"].isin(CLASSES)
     share = (
-        f"{(shown.loc[is_classed, 'label'] == '1').mean():.2%}" if is_classed.any() else "unknown"
+        numbers.percent((shown.loc[is_classed, "label"] == "1").mean())
+        if is_classed.any()
+        else "unknown"
     )
     num_left_out = int((findings.quarantine["pool"] == "labelled").sum())
     return {

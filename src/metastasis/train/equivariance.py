@@ -12,9 +12,9 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
-from metastasis.network.layers import FusedBatchNormalization
 from metastasis.patches import symmetries
 from metastasis.patches.symmetries import NUM_ELEMENTS
+from metastasis.train.layers import FusedBatchNormalization
 
 SIDE = 3  # of a kernel
 

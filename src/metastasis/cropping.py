@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from metastasis.base import files
-from metastasis.crop.crop_params import CropParams
+from metastasis.crop_params import CropParams
 from metastasis.patches import shards
 
 

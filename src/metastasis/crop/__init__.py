@@ -1,1 +1,0 @@
-"""The stage that cuts out the centre."""

@@ -1,0 +1,33 @@
+"""Writes numbers as they are read: with the digits that the sample supports, and the unit."""
+
+import math
+
+MAX_DECIMALS = 4
+UNDEFINED = "not defined"
+
+
+def decimals(num: int) -> int:
+    """Return how many decimals of a rate over `num` patches are worth showing.
+
+    The standard error of a rate is 0.5 / sqrt(num) at most, if patches were independent; the last
+    decimal is the first that is at most half of it. 119 patches have two, 800 and 44,005 three.
+    """
+    return min(max(math.ceil(math.log10(4 * math.sqrt(num))), 1), MAX_DECIMALS) if num else 1
+
+
+def rate(value: float | None, num: int) -> str:
+    """Return an AUC or another number between 0 and 1, over `num` patches: 0.957."""
+    return UNDEFINED if value is None or math.isnan(value) else f"{value:.{decimals(num)}f}"
+
+
+def percent(value: float | None, num: int | None = None) -> str:
+    """Return a share as a percentage: 40.5 %, or of `num` patches with the digits they support."""
+    if value is None or math.isnan(value):
+        return UNDEFINED
+    digits = 1 if num is None else max(decimals(num) - 2, 0)
+    return f"{100 * value:.{digits}f} %"
+
+
+def count(number: int, name: str, several: str = "") -> str:
+    """Return a number with the word for it: 1 slide, 2,000 slides."""
+    return f"{number:,} {name if number == 1 else several or name + 's'}"
