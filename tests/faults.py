@@ -664,6 +664,20 @@ FAULTS = [
     ),
     Fault(
         "slide map",
+        "a slide whose name has another form than all others",
+        "slides-odd",
+        text(SLIDES, lambda t: t.replace("s1\n", "other place\n")),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "patients in a column that isn't read",
+        "slides-columns-read",
+        with_column("patient barcode 2", lambda row: f"p{row % 5}"),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
         "a slide of two patients",
         "slides-one-patient",
         with_column("patient", lambda row: f"p{row % 5}"),
@@ -714,7 +728,6 @@ FAULTS = [
         "a label that contradicts the label table",
         "slides-label-agrees",
         with_column("center_tumor_patch", lambda _: "1"),
-        **WARNED,
     ),
     Fault(
         "slide map",

@@ -15,7 +15,7 @@ def read(folder: Path, source: str, slides: str = "data/slides.csv") -> DataPara
     return params.read("data", DataParams, path)
 
 
-@pytest.mark.parametrize("value", ["data/demo", "/a/b c", "./~", "a~b", "cost$", "a/$-b", "k.zip"])
+@pytest.mark.parametrize("value", ["data/demo", "/a/b c", "./~", "a~b", "ü/x", "k.zip"])
 def test_a_path_that_means_what_it_says_passes(tmp_path: Path, value: str) -> None:
     assert read(tmp_path, value).source == value
 
@@ -60,5 +60,15 @@ def test_a_folder_that_is_really_named_so_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "a$HOME").mkdir()
-    assert read(tmp_path, "a$HOME").source == "a$HOME"
+    (tmp_path / "~").mkdir()
+    assert read(tmp_path, "~").source == "~"
+
+
+@pytest.mark.parametrize("name", ["cost$", "k$2", "a`b`", 'say "x"', "a\\b"])
+def test_a_path_that_the_shell_would_read_otherwise_is_refused_though_it_is_there(
+    tmp_path: Path, name: str
+) -> None:
+    """DVC hands the path to a shell, within double quotes: k$2 would be the folder k."""
+    (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match="which the shell that DVC starts would read otherwise"):
+        DataParams(source=str(tmp_path / name), slides="data/slides.csv")

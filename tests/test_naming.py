@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from metastasis.validate import naming
 
-NAMES = st.from_regex(r"[a-z]{3}_[1-9][0-9]{0,2}", fullmatch=True)
+NAMES = st.from_regex(r"[a-z]{3}_[1-9][0-9]{0,2}", fullmatch=True).filter(
+    lambda name: not naming.is_missing(name[:3])
+)
 MISSING_WORDS = [
     *("unknown", "nan", "-", "none", "NA", "n/a", "N/A", "#N/A", "<NA>", "NaT", "null", "nil"),
     *("--", "?", "", "  ", "-1", "-1.0", "-999", "missing", "undefined", "not available", "\u2014"),
@@ -22,6 +24,9 @@ MISSING_WORDS = [
         "train/nan",
         "None.svs",
     ),
+    *("Not Reported", "not provided", "N/K", "pd.NA", "other", "Others", "misc", "anonymised"),
+    *("REDACTED", "to be determined", "missing data", "TODO", "unbekannt", "k.A.", "inconnu"),
+    *("unknown_1", "Unknown Slide 2", "unknown_patient_3", "not reported 17"),
     *("\ufeff", "\u200b", "\uff2e\uff21", "unknown.TIFF"),
 ]
 

@@ -237,3 +237,38 @@ def test_an_empty_map_knows_nothing() -> None:
     assert not len(mapped.patches)
     assert list(mapped.patches) == ["id", "patient", "slide", "split", "label"]
     assert findings(mapped) == {}
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (["id", "slide", "patient"], []),
+        (["id", "slide", "label", "scanner", "x_coord"], []),
+        (["id", "slide", "wsi"], ["column 'wsi'"]),
+        (["id", "wsi", "Tissue Donor Nr"], ["column 'Tissue Donor Nr'"]),
+        (["id", "slide", "patient", "case"], ["column 'case'"]),
+    ],
+)
+def test_columns_that_say_where_patches_come_from_and_are_not_read_are_named(
+    columns: list[str], expected: list[str]
+) -> None:
+    table = pd.DataFrame({name: [f"{name}{row}" for row in range(3)] for name in columns})
+    assert slide_maps.unread(table)["found"].tolist() == expected
+
+
+def test_two_columns_that_say_the_same_are_as_good_as_one() -> None:
+    table = pd.DataFrame({"id": ["a", "b"], "slide": ["s", "t"], "wsi": ["s", "t"]})
+    assert slide_maps.unread(table).empty
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["t_001", "t_002", "t_3", "t_4", "t_5", "lost"], ["'lost' in 1 rows"]),
+        (["1", "2", "3", "4", "5", "999"], []),  # a number like the others
+        (["a_1", "b_1", "c_1", "d_1", "e_1", "f_1"], []),  # no form that all share
+        (["t_1", "t_2", "other"], []),  # too few to say
+    ],
+)
+def test_a_name_unlike_all_others_in_form_is_named(names: list[str], expected: list[str]) -> None:
+    assert slide_maps.odd(pd.Series(names, dtype="str")) == expected

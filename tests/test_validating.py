@@ -383,3 +383,20 @@ def test_a_mended_patch_is_not_named_as_bad_but_as_mended(
         judged(source, tmp_path / "out", bad_patches=bad_patches)
     assert f"touch {victim}" in str(caught.value)
     assert "labelled-image-decodable" not in str(caught.value)
+
+
+@pytest.mark.parametrize("header", ["id;slide", "id\tslide", "identifier"])
+def test_a_map_without_its_columns_stops_with_their_names(
+    source: Path, tmp_path: Path, header: str
+) -> None:
+    (source / "slides.csv").write_text(f"{header}\nx\n")
+    with pytest.raises(InputError, match="slides-column-id: found"):
+        validate(source, tmp_path)
+
+
+def test_more_than_200_strays_are_all_counted(source: Path, tmp_path: Path) -> None:
+    for number in range(250):
+        (source / f"note{number:03d}.txt").touch()
+    validate(source, tmp_path)
+    table = pd.read_csv(tmp_path / "verdicts.csv").set_index("rule")
+    assert table.loc["source-strays", "count"] == 250

@@ -115,8 +115,12 @@ class PcamFiles:
     def _dataset(self, split: str, kind: str) -> h5py.Dataset:
         path = self.files[split, kind]
         file = hdf5_files.open_file(path, self.resources)
-        if not isinstance(file.get(kind), h5py.Dataset):
-            found = ", ".join(file) or "nothing"
+        try:
+            is_dataset, found = isinstance(file.get(kind), h5py.Dataset), ", ".join(file)
+        except (OSError, RuntimeError) as error:  # h5py's for damage in what lists the content
+            raise InputError(f"pcam-whole: {path} is damaged: {error}. Fetch it again.") from None
+        if not is_dataset:
+            found = found or "nothing"
             raise InputError(f"pcam-dataset: {path} holds {found}; expected a dataset {kind}.")
         dataset = file[kind]
         expected = (PATCH_SIZE, PATCH_SIZE, 3) if kind == "x" else (1, 1, 1)

@@ -23,9 +23,10 @@ MAX_LISTED = 1000  # files looked at in a folder: one with more holds patches
 Role = tuple[str, str]  # split and kind
 
 _PUBLISHED = re.compile(
-    r"(?:camelyonpatch_level_2_split_)?(train|valid|test)_(?:([xy])\.h5(?:\.gz)?|(meta)\.csv)",
+    r"(?:camelyonpatch_level_2_split_)?(train|valid|val|test)_(?:([xy])\.h5(?:\.gz)?|(meta)\.csv)",
     re.IGNORECASE,
 )
+_SHORT = {"val": "valid"}
 _MIRRORED = re.compile(r"(training|validation|test)_split\.h5(?:\.gz)?", re.IGNORECASE)
 _MIRROR_SPLITS = {"training": "train", "validation": "valid", "test": "test"}
 
@@ -40,7 +41,7 @@ def role(file_name: str) -> Role | None:
     published, mirrored = _PUBLISHED.fullmatch(file_name), _MIRRORED.fullmatch(file_name)
     if published:
         split, array, table = published.groups()
-        return split.lower(), (array or table).lower()
+        return _SHORT.get(split.lower(), split.lower()), (array or table).lower()
     return (_MIRROR_SPLITS[mirrored[1].lower()], "x") if mirrored else None
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from metastasis.base.params import Section
 
 _ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_SHELL = set('$`"\\\n\r')  # what means something between double quotes
 _VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 
 
@@ -20,7 +21,9 @@ def _literal(value: str) -> str:
             "should be a folder or a file of this machine, and no address; fetch it, and write "
             "where it is"
         )
-    if not (value.startswith("~") or _VARIABLE.search(value)) or Path(value).exists():
+    if not (value.startswith("~") or _VARIABLE.search(value)):
+        return _quotable(value)
+    if Path(value).exists() and _quotable(value):
         return value
     expanded = os.path.expandvars(Path(value).expanduser() if _has_home(value) else value)
     if expanded == value:
@@ -32,6 +35,17 @@ def _literal(value: str) -> str:
         f"DVC takes it for a name as it stands, with neither ~ nor $VARIABLE expanded; write "
         f"{expanded}"
     )
+
+
+def _quotable(value: str) -> str:
+    """Return the path, if the shell that DVC starts takes it as it stands between quotes."""
+    found = sorted(set(value) & _SHELL)
+    if found:
+        raise ValueError(
+            f"holds {' '.join(map(repr, found))}, which the shell that DVC starts would read "
+            "otherwise: rename it, or make a link to it"
+        )
+    return value
 
 
 def _has_home(value: str) -> bool:

@@ -32,7 +32,12 @@ MISSING = frozenset(
         "not defined", "unspecified", "not specified", "unassigned", "not assigned", "unnamed",
         "unavailable", "not available", "not applicable", "not recorded", "not given", "no data",
         "no value", "missing", "tbd", "tba", "n a", "n d", "na", "nan", "nat", "none", "null",
-        "nil", "void", "na n a", "1 ind", "1 qnan",
+        "nil", "void", "na n a", "1 ind", "1 qnan", "pd na", "nan nan", "not reported",
+        "not provided", "not found", "not collected", "not stated", "no info", "no information",
+        "n k", "nk", "other", "others", "misc", "miscellaneous", "anonymous", "anonymised",
+        "anonymized", "redacted", "withheld", "undetermined", "indeterminate", "unclear",
+        "to be determined", "to be announced", "missing data", "placeholder", "dummy", "todo",
+        "xxx", "unbekannt", "k a", "inconnu", "inconnue", "desconocido", "sconosciuto", "onbekend",
     )
 )  # fmt: skip
 CELL_ERRORS = ("#ref!", "#value!", "#div/0!", "#num!", "#name?", "#null!")  # of spreadsheets
@@ -45,6 +50,7 @@ _MARKS = re.compile(r"[\W_]+")
 _WHOLE = re.compile(r"0*(\d+)(?:\.0+)?")  # pandas writes 3 beside gaps as 3.0, and 007 as 7
 _BELOW_ZERO = re.compile(r"[-\u2212]\d+(?:\.0+)?")
 _NAMED_MISSING = re.compile(rf"(?:(?:{NOUNS})[ _-](?P<after>.+)|(?P<before>.+)[ _-](?:{NOUNS}))")
+_NUMBERED = re.compile(r"(.+?)[ _-]+\d+")  # unknown_1, slide unknown 2
 _USUAL = re.compile(r"[a-z0-9_-]+")
 _UNSEEN = {"Cc", "Cf"}  # categories of what has no shape, such as a byte-order mark
 _PAIRS = ("''", '""', "``", "<>", "[]", "()", "{}", "\u2018\u2019", "\u201c\u201d", "\u00ab\u00bb")
@@ -91,6 +97,9 @@ def is_missing(text: str) -> bool:
     """Return whether `text`, in small letters, says that there is no name."""
     words = _MARKS.sub(" ", text).strip()
     if not words or words in MISSING or text in CELL_ERRORS or _BELOW_ZERO.fullmatch(text):
+        return True
+    numbered = _NUMBERED.fullmatch(text)
+    if numbered and re.search("[a-z]", numbered[1]) and is_missing(numbered[1]):
         return True
     found = _NAMED_MISSING.fullmatch(text)
     if found is None:

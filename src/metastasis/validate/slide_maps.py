@@ -16,11 +16,17 @@ from metastasis.validate import naming
 
 # What a column may be called, in any case; of several the first counts.
 COLUMNS = {
-    "id": ("id", "patch_id", "image_id"),
-    "slide": ("slide", "wsi", "slide_id", "wsi_id", "slide_name", "wsi_name", "slideid", "wsiid"),
+    "id": ("id", "patch_id", "image_id", "patch", "patch_name", "image", "filename", "file_name"),
+    "slide": (
+        "slide", "wsi", "slide_id", "wsi_id", "slide_name", "wsi_name", "slideid", "wsiid",
+        "slide_no", "wsi_path", "slide_path", "source_slide",
+    ),
     "patient": (
         "patient", "patient_id", "case", "case_id", "patientid", "caseid", "patient_name",
-        "subject", "subject_id",
+        "subject", "subject_id", "patient_no", "patient_nr", "patient_num", "patient_number",
+        "patient_uid", "case_no", "case_submitter_id", "bcr_patient_barcode", "submitter_id",
+        "donor", "donor_id", "participant", "participant_id", "individual", "individual_id",
+        "person", "person_id", "pid", "mrn", "animal", "animal_id",
     ),
     "split": ("split",),
     "label": ("label", "center_tumor_patch"),
@@ -36,7 +42,10 @@ NORMAL = r"(?<![a-z])normal(?![a-z])"
 LABELS = {"0": "0", "1": "1", "false": "0", "true": "1"}
 MIN_JOINED = 0.5  # of the map's rows, or of the labels: the map of a part, or of more, has one
 SHA1 = r"[0-9a-f]{40}"
+MIN_FORMS, MAX_ODD = 5, 2  # names from which on some are odd, and how many may be
 NUM_SHOWN = 3
+# A column whose name holds one of these tells patches apart by where they come from.
+ORIGINS = re.compile(r"patient|case|subject|donor|person|slide|wsi|block|specimen|barcode")
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,35 @@ def standard(table: pd.DataFrame) -> pd.DataFrame:
     if "patient" in columns and "slide" not in columns:
         columns["slide"] = pd.Series("", table.index, dtype="str")
     return pd.DataFrame(columns)
+
+
+def unread(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that may say where a patch comes from, and aren't read: text `found`.
+
+    A second column for what another says is one of them, unless both say the same of every row.
+    """
+    chosen = standard(table)
+    found = []
+    for name in table.columns:
+        plain = re.sub(r"[\W_]+", "_", naming.name(str(name)))
+        is_read = any(table[name].equals(chosen[ours]) for ours in chosen)
+        if ORIGINS.search(plain) and not is_read:
+            found.append(f"column '{name}'")
+    return pd.DataFrame({"found": found}, dtype="str")
+
+
+def odd(names: pd.Series) -> list[str]:
+    """Return the names whose form no other has, where nearly all others share one.
+
+    Letters and digits make the form: of train_001, train_002 and other the last is odd.
+    """
+    counts = names[names != ""].value_counts()
+    forms = pd.Series(counts.index, dtype="str").str.replace(r"\d+", "9", regex=True)
+    shared = forms.value_counts()
+    if len(forms) < MIN_FORMS or shared.iloc[0] < len(forms) - MAX_ODD:
+        return []
+    is_odd = (forms != shared.index[0]).to_numpy()
+    return [f"'{name}' in {count:,} rows" for name, count in counts[is_odd].items()]
 
 
 def read(table: pd.DataFrame, labels: pd.DataFrame, others: pd.Series) -> SlideMap:
@@ -140,6 +178,7 @@ def findings(mapped: SlideMap, labels: pd.DataFrame) -> pd.DataFrame:
             f"{unit}_words": _words(rows[f"{unit}_written"]),
             f"{unit}_spellings": _spellings(rows[f"{unit}_written"]),
             f"{unit}_alike": _alike(rows[unit]),
+            f"{unit}_odd": odd(rows[unit]),
             f"{unit}_splits": _shared(rows, unit, "split"),
         }
     texts = {name: pd.Series(texts, dtype="str") for name, texts in found.items()}

@@ -18,6 +18,19 @@ def columns() -> list[Rule]:
     ]
 
 
+def unread() -> list[Rule]:
+    """Rules over the columns of a map that aren't read: text column `found`."""
+    return [
+        empty(
+            "slides-columns-read",
+            "warning",
+            "Every column that says where a patch comes from is read; call it slide or patient, "
+            "and leave one of each.",
+            "found",
+        )
+    ]
+
+
 def rows() -> list[Rule]:
     """Rules over the rows of a map: `slide_maps.SlideMap.rows`, `no_slide` added."""
     return [
@@ -115,6 +128,13 @@ def _names(unit: str) -> list[Rule]:
             f"{unit}_alike",
         ),
         empty(
+            f"{unit}s-odd",
+            "warning",
+            f"All {unit}s have names of one form; one of another form may be a word for what isn't "
+            "known, which would make one of many. Leave it empty then.",
+            f"{unit}_odd",
+        ),
+        empty(
             f"{unit}s-one-split",
             "warning",
             f"An official split keeps a {unit} whole; these leak with split.official: true.",
@@ -141,7 +161,7 @@ def contradictions() -> list[Rule]:
         ),
         empty(
             "slides-label-agrees",
-            "warning",
+            "error",
             "A label that the slide map gives too is the one of the label table.",
             "labelled",
         ),

@@ -100,10 +100,12 @@ def run(table: pd.DataFrame, rules: Sequence[Rule]) -> list[Verdict]:
         suite, result_format={"result_format": "COMPLETE", **index}
     )
     by_name = {entry.expectation_config.meta["name"]: entry for entry in result.results}
-    return [_verdict(rule, by_name[rule.name]) for rule in rules]
+    return [_verdict(rule, by_name[rule.name], table) for rule in rules]
 
 
-def _verdict(rule: Rule, entry: gx.core.ExpectationValidationResult) -> Verdict:
+def _verdict(
+    rule: Rule, entry: gx.core.ExpectationValidationResult, table: pd.DataFrame
+) -> Verdict:
     if entry.exception_info and entry.exception_info.get("raised_exception", True):
         raise RuntimeError(f"rule {rule.name} could not be evaluated: {entry.exception_info}")
     if entry.success:
@@ -113,6 +115,8 @@ def _verdict(rule: Rule, entry: gx.core.ExpectationValidationResult) -> Verdict:
         rows = result["unexpected_index_list"]
         return Verdict(rule, tuple(_row(row, expectation) for row in rows))
     values = result.get("unexpected_list") or [result.get("observed_value", "missing")]
+    if "unexpected_index_list" in result:  # of all rows; the list before ends at 200
+        values = table.loc[result["unexpected_index_list"], expectation.column].tolist()
     return Verdict(rule, tuple(("", _word(value, expectation)) for value in values))
 
 
