@@ -96,7 +96,7 @@ def test_a_folder_reached_by_a_link_runs_the_code_it_leads_to(copied: Path) -> N
 
 
 def test_the_processes_that_a_stage_starts_run_the_same_tree(copied: Path) -> None:
-    demo = copied / "src/metastasis/demo.py"
+    demo = copied / "src/metastasis/demo/demo.py"
     text = demo.read_text()
     line = "    slide = batch.slide\n"
     assert text.count(line) == 1
