@@ -11,7 +11,14 @@ from metastasis import numbers
 
 @pytest.mark.parametrize(
     ("num", "text"),
-    [(1, "1.0"), (20, "0.96"), (119, "0.96"), (800, "0.957"), (44_005, "0.957"), (10**6, "0.9573")],
+    [
+        (1, "0.96"),
+        (20, "0.96"),
+        (119, "0.96"),
+        (800, "0.957"),
+        (44_005, "0.957"),
+        (10**6, "0.9573"),
+    ],
 )
 def test_a_rate_has_the_digits_that_its_patches_support(num: int, text: str) -> None:
     assert numbers.rate(0.957283, num) == text
@@ -51,3 +58,18 @@ def test_what_is_not_defined_says_so(value: float | None) -> None:
 def test_a_count_has_the_word_that_fits_it(number: int, text: str) -> None:
     assert numbers.count(number, "patch", "patches") == text
     assert numbers.count(1, "slide") == "1 slide"
+
+
+@pytest.mark.parametrize(
+    ("value", "num", "text"),
+    [(0.996, 119, "0.996"), (0.99951, 800, "0.9995"), (0.0004, 800, "0.0004"), (1, 800, "1.000")],
+)
+def test_what_is_not_quite_0_or_1_does_not_look_so(value: float, num: int, text: str) -> None:
+    assert numbers.rate(value, num) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.99961, "99.96 %"), (0.0004, "0.04 %"), (0, "0.0 %"), (1, "100.0 %")]
+)
+def test_a_share_that_is_not_quite_all_or_none_does_not_look_so(value: float, text: str) -> None:
+    assert numbers.percent(value) == text

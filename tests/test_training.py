@@ -233,7 +233,9 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_in_the_same_bytes(data: Pat
     with start("killed") as process:
         seen += epochs(process)
     assert process.returncode == 0
-    assert seen[0] in (3, 4)  # the third epoch's state was not whole; the start may have reached it
+    # The third epoch's state was not whole, so the second's was gone on from; how many epochs the
+    # start then did before it was killed, the machine's speed says.
+    assert seen[0] >= 3
     assert seen[1:] == sorted(seen[1:])
     assert seen[-1] == 20
     assert_same_bytes(data / "whole", data / "killed", 10)

@@ -3,6 +3,7 @@
 import math
 
 MAX_DECIMALS = 4
+MOST_DECIMALS = 8  # of a rate that would look like 0 or 1
 UNDEFINED = "not defined"
 
 
@@ -17,7 +18,9 @@ def decimals(num: int) -> int:
 
 def rate(value: float | None, num: int) -> str:
     """Return an AUC or another number between 0 and 1, over `num` patches: 0.957."""
-    return UNDEFINED if value is None or math.isnan(value) else f"{value:.{decimals(num)}f}"
+    if value is None or math.isnan(value):
+        return UNDEFINED
+    return f"{value:.{_telling(value, decimals(num))}f}"
 
 
 def percent(value: float | None, num: int | None = None) -> str:
@@ -25,7 +28,14 @@ def percent(value: float | None, num: int | None = None) -> str:
     if value is None or math.isnan(value):
         return UNDEFINED
     digits = 1 if num is None else max(decimals(num) - 2, 0)
-    return f"{100 * value:.{digits}f} %"
+    return f"{100 * value:.{_telling(value, digits + 2) - 2}f} %"
+
+
+def _telling(value: float, digits: int) -> int:
+    """Return so many decimals that what isn't 0 or 1 doesn't look so, at most `MOST_DECIMALS`."""
+    while digits < MOST_DECIMALS and 0 < value < 1 and round(value, digits) in {0, 1}:
+        digits += 1
+    return digits
 
 
 def count(number: int, name: str, several: str = "") -> str:

@@ -208,7 +208,7 @@ def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
     whole = Rule(
         IMAGES_WHOLE[pool],
         "error",
-        f"No more than {max_missing_share:.2%} of the {of} are without their image "
+        f"No more than {100 * max_missing_share:.12g} % of the {of} are without their image "
         f"(validate.{setting}).",
         gxe.ExpectColumnMeanToBeBetween(column="is_missing", max_value=max_missing_share),
     )
