@@ -574,7 +574,7 @@ FAULTS = [
         "slide map",
         "no column id",
         "slides-column-id",
-        text(SLIDES, lambda t: t.replace("id,", "patch,")),
+        text(SLIDES, lambda t: t.replace("id,", "number,")),
     ),
     Fault(
         "slide map",

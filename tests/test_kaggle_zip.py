@@ -218,3 +218,15 @@ def test_a_version_that_no_one_reads_is_told(source: Path, tmp_path: Path) -> No
     path.write_bytes(content)
     with pytest.raises(InputError, match="zip-whole: "):
         KaggleZip.open(path)
+
+
+@pytest.mark.parametrize("size", [1, 2**31])
+def test_a_zip_whose_directory_claims_another_size_is_no_whole_zip(
+    source: Path, tmp_path: Path, size: int
+) -> None:
+    path = zipped(source, tmp_path / "k.zip")
+    content = bytearray(path.read_bytes())
+    content[-10:-6] = size.to_bytes(4, "little")  # of the directory, in the record at the end
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"^zip-whole: .*fetch it again"):
+        KaggleZip.open(path)

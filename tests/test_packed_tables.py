@@ -89,3 +89,11 @@ def test_whatever_is_broken_ends_in_a_table_or_a_message(
 )
 def test_a_slide_map_is_known_by_its_header(head: bytes, *, is_map: bool) -> None:
     assert packed_tables.is_slide_map(head) is is_map
+
+
+@pytest.mark.parametrize("size", [1, 200, 2**31])
+def test_a_zip_whose_directory_claims_another_size_is_damaged(size: int) -> None:
+    content = bytearray(zipped("a.csv"))
+    content[-10:-6] = size.to_bytes(4, "little")  # of the directory, in the record at the end
+    with pytest.raises(InputError, match=r"^table-packed: t\.csv\.zip can't be unpacked"):
+        packed_tables.unpack("t.csv.zip", bytes(content))

@@ -44,7 +44,7 @@ class KaggleZip:
         try:
             archive = zipfile.ZipFile(path)
         # Besides its own error it lets through those of names and versions that make no sense.
-        except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError):
+        except (zipfile.BadZipFile, NotImplementedError, ValueError):
             raise InputError(
                 f"zip-whole: {path} is no whole zip: its directory, which stands at the end, is "
                 "missing or damaged. A download that broke off looks like this; fetch it again."
@@ -145,7 +145,7 @@ class KaggleZip:
             # No further than is allowed: what a member claims to hold may be a lie.
             with self.archive.open(name) as member:
                 content = member.read(max_bytes + 1)
-        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError):
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError):
             return Flaw("readable", "damaged within the zip")
         except RuntimeError:  # what zipfile raises for a member that asks for a password
             return Flaw("encrypted", "encrypted")

@@ -74,7 +74,9 @@ def _unzip(name: str, content: bytes) -> bytes:
             if len(members) == 1:
                 with archive.open(members[0]) as member:
                     return _limited(name, member)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+    except InputError:  # which is a ValueError, as zipfile's own for offsets that make no sense
+        raise
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
         raise _damaged(name, error) from None
     found = ", ".join(members) or "none"
     raise InputError(f"table-packed: {name} is a zip; expected one .csv in it, found: {found}.")
