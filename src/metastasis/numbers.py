@@ -1,6 +1,7 @@
 """Writes numbers as they are read: with the digits that the sample supports, and the unit."""
 
 import math
+from collections.abc import Mapping
 
 MAX_DECIMALS = 4
 MOST_DECIMALS = 8  # of a rate that would look like 0 or 1
@@ -21,6 +22,13 @@ def rate(value: float | None, num: int) -> str:
     if value is None or math.isnan(value):
         return UNDEFINED
     return f"{value:.{_telling(value, decimals(num))}f}"
+
+
+def interval(ends: Mapping[str, float | None], num: int) -> str:
+    """Return both ends of such a number's interval, 0.919 to 0.978; nothing where there is none."""
+    if ends["low"] is None or ends["high"] is None:
+        return ""
+    return f"{rate(ends['low'], num)} to {rate(ends['high'], num)}"
 
 
 def percent(value: float | None, num: int | None = None) -> str:

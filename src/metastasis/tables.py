@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Container
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +19,8 @@ NAMES = (*UNITS, "official")
 # A file's column: not `patient`, so that a slide map's own can be joined to it.
 PATIENT_COLUMN = "patient_name"
 FORM = ("encoding", "cells", "byte_order_mark", "line_ends", "quotes", "blank_lines")
-SHA1 = re.compile(r"[0-9a-f]{40}")
-NUM_ID_DIGITS = 8
+SHA1 = re.compile(r"\b[0-9a-f]{40}\b")
+NUM_ID_DIGITS = 8  # of a SHA-1, where room is short; files have all
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -106,6 +107,11 @@ def with_patients(table: pd.DataFrame) -> pd.DataFrame:
 def write_patches(path: Path, table: pd.DataFrame) -> None:
     """Write a manifest, a split or scores, so that `read_patches` reads them."""
     files.write_csv(path, table.rename(columns={"patient": PATIENT_COLUMN}))
+
+
+def reported(parts: Container[str]) -> str:
+    """Return the part whose numbers count: test, or validation where there is none."""
+    return "test" if "test" in parts else "validation"
 
 
 def unit(patches: pd.DataFrame) -> Unit:

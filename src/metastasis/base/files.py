@@ -43,7 +43,14 @@ def _write_json(path: Path, content: dict[str, Any], *, is_sorted: bool) -> None
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write `table` without its index, with Unix line ends on every system."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, lineterminator="\n", float_format=f"%.{NUM_TABLE_DIGITS}g")
+    path.write_bytes(csv(table))
+
+
+def csv(table: pd.DataFrame) -> bytes:
+    """Return what `write_csv` writes, in UTF-8."""
+    form = f"%.{NUM_TABLE_DIGITS}g"
+    text: str = table.to_csv(index=False, lineterminator="\n", float_format=form)
+    return text.encode()
 
 
 @contextmanager

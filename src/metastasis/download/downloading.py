@@ -3,7 +3,6 @@
 Which files there are, and where, is for others to say.
 """
 
-import hashlib
 import re
 import shutil
 import time
@@ -18,6 +17,7 @@ import urllib3
 from tqdm import tqdm
 
 from metastasis.base.errors import InputError
+from metastasis.formats import published
 from metastasis.formats.published import RemoteFile
 
 CHUNK_BYTES = 2**16  # what a timeout may lose: the unfinished chunk
@@ -82,7 +82,7 @@ def require_space(folder: Path, num_bytes: int) -> None:
 def _is_there(file: RemoteFile, path: Path) -> bool:
     if not path.exists():
         return False
-    found = _md5(path)
+    found = published.md5(path)
     if found != file.md5:
         raise InputError(
             f"{path} is there already, but its MD5 is {found} instead of {file.md5}. It was not "
@@ -96,12 +96,12 @@ def _fetch(session: requests.Session, file: RemoteFile, folder: Path, patience: 
     partial = _partial(file, folder)
     is_inherited = partial.exists()
     _download(session, file, partial, patience)
-    found = _md5(partial)
+    found = published.md5(partial)
     if found != file.md5 and is_inherited:
         print(f"{file.name}: what an earlier run left is no part of it; starting over")
         partial.unlink()
         _download(session, file, partial, patience)
-        found = _md5(partial)
+        found = published.md5(partial)
     if found != file.md5:
         num_bytes = _size(partial)
         partial.unlink()
@@ -247,8 +247,3 @@ def _partial(file: RemoteFile, folder: Path) -> Path:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

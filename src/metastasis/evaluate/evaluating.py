@@ -180,19 +180,17 @@ def _tell(measured: dict[str, dict[str, Any]], by: dict[str, pd.DataFrame]) -> N
         found = measured[name]
         ends, unit = found["interval"]["roc_auc"], found["interval"]["over"]
         num = found["num_patches"]
-        interval = ""
-        if ends["low"] is not None:
-            low, high = (numbers.rate(ends[end], num) for end in ("low", "high"))
-            interval = f" ({low} to {high})"
+        interval = numbers.interval(ends, num)
         print(
-            f"evaluate: {name} AUC {numbers.rate(found['roc_auc'], num)}{interval}, accuracy "
+            f"evaluate: {name} AUC {numbers.rate(found['roc_auc'], num)}"
+            + (f" ({interval})" if interval else "")
+            + f", accuracy "
             f"{numbers.rate(found['accuracy'], num)} on {numbers.count(num, 'patch', 'patches')}"
             + (f" of {numbers.count(found[f'num_{unit}'], unit[:-1])}" if unit != "patches" else "")
         )
-    reported = "test" if "test" in measured else "validation"
+    reported = tables.reported(measured)
     for column, rows in by.items():
-        is_told = rows["roc_auc"].notna() & (rows["num_patches"] >= intervals.MIN_TOLD)
-        worst = rows[(rows["split"] == reported) & is_told][:1]
+        worst = intervals.lowest(rows, column, reported)[:1]
         for name, area, num in worst[[column, "roc_auc", "num_patches"]].to_numpy().tolist():
             print(
                 f"evaluate: lowest AUC of a {column} in {reported}: {numbers.rate(area, num)}, "

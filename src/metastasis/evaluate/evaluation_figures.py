@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from metastasis import plotting
+from metastasis import numbers, plotting
 
 Floats = NDArray[np.floating]
 
@@ -152,7 +152,7 @@ def slide_rates(parts: Mapping[str, Mapping[str, SlideValues]]) -> Figure:
             start += len(slides.names)
     for axes, (part, kinds) in zip(panels, parts.items(), strict=False):
         axes.set_title(
-            f"{part}: {_count(len(kinds['specificity'].names), 'slide')} without tumour, "
+            f"{part}: {numbers.count(len(kinds['specificity'].names), 'slide')} without tumour, "
             f"{len(kinds['sensitivity'].names):,} with tumour alone",
             fontsize=11,
         )
@@ -167,7 +167,7 @@ def _slide_panels(
     figure = Figure(figsize=(plotting.BROAD, 4.2), layout="constrained")
     panels = figure.subplots(1, max(len(parts), 1), sharey=True, squeeze=False)[0]
     for axes, (part, slides) in zip(panels, parts.items(), strict=False):
-        axes.set_title(f"{part}: {_count(len(slides.names), 'slide')} {which}", fontsize=11)
+        axes.set_title(f"{part}: {numbers.count(len(slides.names), 'slide')} {which}", fontsize=11)
         axes.set_xlabel("slides, in order")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3, axis="y")
@@ -195,7 +195,10 @@ def _name_lowest(axes: Axes, slides: SlideValues) -> None:
     """Write the names of the lowest slides into the corner below the highest, where no point is."""
     order = np.argsort(slides.values, kind="stable")[:NUM_NAMED_SLIDES]
     chosen = ((slides.names[row], slides.values[row], int(slides.sizes[row])) for row in order)
-    lines = [f"{name}: {value:.2f}, {_count(size, 'patch', 'es')}" for name, value, size in chosen]
+    lines = [
+        f"{name}: {value:.2f}, {numbers.count(size, 'patch', 'patches')}"
+        for name, value, size in chosen
+    ]
     text = "\n".join(["the lowest:", *lines]) if lines else "there is none"
     axes.text(0.98, 0.03, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=8)
 
@@ -216,7 +219,9 @@ def _explain_sizes(figure: Figure, axes: Axes, parts: Mapping[str, SlideValues])
     largest = _largest(parts)
     for size in sorted({max(largest // 10, 1), max(largest // 2, 1), largest}):
         area = float(_areas(np.array([size]), largest)[0])
-        axes.scatter([], [], s=area, color=plotting.GREY, label=_count(size, "patch", "es"))
+        axes.scatter(
+            [], [], s=area, color=plotting.GREY, label=numbers.count(size, "patch", "patches")
+        )
     _legend_below(figure, num_columns=5)
 
 
@@ -230,10 +235,6 @@ def _legend_below(figure: Figure, num_columns: int = 1) -> None:
         handles=list(found.values()), labels=list(found), loc="outside lower center",
         ncols=num_columns, frameon=False,
     )  # fmt: skip
-
-
-def _count(number: int, name: str, ending: str = "s") -> str:
-    return f"{number:,} {name}" + ("" if number == 1 else ending)
 
 
 def _to_unit_square(axes: Axes, xlabel: str, ylabel: str) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn import metrics
 
-from metastasis import plotting
+from metastasis import plotting, tables
 from metastasis.base import files
 from metastasis.evaluate import evaluation_figures as figures
 from metastasis.evaluate import measuring
@@ -126,7 +126,7 @@ def _values(rows: pd.DataFrame, column: str) -> figures.SlideValues:
 
 
 def _score_histogram(parts: Mapping[str, pd.DataFrame], threshold: float) -> Figure:
-    name = "test" if "test" in parts else "validation"
+    name = tables.reported(parts)
     labels, probabilities = (parts[name][key].to_numpy() for key in ("label", "probability"))
     return figures.score_histogram(labels, probabilities, threshold, name)
 

@@ -60,8 +60,7 @@ def explain(
     scores["probability"] = decision.probabilities(scores["logit"].to_numpy())
     scores["is_called"] = scores["probability"] >= decision.threshold
     patches = shards.read(crops_folder)
-    has_test = bool((scores["split"] == "test").any())
-    part = scores[scores["split"] == ("test" if has_test else "validation")]
+    part = scores[scores["split"] == tables.reported(set(scores["split"]))]
 
     suspicious = most_suspicious(scores)
     columns = ["id", "split", "slide", "label", "probability"]

@@ -16,8 +16,8 @@ from typing import IO
 import h5py
 
 from metastasis.base.errors import InputError
+from metastasis.formats.packed_tables import GZIP_MAGIC
 
-GZIP_MAGIC = b"\x1f\x8b"
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SIGNATURE_PLACES = (0, *(2**power for power in range(9, 14)))  # a user's block may come before it
 OTHERS = {  # what else is found under such names: what it is, and what to do

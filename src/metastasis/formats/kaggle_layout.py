@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from metastasis import provenance
+from metastasis.base import files
 from metastasis.base.errors import InputError
 from metastasis.formats import packed_tables
 from metastasis.formats.sources import (
@@ -225,7 +226,7 @@ def _with_folders(found: dict[str, bytes], entries: Sequence[Entry]) -> dict[str
             f"({', '.join(bare[:NUM_NAMED])})."
         )
     table = pd.DataFrame({"id": list(said), "label": list(said.values())}, dtype="str")
-    return found | {LABELS_NAME: table.to_csv(index=False, lineterminator="\n").encode()}
+    return found | {LABELS_NAME: files.csv(table)}
 
 
 def _check_contradictions(table: bytes, said: dict[str, str]) -> None:

@@ -7,7 +7,6 @@ between a member's folders: they count as what they stand for.
 import lzma
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,7 +59,7 @@ class KaggleZip:
 
     def entries(self) -> list[Entry]:
         """Return every image of train/ and test/ by pool and name."""
-        return kaggle_layout.in_order(self._images)
+        return self._entries
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Content]:
         """Yield the bytes of each image file."""
@@ -95,6 +94,10 @@ class KaggleZip:
         self.archive.close()
 
     @cached_property
+    def _entries(self) -> list[Entry]:
+        return kaggle_layout.in_order(self._images)
+
+    @cached_property
     def _images(self) -> list[Entry]:
         found = []
         for member in self.archive.infolist():
@@ -124,7 +127,7 @@ class KaggleZip:
 
     def _read_table(self, plain: str) -> bytes:
         name = self._top_files[plain]
-        count = Counter(map(_plain, self.archive.namelist()))[plain]
+        count = sum(_plain(member) == plain for member in self.archive.namelist())
         if count > 1:
             raise InputError(
                 f"zip-table-repeated: {self.path} holds {count} tables named {plain}, of which "
@@ -157,7 +160,7 @@ class KaggleZip:
 
 
 def _is_outside(name: str) -> bool:
-    path = PurePosixPath(name.replace("\\", "/"))
+    path = PurePosixPath(_plain(name))
     has_drive = any(":" in part for part in path.parts[:1])
     return path.is_absolute() or ".." in path.parts or has_drive
 

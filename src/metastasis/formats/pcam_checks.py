@@ -3,7 +3,6 @@
 Which file is which, `pcam_layout` finds; what was published, `pcam_record` knows.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metastasis.base.errors import InputError
-from metastasis.formats import pcam_record
+from metastasis.formats import pcam_record, published
 from metastasis.formats.published import RemoteFile
 
 CENTRE, ANYWHERE = "center_tumor_patch", "tumor_patch"  # what the label says, and more than it
@@ -48,12 +47,12 @@ def check_published(
     sizes = {file.num_bytes for file in record}
     names = {file.md5: file.name for file in record}
     for path in paths:
-        published = by_name.get(path.name.lower().removesuffix(".gz"))
+        expected = by_name.get(path.name.lower().removesuffix(".gz"))
         num_bytes = path.stat().st_size
-        if published is None or (num_bytes > SMALL_BYTES and num_bytes not in sizes):
+        if expected is None or (num_bytes > SMALL_BYTES and num_bytes not in sizes):
             continue
-        found = _md5(path)
-        if found == published.md5:
+        found = published.md5(path)
+        if found == expected.md5:
             continue
         if found in names:
             raise InputError(
@@ -61,10 +60,10 @@ def check_published(
                 "the two look exchanged. Their published MD5s once were: rename the files, or "
                 "fetch both again with `make pcam`."
             )
-        if num_bytes and num_bytes == published.num_bytes:
+        if num_bytes and num_bytes == expected.num_bytes:
             raise InputError(
                 f"pcam-whole: {path} has the {num_bytes:,} bytes of the published file and another "
-                f"content: its MD5 is {found}, expected {published.md5}. Fetch it again."
+                f"content: its MD5 is {found}, expected {expected.md5}. Fetch it again."
             )
 
 
@@ -133,8 +132,3 @@ def _truths(part: Part, column: str) -> NDArray[np.bool_] | None:
             f"row {row}; expected True or False."
         )
     return cells.map(TRUTHS).to_numpy(np.bool_)
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

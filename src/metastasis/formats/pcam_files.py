@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from metastasis import tables
+from metastasis.base import files
 from metastasis.base.errors import InputError
 from metastasis.formats import hdf5_files, pcam_checks, pcam_layout
 from metastasis.formats.pcam_checks import Part
@@ -95,8 +96,8 @@ class PcamFiles:
         pcam_checks.check_labels(parts)
         table = pd.concat([_table(*part) for part in parts.items()], ignore_index=True)
         return {
-            LABELS_NAME: _csv(table[["id", "label"]]),
-            SLIDES_NAME: _csv(table[["id", "slide", "split"]]),
+            LABELS_NAME: files.csv(table[["id", "label"]]),
+            SLIDES_NAME: files.csv(table[["id", "slide", "split"]]),
         }
 
     def strays(self) -> list[str]:
@@ -198,7 +199,3 @@ def _check_length(path: Path, found: int, expected: int) -> None:
             f"pcam-lengths: {path} has {found:,} rows and the images are {expected:,}; they don't "
             "belong together. Fetch them again."
         )
-
-
-def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False, lineterminator="\n").encode()

@@ -97,8 +97,7 @@ def _tables(source: Source, slides_path: Path) -> dict[str, bytes]:
         found[f"{sources.OTHER_SLIDES}data.slides"] = beside
     found[provenance.TABLE_NAME] = _provenance(source, found)
     table = pd.DataFrame({"name": strays}, dtype="str")
-    listed = table.to_csv(index=False, lineterminator="\n").encode()
-    return {sources.SLIDES_NAME: beside} | found | {sources.STRAYS_NAME: listed}
+    return {sources.SLIDES_NAME: beside} | found | {sources.STRAYS_NAME: files.csv(table)}
 
 
 def _provenance(source: Source, found: dict[str, bytes]) -> bytes:

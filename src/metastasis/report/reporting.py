@@ -145,9 +145,9 @@ def shown(value: float | str | None) -> str:
 
 def headline(evaluation: Mapping[str, Any]) -> str:
     """Return the AUC of the reported part and its interval, as a sentence."""
-    part = reported(evaluation)
+    part = tables.reported(evaluation)
     found, ends = evaluation[part], evaluation[part]["interval"]
-    interval = _interval(ends["roc_auc"], found["num_patches"])
+    interval = numbers.interval(ends["roc_auc"], found["num_patches"])
     unit = ends["over"]
     count = f"{found[f'num_{unit}']:,} {unit}"
     words = (
@@ -159,7 +159,7 @@ def headline(evaluation: Mapping[str, Any]) -> str:
 
 def warnings(evaluation: Mapping[str, Any]) -> list[str]:
     """Return what makes the numbers less than they seem, as sentences."""
-    part = reported(evaluation)
+    part = tables.reported(evaluation)
     unit = evaluation[part]["interval"]["over"]
     num_units = evaluation[part][f"num_{unit}"]
     told = []
@@ -175,7 +175,7 @@ def warnings(evaluation: Mapping[str, Any]) -> list[str]:
         )
     if unit != "patches" and num_units < intervals.FEW_SLIDES:
         told.append(
-            f"{part.capitalize()} has {num_units} {unit[:-1] if num_units == 1 else unit}; "
+            f"{part.capitalize()} has {numbers.count(num_units, unit[:-1])}; "
             f"below {intervals.FEW_SLIDES} the intervals are rough."
         )
     if part != "test":
@@ -185,17 +185,12 @@ def warnings(evaluation: Mapping[str, Any]) -> list[str]:
     return told
 
 
-def reported(evaluation: Mapping[str, Any]) -> str:
-    """Return the part whose numbers count: test, or validation where there is none."""
-    return "test" if "test" in evaluation else "validation"
-
-
 def _gather(inputs: Inputs) -> dict[str, Any]:
     """Return what the templates name."""
     metrics = {name: _json(path) for name, path in inputs.metrics_paths.items()}
     source = provenance.read(inputs.source_path)
     evaluation = metrics["evaluate"]
-    part = reported(evaluation)
+    part = tables.reported(evaluation)
     return {
         "source": source,
         "headline": headline(evaluation),
@@ -270,15 +265,8 @@ def _measured(evaluation: Mapping[str, Any]) -> dict[str, Any]:
 
 def _with_interval(found: Mapping[str, Any], key: str) -> tuple[str, str]:
     num = found["num_patches"]
-    interval = _interval(found["interval"][key], num)
+    interval = numbers.interval(found["interval"][key], num)
     return numbers.rate(found[key], num), interval or numbers.UNDEFINED
-
-
-def _interval(ends: Mapping[str, float | None], num: int) -> str:
-    """Both ends, or nothing where they aren't defined."""
-    if ends["low"] is None or ends["high"] is None:
-        return ""
-    return f"{numbers.rate(ends['low'], num)} to {numbers.rate(ends['high'], num)}"
 
 
 def _pictures(folder: Path, stage: str, note: str) -> dict[str, Picture]:
@@ -298,9 +286,7 @@ def _picture(path: Path, alt: str, note: str) -> Picture:
 def _worst(path: Path, column: str, part: str) -> list[dict[str, Any]]:
     """The slides or stains of a part with the lowest AUC, those of too few patches left out."""
     table = pd.read_csv(path, dtype={column: "str"}, keep_default_na=False, na_values=UNDEFINED)
-    is_told = table["roc_auc"].notna() & (table["num_patches"] >= intervals.MIN_TOLD)
-    ranked = table[(table["split"] == part) & is_told]
-    return _records(ranked.sort_values(["roc_auc", column])[:NUM_WORST])
+    return _records(intervals.lowest(table, column, part)[:NUM_WORST])
 
 
 def _suspicious(path: Path) -> list[dict[str, Any]]:

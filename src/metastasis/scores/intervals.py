@@ -16,9 +16,8 @@ from scipy import special, stats
 from metastasis import tables
 
 LEVEL = 0.95
-FEW_SLIDES = (
-    15  # or patients: below, some metrics have none, and few differences show: docs/evaluation.md
-)
+# Or patients: below, some metrics have none, and few differences show (docs/evaluation.md).
+FEW_SLIDES = 15
 MIN_TOLD = 20  # patches of a slide or stain that is named; of fewer an AUC says little
 NUM_DEALT = 100  # groups that patches are dealt into where nothing coarser is known
 DEAL_SEED = 0
@@ -46,6 +45,15 @@ def groups(patches: pd.DataFrame) -> tuple[Groups, Unit]:
         return patches[unit].factorize()[0], UNITS[unit]
     dealt = np.arange(len(patches)) % NUM_DEALT
     return np.random.default_rng(DEAL_SEED).permutation(dealt), UNITS[unit]
+
+
+def lowest(rows: pd.DataFrame, column: str, part: str) -> pd.DataFrame:
+    """Return the slides or stains of a part but those of few patches, the lowest AUC first.
+
+    `rows` have the columns split, `column` (the name), num_patches and roc_auc.
+    """
+    is_told = rows["roc_auc"].notna() & (rows["num_patches"] >= MIN_TOLD)
+    return rows[(rows["split"] == part) & is_told].sort_values(["roc_auc", column])
 
 
 def num_informed(labels: NDArray[np.integer], groups: Groups) -> int:

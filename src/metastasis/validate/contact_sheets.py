@@ -3,13 +3,12 @@
 Which rules are broken, and what followed, others say.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
 
-from metastasis import pages
+from metastasis import pages, tables
 from metastasis.patches.shards import Patches, Pool, UInt8
 from metastasis.validate.suites import Rule, Verdict
 
@@ -17,7 +16,6 @@ NUM_PICTURES = 24  # patches of each broken rule
 NUM_IDS = 12  # patches of each broken rule that have no pixels to show
 # What the value is that a rule's row tells, where the value alone doesn't say.
 VALUE_NAMES = {"std": "deviation", "mean": "mean", "sha1": "SHA-1"}
-SHA1 = re.compile(r"\b[0-9a-f]{40}\b")
 MAX_CAPTION = 48  # characters
 LOSSLESS = 101  # of WebP's qualities, 1 to 100 lose something
 
@@ -82,7 +80,7 @@ def pictures(found: Mapping[str, str], pool: Pool | None, patches: Patches) -> l
 
 def brief(text: str) -> str:
     """Return an id or what was found, for a caption: of a SHA-1 the first digits."""
-    text = SHA1.sub(lambda match: f"{match[0][:8]}…", text)
+    text = tables.SHA1.sub(lambda id_: f"{tables.brief(id_[0])}…", text)
     return text if len(text) <= MAX_CAPTION else f"{text[: MAX_CAPTION - 1]}…"
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from metastasis import tables
 from metastasis.tables import UNITS
 from metastasis.validate import naming
 
@@ -41,7 +42,6 @@ NODE = r"^(.*(?<![a-z])patient_0*(\d+))_node_\d+$"
 NORMAL = r"(?<![a-z])normal(?![a-z])"
 LABELS = {"0": "0", "1": "1", "false": "0", "true": "1"}
 MIN_JOINED = 0.5  # of the map's rows, or of the labels: the map of a part, or of more, has one
-SHA1 = r"[0-9a-f]{40}"
 MIN_FORMS, MAX_ODD = 5, 2  # names from which on some are odd, and how many may be
 NUM_SHOWN = 3
 # A column whose name holds one of these tells patches apart by where they come from.
@@ -63,9 +63,7 @@ class SlideMap:
 
 def standard(table: pd.DataFrame) -> pd.DataFrame:
     """Return those columns of a map that are read, by the names they have here."""
-    found = {
-        re.sub(r"[\W_]+", "_", naming.name(str(name))): name for name in reversed(table.columns)
-    }
+    found = {_plain(name): name for name in reversed(table.columns)}
     chosen = {
         ours: next((found[name] for name in names if name in found), None)
         for ours, names in COLUMNS.items()
@@ -84,11 +82,15 @@ def unread(table: pd.DataFrame) -> pd.DataFrame:
     chosen = standard(table)
     found = []
     for name in table.columns:
-        plain = re.sub(r"[\W_]+", "_", naming.name(str(name)))
         is_read = any(table[name].equals(chosen[ours]) for ours in chosen)
-        if ORIGINS.search(plain) and not is_read:
+        if ORIGINS.search(_plain(name)) and not is_read:
             found.append(f"column '{name}'")
     return pd.DataFrame({"found": found}, dtype="str")
+
+
+def _plain(column: object) -> str:
+    """Return a column's name in small letters, its parts joined as in `COLUMNS`."""
+    return re.sub(r"[\W_]+", "_", naming.name(str(column)))
 
 
 def odd(names: pd.Series) -> list[str]:
@@ -207,7 +209,7 @@ def _form(ids: pd.Series) -> str:
     """Return examples of ids, and what they look like."""
     lengths = ids.str.len()
     shortest, longest = lengths.min(), lengths.max()
-    if ids.str.fullmatch(SHA1).all():
+    if ids.str.fullmatch(tables.SHA1.pattern).all():
         form = "40 hexadecimal digits"
     elif ids.str.isdigit().all():
         form = "whole numbers"

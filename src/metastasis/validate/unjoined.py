@@ -11,7 +11,15 @@ import pandas as pd
 
 NUM_EXAMPLES = 3
 NUM_ENDINGS = 3
-SUFFIXES = r"\.(tiff?|png|jpe?g)$"
+SUFFIX = re.compile(r"\.(tiff?|png|jpe?g)$", re.IGNORECASE)
+
+
+def _without_ending(id_: str) -> str:
+    return SUFFIX.sub("", id_)
+
+
+def _without_folders(id_: str) -> str:
+    return id_.replace("\\", "/").rpartition("/")[2]
 
 
 def _hash(id_: str) -> str:
@@ -22,11 +30,9 @@ def _hash(id_: str) -> str:
 # Ways in which ids of two sides differ, and what makes them one.
 WAYS: dict[str, Callable[[str], str]] = {
     "in small letters": str.lower,
-    "without the ending of a file": lambda id_: re.sub(SUFFIXES, "", id_, flags=re.IGNORECASE),
-    "without folders": lambda id_: id_.replace("\\", "/").rpartition("/")[2],
-    "without folders and endings": lambda id_: re.sub(
-        SUFFIXES, "", id_.replace("\\", "/").rpartition("/")[2], flags=re.IGNORECASE
-    ),
+    "without the ending of a file": _without_ending,
+    "without folders": _without_folders,
+    "without folders and endings": lambda id_: _without_ending(_without_folders(id_)),
     "without blanks around them": str.strip,
     "without zeros before them": lambda id_: id_.lstrip("0") or "0",
     "by the hash in them": _hash,

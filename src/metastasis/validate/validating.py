@@ -3,7 +3,6 @@
 How a rule is evaluated, `suites` knows; how images were read, `ingesting` knows.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,8 +39,6 @@ TABLE_NAMES = {
     "slides": sources.SLIDES_NAME,
 }
 
-SHA1 = re.compile(r"\b[0-9a-f]{40}\b")
-NUM_ID_DIGITS = 8  # of a SHA-1 in a warning; the report and the tables have all
 QUARANTINE_COLUMNS = ("pool", "id", "label", "reason")
 VERDICT_COLUMNS = ("rule", "severity", "verdict", "count", "examples")
 
@@ -336,7 +333,7 @@ def _warn(params: ValidateParams, verdicts: Sequence[Verdict], labelled: pd.Data
     for verdict in verdicts:
         if verdict.is_met or verdict.stops:
             continue
-        found = SHA1.sub(lambda match: match[0][:NUM_ID_DIGITS], _sentence(verdict, positives))
+        found = tables.SHA1.sub(lambda id_: tables.brief(id_[0]), _sentence(verdict, positives))
         print(f"warning: {found}")
         if rules.is_of_outliers(verdict.rule) and verdict.rule.is_quarantined:
             outliers |= {id_ for id_, _ in verdict.rows}
