@@ -8,7 +8,6 @@ from metastasis.scores import intervals
 
 Ints = NDArray[np.integer]
 Floats = NDArray[np.floating]
-Scored = tuple[Ints, Floats]  # labels and probabilities of the same patches
 
 NUM_BINS = 10  # of the calibration
 # On which scale a metric's interval is made; the others' is the logit.
