@@ -34,13 +34,14 @@ def test_the_table_comes_out(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        (zipped("xl/workbook.xml"), r"is an Excel workbook: save its sheet as CSV; "),
         (zipped(), r"is a zip; expected one \.csv in it, found: none\."),
         (zipped("a.csv", "b.csv"), r"is a zip; .* found: a\.csv, b\.csv\."),
         (zipped("a.csv")[:-30], r"can't be unpacked: File is not a zip file\."),
         (gzip.compress(TABLE)[:-9], r"can't be unpacked: Compressed file ended"),
         (gzip.compress(TABLE)[:-8] + bytes(8), r"can't be unpacked: CRC check failed"),
     ],
-    ids=["empty zip", "zip of two", "cut zip", "cut gzip", "damaged gzip"],
+    ids=["workbook", "empty zip", "zip of two", "cut zip", "cut gzip", "damaged gzip"],
 )
 def test_what_is_no_single_table_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(InputError, match=rf"^table-packed: t\.csv\.zip {message}"):

@@ -113,6 +113,26 @@ def test_without_meta_files_the_slides_are_unknown_and_the_splits_known(tmp_path
     assert slides[1] == "train-000000,,train"
 
 
+def test_packed_meta_rows_and_wider_labels_say_the_same(pcam: Path) -> None:
+    expected = PcamFiles.open(pcam).tables()
+    for split, size in SIZES.items():
+        pack(pcam / f"{name(split, 'meta')}.csv")
+        for dtype in (np.int64, np.bool_):
+            labels = (np.arange(size) % 2).astype(dtype)
+            write_array(pcam / f"{name(split, 'y')}.h5", "y", labels)
+            assert not PcamFiles.open(pcam).is_packed
+    assert PcamFiles.open(pcam).tables() == expected
+
+
+def test_images_and_labels_exchanged_are_named(pcam: Path) -> None:
+    images, labels = (pcam / f"{name('train', kind)}.h5" for kind in "xy")
+    images.rename(pcam / "other")
+    labels.rename(images)
+    (pcam / "other").rename(labels)
+    with pytest.raises(InputError, match=r"holds y; expected a dataset x\..*look exchanged"):
+        PcamFiles.open(pcam).entries()
+
+
 def test_other_files_are_strays(pcam: Path) -> None:
     (pcam / name("train", "mask.h5")).touch()
     assert PcamFiles.open(pcam).strays() == [name("train", "mask.h5")]

@@ -47,7 +47,11 @@ def look(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     """
     if not path.exists():
         raise InputError(f"{path.name} is missing in the source.")
-    content = path.read_bytes()
+    return parse(path.read_bytes())
+
+
+def parse(content: bytes) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return what `look` returns of a file with this content."""
     form = dict.fromkeys(FORM, "")
     if content.startswith(BYTE_ORDER_MARK):
         form["byte_order_mark"] = "a byte-order mark"

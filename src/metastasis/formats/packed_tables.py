@@ -79,7 +79,9 @@ def _unzip(name: str, content: bytes) -> bytes:
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
         raise _damaged(name, error) from None
     found = ", ".join(members) or "none"
-    raise InputError(f"table-packed: {name} is a zip; expected one .csv in it, found: {found}.")
+    is_workbook = any(member.startswith("xl/") for member in archive.namelist())
+    kind = "an Excel workbook: save its sheet as CSV" if is_workbook else "a zip"
+    raise InputError(f"table-packed: {name} is {kind}; expected one .csv in it, found: {found}.")
 
 
 def _limited(name: str, stream: IO[bytes] | gzip.GzipFile) -> bytes:

@@ -19,7 +19,7 @@ import pandas as pd
 from metastasis import tables
 from metastasis.base import files
 from metastasis.base.errors import InputError
-from metastasis.formats import hdf5_files, pcam_checks, pcam_layout
+from metastasis.formats import hdf5_files, packed_tables, pcam_checks, pcam_layout
 from metastasis.formats.pcam_checks import Part
 from metastasis.formats.pcam_layout import SPLITS, Role
 from metastasis.formats.sources import LABELS_NAME, SLIDES_NAME, Content, Entry, Flaw
@@ -64,7 +64,11 @@ class PcamFiles:
     @property
     def is_packed(self) -> bool:
         """Whether images or labels are to be unpacked before they are read, which takes minutes."""
-        return any(path.name.lower().endswith(".gz") for path in self.files.values())
+        return any(
+            path.name.lower().endswith(".gz")
+            for (_, kind), path in self.files.items()
+            if kind != "meta"
+        )
 
     def entries(self) -> list[Entry]:
         """Return every patch by split and row; unpacks what is packed, into temporary files.
@@ -122,7 +126,11 @@ class PcamFiles:
             raise InputError(f"pcam-whole: {path} is damaged: {error}. Fetch it again.") from None
         if not is_dataset:
             found = found or "nothing"
-            raise InputError(f"pcam-dataset: {path} holds {found}; expected a dataset {kind}.")
+            other = {"x": "y", "y": "x"}[kind]
+            hint = " Images (x) and labels (y) look exchanged: rename them." * (found == other)
+            raise InputError(
+                f"pcam-dataset: {path} holds {found}; expected a dataset {kind}.{hint}"
+            )
         dataset = file[kind]
         expected = (PATCH_SIZE, PATCH_SIZE, 3) if kind == "x" else (1, 1, 1)
         if dataset.shape[1:] not in {expected, () if kind == "y" else expected}:
@@ -130,7 +138,8 @@ class PcamFiles:
                 f"pcam-shape: {kind} in {path} has the shape {dataset.shape}; expected "
                 f"(n, {', '.join(map(str, expected))})."
             )
-        if dataset.dtype != np.uint8:
+        # Labels that were written anew are often wider: what they say is the same.
+        if dataset.dtype != np.uint8 and not (kind == "y" and dataset.dtype.kind in "biu"):
             raise InputError(f"pcam-dtype: {kind} in {path} is {dataset.dtype}; expected uint8.")
         return dataset
 
@@ -139,7 +148,7 @@ class PcamFiles:
         num_patches = len(self._images[split])
         path, meta_path = self.files[split, "y"], self.files.get((split, "meta"))
         try:
-            labels = self._dataset(split, "y")[...].reshape(-1)
+            labels = self._dataset(split, "y")[...].reshape(-1).astype(np.int64)
         except OSError as error:
             raise InputError(
                 f"pcam-whole: {path} can't be read: {error}. Fetch it again."
@@ -152,7 +161,7 @@ class PcamFiles:
 
 
 def _meta(path: Path) -> pd.DataFrame:
-    table, form = tables.look(path)
+    table, form = tables.parse(packed_tables.unpack(path.name, path.read_bytes()))
     if form["encoding"] or form["cells"]:
         raise InputError(
             f"pcam-meta-cells: {path}: {form['encoding'] or form['cells']}; fetch it again."

@@ -23,7 +23,7 @@ MAX_LISTED = 1000  # files looked at in a folder: one with more holds patches
 Role = tuple[str, str]  # split and kind
 
 _PUBLISHED = re.compile(
-    r"(?:camelyonpatch_level_2_split_)?(train|valid|val|test)_(?:([xy])\.h5(?:\.gz)?|(meta)\.csv)",
+    r"(?:camelyonpatch_level_2_split_)?(train|valid|val|test)_(?:([xy])\.h5|(meta)\.csv)(?:\.gz)?",
     re.IGNORECASE,
 )
 _SHORT = {"val": "valid"}

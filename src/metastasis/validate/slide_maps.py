@@ -38,7 +38,7 @@ OFFICIAL = {  # what an official split may be called: ours
     "test": "test", "testing": "test",
 }  # fmt: skip
 # Camelyon17's slides (Bandi et al. 2019), and Camelyon's that hold no tumour.
-NODE = r"^(.*(?<![a-z])patient_0*(\d+))_node_\d+$"
+NODE = r"^(.*(?<![a-z])patient[_ -]?0*(\d+))[_ -]node[_ -]?\d+$"
 NORMAL = r"(?<![a-z])normal(?![a-z])"
 LABELS = {"0": "0", "1": "1", "false": "0", "true": "1"}
 MIN_JOINED = 0.5  # of the map's rows, or of the labels: the map of a part, or of more, has one
