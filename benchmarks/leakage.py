@@ -75,7 +75,6 @@ def measure(
             folder / "patches",
             network_path=here / "network.keras",
             log_folder=here / "log",
-            plots_folder=here / "plots",
         )
         split = tables.read_patches(here / "split.csv")
         patches = shards.read(folder / "patches")

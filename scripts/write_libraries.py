@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from metastasis.base import stage
+from metastasis.base import pipeline, stage
 from metastasis.check import locking
 
 
 def main(lock: Path, libraries: Path) -> None:
-    locking.write(lock, [Path("dvc.yaml"), Path("data/dvc.yaml")], libraries)
+    locking.write(lock, pipeline.FILES, libraries)
 
 
 if __name__ == "__main__":

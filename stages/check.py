@@ -3,10 +3,8 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis.base import stage
+from metastasis.base import pipeline, stage
 from metastasis.check import checking
-
-PIPELINES = [Path("dvc.yaml"), Path("data/dvc.yaml")]  # DVC takes neither for a dependency
 
 
 def main(params: Path, libraries: Path, lock: Path, checked: Path) -> None:
@@ -14,7 +12,7 @@ def main(params: Path, libraries: Path, lock: Path, checked: Path) -> None:
         params,
         libraries_path=libraries,
         lock_path=lock,
-        pipeline_paths=PIPELINES,
+        pipeline_paths=pipeline.FILES,
         checked_path=checked,
     )
 

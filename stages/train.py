@@ -10,14 +10,13 @@ with starting.tensorflow():
     from metastasis.train import training
 
 
-def main(split: Path, crops: Path, network: Path, logs: Path, plots: Path) -> None:
+def main(split: Path, crops: Path, network: Path, logs: Path) -> None:
     training.train(
         params.read("train", train_params.TrainParams),
         split,
         crops,
         network_path=network,
         log_folder=logs,
-        plots_folder=plots,
     )
 
 

@@ -1,4 +1,4 @@
-"""Tests of `scores.deciding`: the temperature and the threshold, and how they are kept."""
+"""Tests of `evaluate.deciding`: the temperature and the threshold, and how they are kept."""
 
 from pathlib import Path
 
@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from metastasis.base import records
 from metastasis.base.errors import InputError
-from metastasis.scores import deciding
-from metastasis.scores.deciding import Decision
+from metastasis.evaluate import deciding
+from metastasis.results.decision import Decision
 
 
 def test_youden_picks_the_threshold_that_separates() -> None:
@@ -72,7 +73,7 @@ BOUND_LOGITS = np.array([3.0, -3, 4, -4] * 5)
 @pytest.mark.parametrize(
     ("labels", "bound", "temperature", "meaning"),
     [
-        (BOUND_LOGITS > 0, "lower", 0.3, "tells validation's classes apart"),
+        (BOUND_LOGITS > 0, "lower", 0.3, "separates validation's classes"),
         (BOUND_LOGITS < 0, "upper", 20.0, "no better than chance"),
     ],
 )
@@ -81,9 +82,9 @@ def test_a_temperature_at_its_bound_is_said_to_be_no_finding(
 ) -> None:
     decision = deciding.decide(labels.astype(int), BOUND_LOGITS, sensitivity=None, tta="none")
     assert (decision.temperature_bound, decision.temperature) == (bound, temperature)
-    assert meaning in str(deciding.warning(decision))
-    deciding.write(tmp_path / "decision.json", decision)
-    assert deciding.read(tmp_path / "decision.json") == decision
+    assert meaning in str(decision.warning())
+    records.write(tmp_path / "decision.json", decision)
+    assert records.read(tmp_path / "decision.json", Decision) == decision
 
 
 def test_a_temperature_between_its_bounds_is_not_warned_of() -> None:
@@ -91,15 +92,15 @@ def test_a_temperature_between_its_bounds_is_not_warned_of() -> None:
     logits = np.repeat([2.0, -2.0], 100)
     decision = deciding.decide(labels, logits, sensitivity=None, tta="none")
     assert decision.temperature_bound is None
-    assert deciding.warning(decision) is None
+    assert decision.warning() is None
 
 
 def test_a_decision_is_read_as_it_was_written(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     labels, logits = np.arange(50) % 2, random.normal(0, 1, 50).astype(np.float32)
     decision = deciding.decide(labels, logits, sensitivity=None, tta="d4")
-    deciding.write(tmp_path / "decision.json", decision)
-    assert deciding.read(tmp_path / "decision.json") == decision
+    records.write(tmp_path / "decision.json", decision)
+    assert records.read(tmp_path / "decision.json", Decision) == decision
     assert decision.probabilities(logits) == pytest.approx(expit(logits / decision.temperature))
 
 
@@ -128,7 +129,7 @@ def test_another_file_is_no_decision(tmp_path: Path, text: str, found: str) -> N
     path = tmp_path / "decision.json"
     path.write_text(text)
     with pytest.raises(InputError, match=found):
-        deciding.read(path)
+        records.read(path, Decision)
 
 
 def test_a_temperature_changes_no_order() -> None:

@@ -79,7 +79,6 @@ def auc_on_unseen_slides(data: Path, patches_folder: Path) -> float:
         patches_folder,
         network_path=data / "network.keras",
         log_folder=data / "logs",
-        plots_folder=data / "plots",
     )
     tested = pd.read_csv(data / "split.csv").query("split == 'test'")
     patches = shards.read(patches_folder)

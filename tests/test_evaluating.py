@@ -160,7 +160,7 @@ def test_without_a_test_part_validation_alone_is_reported(
     said = {"threshold", "temperature", "is_drawn", "slide_disjoint", "patient_disjoint", "unit"}
     assert set(numbers) == {"validation", *said}
     assert numbers["validation"]["num_patches"] == 30
-    assert "there is no test part" in capsys.readouterr().out
+    assert "There is no test part" in capsys.readouterr().out
 
 
 def with_split(data: Path, folder: Path, split: pd.DataFrame) -> Path:
@@ -215,7 +215,7 @@ def test_patients_that_are_known_are_what_intervals_are_over(
     assert (numbers["test"]["num_slides"], numbers["test"]["num_patients"]) == (10, 5)
     told = capsys.readouterr().out
     assert "on 40 patches of 5 patients" in told
-    assert "warning: test has 5 patients; below 15 the intervals are rough" in told
+    assert "warning: Test has 5 patients; below 15 the intervals are rough" in told
     assert "slides" not in told
     slides = evaluate(data, tmp_path / "slides")["test"]["interval"]["roc_auc"]
     assert numbers["test"]["interval"]["roc_auc"] != slides
@@ -230,7 +230,7 @@ def test_a_patient_in_two_parts_is_told_though_slides_are_in_one(
     numbers = evaluate(with_split(data, tmp_path / "data", split), tmp_path / "out")
     assert (numbers["slide_disjoint"], numbers["patient_disjoint"]) == (True, False)
     assert (
-        "patients are shared between splits: these numbers are optimistic"
+        "Patients are shared between the parts: these numbers are optimistic"
         in capsys.readouterr().out
     )
 

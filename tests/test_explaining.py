@@ -13,9 +13,9 @@ from scipy.special import logit
 from test_shards import write
 
 from metastasis import models, provenance, saving
+from metastasis.base import records
 from metastasis.explain import explaining
-from metastasis.scores import deciding
-from metastasis.scores.deciding import Decision
+from metastasis.results.decision import Decision
 
 PROBABILITIES = [0.9, 0.2, 0.6, 0.05, 0.45, 0.99]
 LABELS = [1, 1, 0, 0, 1, 0]
@@ -35,7 +35,7 @@ def explain(folder: Path, out: Path, scores: pd.DataFrame) -> dict[str, Any]:
     keras.utils.set_random_seed(1)
     saving.save(models.build("compact", 32), folder / "network.keras")
     provenance.write(folder / "source.json", provenance.Provenance(name="a folder", is_drawn=False))
-    deciding.write(folder / "decision.json", Decision(tta="none", temperature=1.0, threshold=0.5))
+    records.write(folder / "decision.json", Decision(tta="none", temperature=1.0, threshold=0.5))
     table = scores.assign(logit=logit(scores["probability"]))
     table[["id", "split", "label", "slide", "logit"]].to_csv(folder / "scores.csv", index=False)
     explaining.explain(

@@ -1,4 +1,4 @@
-"""Tests of `metastasis.plotting`: figures say the numbers they are given, in the same bytes."""
+"""Tests of `plotting` and of the figures of gate and split: they say the numbers they are given."""
 
 from pathlib import Path
 
@@ -9,21 +9,22 @@ import pytest
 from matplotlib.figure import Figure
 
 from metastasis import plotting
+from metastasis.split import split_figures
+from metastasis.validate import gate_figures
 
 LINE = (np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.9, 1.0]))
 PATCHES = np.random.default_rng(0).integers(0, 256, (5, 96, 96, 3), np.uint8)
 FIGURES = {
-    "balance": lambda: plotting.class_balance(60, 40),
-    "samples": lambda: plotting.samples({"a": PATCHES, "b": PATCHES[:2]}),
-    "history": lambda: plotting.history({"loss": {"train": LINE, "validation": LINE}}),
-    "split": lambda: plotting.split_balance({"train": (60, 40), "test": (6, 4)}),
-    "densities": lambda: plotting.class_densities(
+    "balance": lambda: gate_figures.class_balance(60, 40),
+    "samples": lambda: gate_figures.samples({"a": PATCHES, "b": PATCHES[:2]}),
+    "split": lambda: split_figures.split_balance({"train": (60, 40), "test": (6, 4)}),
+    "densities": lambda: gate_figures.class_densities(
         {"a": np.array([1.0, 2, 2, 9]), "b": np.array([])},
         xlabel="x",
         limits=(0, 8),
         marks={"m": 5},
     ),
-    "leaks": lambda: plotting.leaks(
+    "leaks": lambda: split_figures.leaks(
         {
             ("train", "test"): {"num_exact_copies": 1234, "num_near_copies": 0},
             ("train", "validation"): {"num_exact_copies": 5, "num_near_copies": 6},
@@ -37,7 +38,7 @@ def slide_quartiles(num_slides: int) -> Figure:
     """One panel of slides whose median falls from slide to slide, as their share of positives."""
     medians = np.arange(num_slides, 0, -1.0)
     quartiles = np.stack([medians - 0.5, medians, medians + 0.25], axis=1)
-    return plotting.slide_quartiles({"brightness": quartiles}, medians / num_slides)
+    return gate_figures.slide_quartiles({"brightness": quartiles}, medians / num_slides)
 
 
 def texts(figure: Figure) -> list[str]:
@@ -66,7 +67,7 @@ def test_leaks_say_counts_and_what_is_unknown() -> None:
 
 
 def test_samples_show_every_patch_with_the_central_32_pixels_boxed() -> None:
-    figure = plotting.samples({"a": PATCHES, "b": PATCHES[:2]}, num_columns=3)
+    figure = gate_figures.samples({"a": PATCHES, "b": PATCHES[:2]}, num_columns=3)
     shown = []
     for axes in figure.axes:
         (sheet,) = axes.images
@@ -103,7 +104,7 @@ def test_slides_are_sorted_by_their_median_and_coloured_by_their_share() -> None
 def test_of_very_many_slides_the_first_the_last_and_every_nth_are_drawn() -> None:
     (points,) = slide_quartiles(5000).axes[0].collections
     ranks = points.get_offsets()[:, 0]
-    assert len(ranks) == plotting.MAX_SLIDES
+    assert len(ranks) == gate_figures.MAX_SLIDES
     assert (ranks[0], ranks[-1]) == (1, 5000)
     assert set(np.diff(ranks)) == {12, 13}
 

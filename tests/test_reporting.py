@@ -18,12 +18,14 @@ import yaml
 from conftest import sha1
 from test_gate_report import MARKUP, Page
 
-from metastasis import provenance
+from metastasis import plotting, provenance
+from metastasis.base import records
+from metastasis.base.errors import InputError
 from metastasis.numbers import percent
-from metastasis.report import reporting
+from metastasis.report import history_figure, reporting
+from metastasis.report.history_figure import LINES
 from metastasis.report.reporting import FIGURES, METRICS, Inputs
-from metastasis.scores import deciding
-from metastasis.scores.deciding import Decision
+from metastasis.results.decision import Decision
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PHONE = 390  # pixels
@@ -88,6 +90,9 @@ def found() -> dict[str, dict[str, Any]]:
             "num_patients": 40_008,
             "num_without_slide": 40_007,
             "positive_share": 0.4567,
+            "num_errors": 1,
+            "num_warnings": 1,
+            "is_drawn": False,
         },
         "split": {
             "groups": "slide",
@@ -114,6 +119,7 @@ def found() -> dict[str, dict[str, Any]]:
             "test": part(1000, 21),
             "validation": part(2000, 22),
             **DISJOINT,
+            "is_drawn": False,
             "temperature": 0.9251,
             "threshold": 0.4963,
         },
@@ -130,6 +136,13 @@ def found() -> dict[str, dict[str, Any]]:
     }
 
 
+PLACES = {
+    "validate": "metrics/validate.json",
+    "split": "metrics/split.json",
+    "train": "metrics/train/metrics.json",
+    "evaluate": "reports/evaluation.json",
+    "explain": "reports/attention.json",
+}
 VERDICTS = (
     ("a-met-rule", "error", "met", 0),
     ("a-loose-rule", "warning", "broken", 871),
@@ -150,12 +163,15 @@ def parts() -> pd.DataFrame:
 
 def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
     """Write all that the report reads, and return where."""
-    folder.mkdir(parents=True)
-    for name, content in metrics.items():
-        (folder / f"{name}.json").write_text(json.dumps(content))
-    provenance.write(folder / "source.json", provenance.Provenance(name="a folder", is_drawn=False))
+    names = ("params.yaml", "data", "models", "reports", "metrics", "plots")
+    inputs = Inputs(*(folder / name for name in names))
+    for name, place in PLACES.items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text(json.dumps(metrics[name]))
+    known = provenance.Provenance(name="a folder", is_drawn=False)
+    provenance.write(inputs.data / "tables" / "source.json", known)
     decision = Decision(temperature=0.9251, threshold=0.4963, tta="none")
-    deciding.write(folder / "decision.json", decision)
+    records.write(inputs.models / "decision.json", decision)
     params = {
         "data": {"source": "/somewhere/else/patches.zip"},
         "crop": {"size": 64},
@@ -163,26 +179,27 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
         "train": {"model": "compact", "learning_rate": 0.0031},
         "evaluate": {"tta": "none", "sensitivity": None},
     }
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    inputs.params_path.write_text(yaml.safe_dump(params))
     ids = [sha1(np.full((2, 2, 3), value, np.uint8)) for value in range(30)]
     inventory = pd.DataFrame({"sha1": [*ids, None], "pool": ["labelled"] * 12 + ["test"] * 19})
-    inventory.to_parquet(folder / "inventory.parquet")
+    inventory.to_parquet(inputs.data / "inventory.parquet")
     verdicts = pd.DataFrame(VERDICTS, columns=["rule", "severity", "verdict", "count"])
-    verdicts.assign(examples="").to_csv(folder / "verdicts.csv", index=False)
+    verdicts.assign(examples="").to_csv(inputs.reports / "verdicts.csv", index=False)
     rows = pd.DataFrame({"id": ids, "label": 1, "slide": "NA"})
-    rows.assign(split="test").to_csv(folder / "split.csv", index=False)
+    rows.assign(split="test").to_csv(inputs.split_path, index=False)
     rows.assign(split="test", probability=np.linspace(0.01, 0.3, 30)).to_csv(
-        folder / "suspicious.csv", index=False
+        inputs.data / "suspicious.csv", index=False
     )
-    for stage, names in FIGURES.items():
-        (folder / stage).mkdir(exist_ok=True)
-        for row, name in enumerate(names):
+    for stage, figures in FIGURES.items():
+        (inputs.plots / stage).mkdir(parents=True)
+        for row, name in enumerate(figures):
             assert cv2.imwrite(
-                str(folder / stage / f"{name}.png"),
+                str(inputs.plots / stage / f"{name}.png"),
                 np.full((30, 400 + 200 * row, 3), 200, np.uint8),
             )
+    write_history(inputs.metrics / "train" / "plots" / "metrics")
     held = [name in metrics["evaluate"] or name == "train" for name in parts()["split"]]
-    parts()[held].to_csv(folder / "split" / "parts.csv", index=False)
+    parts()[held].to_csv(inputs.plots / "split" / "parts.csv", index=False)
     for column in ("slide", "stain"):
         table = pd.DataFrame(
             {
@@ -194,20 +211,19 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
                 "accuracy": 0.9,
             }
         )
-        table.to_csv(folder / "evaluate" / f"{column}s.csv", index=False)
-    (folder / "model.keras").write_bytes(b"a model")
-    return Inputs(
-        params_path=folder / "params.yaml",
-        source_path=folder / "source.json",
-        inventory_path=folder / "inventory.parquet",
-        split_path=folder / "split.csv",
-        suspicious_path=folder / "suspicious.csv",
-        decision_path=folder / "decision.json",
-        model_path=folder / "model.keras",
-        verdicts_path=folder / "verdicts.csv",
-        metrics_paths={name: folder / f"{name}.json" for name in metrics},
-        plots_folders={name: folder / name for name in FIGURES},
-    )
+        table.to_csv(inputs.plots / "evaluate" / f"{column}s.csv", index=False)
+    inputs.model_path.write_bytes(b"a model")
+    return inputs
+
+
+def write_history(folder: Path, num_epochs: int = 3) -> None:
+    """Write the tables that DVCLive logs, each metric with other values."""
+    tables = [(part, name) for part in LINES.values() for name in history_figure.METRICS]
+    for row, (part, name) in enumerate(tables):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        values = row / 10 + np.arange(num_epochs) / 100
+        table = pd.DataFrame({"step": range(num_epochs), name: values})
+        table.to_csv(folder / part / f"{name}.tsv", sep="\t", index=False)
 
 
 def made(folder: Path, inputs: Inputs) -> tuple[str, str]:
@@ -284,7 +300,7 @@ def test_a_temperature_at_its_bound_is_no_finding(tmp_path: Path, place: int) ->
     inputs = write(tmp_path / "inputs", found())
     assert "bound" not in made(tmp_path / "found", inputs)[place].lower().replace("lower", "")
     decision = Decision(temperature=20, threshold=0.5, tta="none", temperature_bound="upper")
-    deciding.write(inputs.decision_path, decision)
+    records.write(inputs.models / "decision.json", decision)
     text = made(tmp_path / "bound", inputs)[place]
     assert "at its upper bound" in text
     assert "too sure" not in text
@@ -386,7 +402,7 @@ def test_the_five_worst_of_the_test_part_are_named(tmp_path: Path, column: str) 
 
 def test_twenty_suspicious_labels_are_shown_of_all(tmp_path: Path) -> None:
     inputs = write(tmp_path / "inputs", found())
-    ids = pd.read_csv(inputs.suspicious_path)["id"]
+    ids = pd.read_csv(inputs.data / "suspicious.csv")["id"]
     page, _ = made(tmp_path, inputs)
     assert [id_ in page for id_ in ids] == [True] * 20 + [False] * 10
     assert "The first 20 of 101" in Page(page).text
@@ -397,7 +413,7 @@ def test_hashes_change_with_pixels_split_and_model(tmp_path: Path) -> None:
     page, card = made(tmp_path, inputs)
     for path, change in (
         (
-            inputs.inventory_path,
+            inputs.data / "inventory.parquet",
             lambda path: pd.DataFrame({"sha1": ["a"] * 31, "pool": "test"}).to_parquet(path),
         ),
         (inputs.split_path, lambda path: path.write_text("id,label,slide,split\n")),
@@ -414,22 +430,44 @@ def test_hashes_change_with_pixels_split_and_model(tmp_path: Path) -> None:
 
 def test_every_figure_is_on_the_page_byte_for_byte(tmp_path: Path) -> None:
     inputs = write(tmp_path / "inputs", found())
-    new = inputs.plots_folders["evaluate"] / "a-new-one.png"
-    shutil.copyfile(inputs.plots_folders["explain"] / "attention.png", new)
+    new = inputs.plots / "evaluate" / "a-new-one.png"
+    shutil.copyfile(inputs.plots / "explain" / "attention.png", new)
     page = Page(made(tmp_path, inputs)[0])
     shown = sorted(base64.b64decode(uri.partition("base64,")[2]) for uri in page.values("src"))
-    pngs = [path for folder in inputs.plots_folders.values() for path in folder.glob("*.png")]
-    assert shown == sorted(path.read_bytes() for path in pngs)
-    assert len(shown) == sum(map(len, FIGURES.values())) + 1
+    pngs = [path.read_bytes() for path in inputs.plots.rglob("*.png")]
+    history = history_figure.draw(inputs.metrics / "train" / "plots" / "metrics")
+    assert shown == sorted([*pngs, plotting.png(history)])
+    assert len(shown) == sum(map(len, FIGURES.values())) + 2
     assert all(tag["alt"] for name, tag in page.tags if name == "img")
 
 
 def test_a_missing_figure_is_no_error(tmp_path: Path) -> None:
     inputs = write(tmp_path / "inputs", found())
-    for folder in inputs.plots_folders.values():
-        for path in folder.glob("*.png"):
-            path.unlink()
-    assert not Page(made(tmp_path, inputs)[0]).values("src")
+    for path in inputs.plots.rglob("*.png"):
+        path.unlink()
+    assert len(Page(made(tmp_path, inputs)[0]).values("src")) == 1  # the history, drawn here
+
+
+def test_the_history_shows_each_logged_value_at_its_epoch_counted_from_1(tmp_path: Path) -> None:
+    write_history(tmp_path)
+    figure = history_figure.draw(tmp_path)
+    assert [axes.get_title() for axes in figure.axes] == list(history_figure.METRICS)
+    for axes in figure.axes:
+        for label, part in LINES.items():
+            logged = pd.read_csv(tmp_path / part / f"{axes.get_title()}.tsv", sep="\t")
+            (line,) = (line for line in axes.lines if line.get_label() == label)
+            assert line.get_xdata().tolist() == [1, 2, 3]
+            assert line.get_ydata().tolist() == logged[axes.get_title()].tolist()
+
+
+def test_metrics_of_another_version_stop_with_what_to_do(tmp_path: Path) -> None:
+    inputs = write(tmp_path / "inputs", found())
+    (inputs.metrics / "split.json").write_text(json.dumps({"groups": "slide"}))
+    with pytest.raises(InputError, match=r"split\.json isn't as its stage wrote it.*`dvc repro`"):
+        made(tmp_path, inputs)
+    (inputs.metrics / "split.json").unlink()
+    with pytest.raises(InputError, match=r"split\.json is missing: `dvc repro` writes it"):
+        made(tmp_path, inputs)
 
 
 def test_the_page_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
@@ -449,7 +487,7 @@ def test_the_page_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
 
 def test_what_is_data_stays_text(tmp_path: Path) -> None:
     inputs = write(tmp_path / "inputs", found())
-    for path in (inputs.suspicious_path, inputs.plots_folders["evaluate"] / "slides.csv"):
+    for path in (inputs.data / "suspicious.csv", inputs.plots / "evaluate" / "slides.csv"):
         table = pd.read_csv(path, keep_default_na=False)
         table.assign(slide=MARKUP, split="test").to_csv(path, index=False)
     page = Page(made(tmp_path, inputs)[0])
@@ -517,11 +555,14 @@ def test_drawn_patches_are_called_drawn_on_the_page_in_the_card_and_below_every_
     assert "drawn" not in card
     assert "tissue" in card
     capsys.readouterr()
-    provenance.write(inputs.source_path, provenance.Provenance(name="the demo", is_drawn=True))
+    provenance.write(
+        inputs.data / "tables" / "source.json",
+        provenance.Provenance(name="the demo", is_drawn=True),
+    )
     page, card = made(tmp_path / "drawn", inputs)
     assert "These patches are drawn. No tissue was seen: the demo makes pictures" in Page(page).text
     assert '<div class="verdict good"' not in page
-    num_figures = sum(map(len, FIGURES.values()))
+    num_figures = sum(map(len, FIGURES.values())) + 1  # and the history
     assert Page(page).text.count(provenance.NOTE) == page.count("<figure") == num_figures
     assert card.index("**Drawn data.**") < card.index("## Model")
     assert "patients' tissue" not in card

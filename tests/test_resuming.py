@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from metastasis.base import libraries
+from metastasis.base import libraries, pipeline
 from metastasis.base.errors import InputError
 from metastasis.train import resuming
 
@@ -23,6 +23,16 @@ STATE = resuming.State(
     best=[],
     history=[{"train/loss": 0.1 + 0.2, "eval/auc": 1 / 3}, {"train/loss": 1e-30, "eval/auc": 0.5}],
 )
+
+PIPELINE = """
+stages:
+  train:
+    cmd: python stages/train.py
+    deps: [data/crops, src/a.py]
+    params:
+      - train
+      - libraries.yaml: [keras]
+"""
 
 
 def same(first: list[NDArray], second: list[NDArray]) -> bool:
@@ -95,24 +105,35 @@ def test_what_breaks_while_a_state_is_written_leaves_the_one_before(
     assert path.read_bytes() == before
 
 
-def test_the_key_changes_with_settings_data_and_code(
+def test_the_key_changes_with_settings_data_code_and_libraries_that_train_declares(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package, data = tmp_path / "package", tmp_path / "data.npy"
-    package.mkdir()
-    (package / "training.py").write_text("epochs = 1")
+    declared, other, data = (tmp_path / name for name in ("src/a.py", "src/b.py", "data.npy"))
+    declared.parent.mkdir()
+    declared.write_text("epochs = 1")
+    other.write_text("# the demo's cells")
     data.write_bytes(b"patches")
-    monkeypatch.setattr(resuming, "__file__", str(package / "resuming.py"))
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
 
     def key(**settings: object) -> str:
-        return resuming.key({"seed": 1} | settings, [data])
+        return resuming.key({"seed": 1} | settings, [data], tmp_path)
 
     keys = [key(), key(seed=2), key(epochs=3)]
     data.write_bytes(b"patcheS")
     keys.append(key())
-    (package / "training.py").write_text("epochs = 2")
+    declared.write_text("epochs = 2")
     keys.append(key())
-    monkeypatch.setattr(libraries, "version", lambda _: "0.0")
+    monkeypatch.setattr(libraries, "version", lambda name: f"0.0 of {name}")
     keys.append(key())
     assert len(set(keys)) == 6
+    other.write_text("# a comment in what train doesn't declare")
+    monkeypatch.setattr(libraries, "version", lambda name: "0.0 of keras" * (name == "keras"))
     assert key() == keys[-1]
+
+
+def test_the_projects_own_key_reads_what_dvc_yaml_declares() -> None:
+    files = pipeline.code(pipeline.stages([pipeline.ROOT / "dvc.yaml"])["train"])
+    named = {path.name for path in files}
+    assert {"train.py", "here.py", "fitting.py", "models.py"} < named
+    assert not named & {"cells.py", "plotting.py", "gate_figures.py", "evaluating.py"}
+    assert resuming.key({}, []) == resuming.key({}, [])

@@ -1,7 +1,6 @@
 """Writes numbers as they are read: with the digits that the sample supports, and the unit."""
 
 import math
-from collections.abc import Mapping
 
 MAX_DECIMALS = 4
 MOST_DECIMALS = 8  # of a rate that would look like 0 or 1
@@ -24,11 +23,9 @@ def rate(value: float | None, num: int) -> str:
     return f"{value:.{_telling(value, decimals(num))}f}"
 
 
-def interval(ends: Mapping[str, float | None], num: int) -> str:
+def interval(low: float | None, high: float | None, num: int) -> str:
     """Return both ends of such a number's interval, 0.919 to 0.978; nothing where there is none."""
-    if ends["low"] is None or ends["high"] is None:
-        return ""
-    return f"{rate(ends['low'], num)} to {rate(ends['high'], num)}"
+    return "" if low is None or high is None else f"{rate(low, num)} to {rate(high, num)}"
 
 
 def percent(value: float | None, num: int | None = None) -> str:

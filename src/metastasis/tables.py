@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Container
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 import pandas as pd
 
@@ -123,8 +123,16 @@ def unit(patches: pd.DataFrame) -> Unit:
     return next((unit for unit in UNITS if _is_known(patches, unit)), "patch")
 
 
-def disjointness(patches: pd.DataFrame) -> dict[str, bool | str | None]:
-    """Return what every metrics file says of a split: what is kept apart, and the unit."""
+class Disjointness(TypedDict):
+    """What every metrics file says of a split: what is kept apart, and the coarsest unit known."""
+
+    slide_disjoint: bool
+    patient_disjoint: bool | None
+    unit: Unit
+
+
+def disjointness(patches: pd.DataFrame) -> Disjointness:
+    """Return what is kept apart by a split."""
     return {
         "slide_disjoint": is_slide_disjoint(patches),
         "patient_disjoint": is_patient_disjoint(patches),

@@ -6,10 +6,8 @@ Which keys and values a section takes, its own module says.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import yaml
-
 from metastasis import crop_params
-from metastasis.base import params
+from metastasis.base import params, pipeline
 from metastasis.base.errors import InputError
 from metastasis.check import locking
 from metastasis.demo import demo_params
@@ -63,7 +61,9 @@ def check(
     data = params.read("data", data_params.DataParams, params_path)
     opening.check_slides(Path(data.slides))
     if Path(data.source) != DEMO_PATH:
-        opening.check_apart(Path(data.source), _outputs(pipeline_paths))
+        stages = pipeline.stages(pipeline_paths).values()
+        outputs = [path for stage in stages for path in pipeline.outputs(stage)]
+        opening.check_apart(Path(data.source), outputs)
         opening.open_source(Path(data.source)).close()
     checked_path.parent.mkdir(parents=True, exist_ok=True)
     checked_path.write_text(PASSED, encoding="utf-8")
@@ -89,15 +89,3 @@ def _faults(path: Path) -> Iterator[str]:
         } if size not in train_params.RESIDUAL_SIZES:
             sizes = ", ".join(map(str, train_params.RESIDUAL_SIZES))
             yield f"{path}: crop.size is {size}: train.model {network} takes {sizes}."
-
-
-def _outputs(pipeline_paths: Sequence[Path]) -> list[Path]:
-    """Return every path that a stage of these files writes."""
-    entries = [
-        entry
-        for path in pipeline_paths
-        for written in yaml.safe_load(path.read_text(encoding="utf-8"))["stages"].values()
-        for kind in ("outs", "metrics", "plots")
-        for entry in written.get(kind, [])
-    ]
-    return [Path(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries]

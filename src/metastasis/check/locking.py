@@ -4,7 +4,7 @@ Which stage computes with which library, dvc.yaml says; in which version, uv.loc
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import yaml
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
-from metastasis.base import libraries
+from metastasis.base import libraries, pipeline
 from metastasis.base.errors import InputError
 
 PLATFORMS = ("darwin", "linux")
@@ -30,7 +30,9 @@ def write(lock_path: Path, pipeline_paths: Sequence[Path], libraries_path: Path)
     Raises:
         InputError: the lock lacks one.
     """
-    names = sorted(set().union(*(_declared(path, libraries_path.name) for path in pipeline_paths)))
+    stages = pipeline.stages(pipeline_paths).values()
+    declared = (pipeline.libraries(stage, libraries_path.name) for stage in stages)
+    names = sorted(set().union(*declared))
     text = yaml.safe_dump(locked(names, lock_path))
     libraries_path.write_text(HEADER + text, encoding="utf-8")
     print(f"{libraries_path}: {len(names)} libraries")
@@ -100,17 +102,3 @@ def _version(forks: list[dict[str, Any]], python: str, platform: str) -> str:
         ),
         "none",
     )
-
-
-def _declared(pipeline_path: Path, file_name: str) -> set[str]:
-    """Return the libraries that stages of this file declare: keys of their params file."""
-    stages = yaml.safe_load(pipeline_path.read_text(encoding="utf-8"))["stages"].values()
-    entries = [entry for stage in stages for entry in stage.get("params", [])]
-    return {
-        name
-        for entry in entries
-        if isinstance(entry, Mapping)
-        for path, names in entry.items()
-        if Path(path).name == file_name
-        for name in names
-    }

@@ -12,12 +12,22 @@ import pandas as pd
 from scipy.special import expit
 
 from metastasis import models, numbers, provenance, saving, stains, tables
-from metastasis.base import files
+from metastasis.base import files, records
 from metastasis.base.errors import InputError
-from metastasis.evaluate import evaluation_plots, measuring
+from metastasis.evaluate import deciding, evaluation_plots, measuring
 from metastasis.evaluate.evaluate_params import EvaluateParams
 from metastasis.patches import shards
-from metastasis.scores import deciding, intervals, scoring
+from metastasis.results.decision import Decision
+from metastasis.results.evaluation import (
+    Compared,
+    Evaluation,
+    EvaluationMetrics,
+    Interval,
+    Intervals,
+    Part,
+    Uncalibrated,
+)
+from metastasis.scores import intervals, scoring
 
 NUM_STAINS = 8  # clusters of stain that are measured by themselves
 STAIN_SEED = 0
@@ -26,9 +36,6 @@ COLUMNS = ("id", "split", "label", "slide", "patient", "logit")  # of the scores
 MEASURED = ("label", "probability", "logit")
 MEASURED_BY = ("roc_auc", "accuracy")  # slide and stain
 NUM_NAMED = 3
-UNCALIBRATED = ("nll", "brier", "calibration_error")  # what the temperature changes
-# What a reviewer compares, in this order, beside the AUC with its interval; the rest is beside it.
-COMPARED = ("accuracy", "sensitivity", "specificity", "average_precision", "calibration_error")
 
 
 def evaluate(  # noqa: PLR0913  # a path for each thing that is written
@@ -72,7 +79,7 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
         sensitivity=params.sensitivity,
         tta=params.tta,
     )
-    deciding.write(decision_path, decision)
+    records.write(decision_path, decision)
     network = keras.saving.load_model(network_path)
     saving.save(models.to_final(network, decision.temperature, decision.tta), model_path)
     scores["probability"] = decision.probabilities(logits)
@@ -82,24 +89,22 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     parts = {str(name): part for name, part in scores.groupby("split")}
     measured = {name: _numbers(part, decision) for name, part in parts.items()}
     known = provenance.read(source_path)
-    facts = {
+    facts: dict[str, Any] = {
         "threshold": decision.threshold,
         **tables.disjointness(table),
         "is_drawn": known.is_drawn,
     }
-    files.write_json(evaluation_path, measured | facts | {"temperature": decision.temperature})
-    compared = {name: _compared(measured[name]) for name in sorted(measured)}  # test first
-    files.write_metrics(metrics_path, compared | facts)
+    evaluation = Evaluation(**measured, **facts, temperature=decision.temperature)
+    records.write(evaluation_path, evaluation)
+    compared = {name: _compared(part) for name, part in measured.items()}
+    records.write_metrics(metrics_path, EvaluationMetrics(**compared, **facts))
     by = {name: _by(scores, name, decision) for name in ("slide", "stain")}
     for name, rows in by.items():
         files.write_csv(plots_folder / f"{name}s.csv", rows)
     evaluation_plots.write(parts, by["slide"], decision, plots_folder, known.note)
-    _tell(measured, by)
-    _tell_shared(table)
-    if told := deciding.warning(decision):
-        print(f"warning: {told}")
-    if known.is_drawn:
-        print(f"warning: {known.warning}")
+    _report(evaluation, by)
+    for warning in filter(None, [*evaluation.warnings(), decision.warning(), known.warning]):
+        print(f"warning: {warning}")
 
 
 def _check(logits: measuring.Floats, ids: pd.Series) -> None:
@@ -119,24 +124,29 @@ def _stains(inventory_path: Path, ids: pd.Series) -> pd.Series:
     return pd.Series([f"stain {n}" for n in stains.clusters(colours, NUM_STAINS, STAIN_SEED)])
 
 
-def _numbers(part: pd.DataFrame, decision: deciding.Decision) -> dict[str, Any]:
+def _numbers(part: pd.DataFrame, decision: Decision) -> Part:
     """Return the metrics of a part, with their intervals, and some without calibration."""
     groups, unit = intervals.groups(part)
-    raw = expit(part["logit"].to_numpy(np.float64))
-    uncalibrated = measuring.summarize(part["label"].to_numpy(), raw, decision.threshold)
-    return {
-        "num_patches": len(part),
-        **{f"num_{name}s": _num_known(part[name]) for name in ("slide", "patient")},
+    as_given = expit(part["logit"].to_numpy(np.float64))
+    raw = measuring.summarize(part["label"].to_numpy(), as_given, decision.threshold)
+    return Part(
+        num_patches=len(part),
+        num_slides=_num_known(part["slide"]),
+        num_patients=_num_known(part["patient"]),
         **{name: _defined(number) for name, number in _measured(part, decision).items()},
-        "interval": _intervals(part, decision, groups) | {"over": unit},
-        "uncalibrated": {name: uncalibrated[name] for name in UNCALIBRATED},
-    }
+        interval=Intervals(over=unit, **_intervals(part, decision, groups)),
+        uncalibrated=Uncalibrated(**{name: raw[name] for name in Uncalibrated.model_fields}),
+    )
 
 
-def _compared(found: dict[str, Any]) -> dict[str, float | None]:
+def _compared(part: Part) -> Compared:
     """Return the metrics of a part that are compared."""
-    ends = {f"roc_auc_{end}": found["interval"]["roc_auc"][end] for end in ("low", "high")}
-    return {"roc_auc": found["roc_auc"]} | ends | {name: found[name] for name in COMPARED}
+    ends = part.interval.roc_auc
+    return Compared(
+        roc_auc_low=ends.low,
+        roc_auc_high=ends.high,
+        **part.model_dump(include=set(Compared.model_fields)),
+    )
 
 
 def _num_known(names: pd.Series) -> int | None:
@@ -144,18 +154,18 @@ def _num_known(names: pd.Series) -> int | None:
     return int(names.nunique()) if names.notna().all() else None
 
 
-def _measured(part: pd.DataFrame, decision: deciding.Decision) -> dict[str, float]:
+def _measured(part: pd.DataFrame, decision: Decision) -> dict[str, float]:
     labels, probabilities, logits = (part[name].to_numpy() for name in MEASURED)
     return measuring.summarize(labels, probabilities, decision.threshold, logits)
 
 
 def _intervals(
-    part: pd.DataFrame, decision: deciding.Decision, groups: intervals.Groups
-) -> dict[str, Any]:
+    part: pd.DataFrame, decision: Decision, groups: intervals.Groups
+) -> dict[str, Interval]:
     labels, probabilities, logits = (part[name].to_numpy() for name in MEASURED)
     ends = measuring.interval_ends(labels, probabilities, decision.threshold, groups, logits)
     return {
-        name: {"low": _defined(low), "high": _defined(high)} for name, (low, high) in ends.items()
+        name: Interval(low=_defined(low), high=_defined(high)) for name, (low, high) in ends.items()
     }
 
 
@@ -164,7 +174,7 @@ def _defined(number: float) -> float | None:
     return None if np.isnan(number) else number
 
 
-def _by(scores: pd.DataFrame, column: str, decision: deciding.Decision) -> pd.DataFrame:
+def _by(scores: pd.DataFrame, column: str, decision: Decision) -> pd.DataFrame:
     """Return each slide or stain of each part with its AUC and accuracy, the worst AUC first."""
     rows = []
     for (split, name), part in scores.groupby(["split", column]):
@@ -175,20 +185,17 @@ def _by(scores: pd.DataFrame, column: str, decision: deciding.Decision) -> pd.Da
     return pd.DataFrame(rows, columns=columns).sort_values(["split", "roc_auc", column])
 
 
-def _tell(measured: dict[str, dict[str, Any]], by: dict[str, pd.DataFrame]) -> None:
-    for name in sorted(measured, reverse=True):  # validation first
-        found = measured[name]
-        ends, unit = found["interval"]["roc_auc"], found["interval"]["over"]
-        num = found["num_patches"]
-        interval = numbers.interval(ends, num)
+def _report(evaluation: Evaluation, by: dict[str, pd.DataFrame]) -> None:
+    """Print the AUC and the accuracy of each part, and the lowest AUC of a slide and of a stain."""
+    for name, part in reversed(evaluation.parts.items()):  # test last, where it is seen
+        interval = f" ({part.area_interval})" if part.area_interval else ""
+        units = f" of {part.counted}" if part.interval.over != "patches" else ""
+        num = part.num_patches
         print(
-            f"evaluate: {name} AUC {numbers.rate(found['roc_auc'], num)}"
-            + (f" ({interval})" if interval else "")
-            + f", accuracy "
-            f"{numbers.rate(found['accuracy'], num)} on {numbers.count(num, 'patch', 'patches')}"
-            + (f" of {numbers.count(found[f'num_{unit}'], unit[:-1])}" if unit != "patches" else "")
+            f"evaluate: {name} AUC {part.area}{interval}, accuracy "
+            f"{numbers.rate(part.accuracy, num)} on {numbers.count(num, 'patch', 'patches')}{units}"
         )
-    reported = tables.reported(measured)
+    reported, _ = evaluation.reported
     for column, rows in by.items():
         worst = intervals.lowest(rows, column, reported)[:1]
         for name, area, num in worst[[column, "roc_auc", "num_patches"]].to_numpy().tolist():
@@ -196,16 +203,3 @@ def _tell(measured: dict[str, dict[str, Any]], by: dict[str, pd.DataFrame]) -> N
                 f"evaluate: lowest AUC of a {column} in {reported}: {numbers.rate(area, num)}, "
                 f"{name}, {num:,} patches"
             )
-    unit, few = measured[reported]["interval"]["over"], intervals.FEW_SLIDES
-    if unit != "patches" and measured[reported][f"num_{unit}"] < few:
-        units = numbers.count(measured[reported][f"num_{unit}"], unit[:-1])
-        print(f"warning: {reported} has {units}; below {few} the intervals are rough")
-    if "test" not in measured:
-        print("evaluate: there is no test part; the threshold was chosen on these patches too")
-
-
-def _tell_shared(table: pd.DataFrame) -> None:
-    if not tables.is_slide_disjoint(table):
-        print("evaluate: slides are unknown or shared between splits: these numbers are optimistic")
-    elif tables.is_patient_disjoint(table) is False:
-        print("evaluate: patients are shared between splits: these numbers are optimistic")

@@ -16,6 +16,7 @@ Floats = NDArray[np.floating]
 
 NUM_NAMED_SLIDES = 3  # of each panel, the lowest
 ROOM_FOR_NAMES = 0.7  # of the range of values, below the lowest point
+CALIBRATED, AS_GIVEN = "#222222", "#7F3C8D"  # probabilities
 DOTS = (8, 120)  # areas in square points, of no patch and of the largest slide
 
 
@@ -99,7 +100,7 @@ def reliability(panels: Mapping[str, Mapping[str, tuple[Floats, Floats]]]) -> Fi
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (title, lines) in zip(all_axes, panels.items(), strict=True):
         axes.plot([0, 1], [0, 1], color=plotting.GREY, linestyle=(0, (1, 2)), label="ideal")
-        styles = ((plotting.AFTER, "o", "-"), (plotting.BEFORE, "s", "--"))
+        styles = ((CALIBRATED, "o", "-"), (AS_GIVEN, "s", "--"))
         for (label, (x, y)), (colour, marker, style) in zip(lines.items(), styles, strict=False):
             axes.plot(x, y, style, color=colour, marker=marker, markersize=5, label=label)
         _to_unit_square(axes, "mean predicted probability", "share with tumour")

@@ -14,7 +14,8 @@ from metastasis import plotting, tables
 from metastasis.base import files
 from metastasis.evaluate import evaluation_figures as figures
 from metastasis.evaluate import measuring
-from metastasis.scores import deciding, intervals
+from metastasis.results.decision import Decision
+from metastasis.scores import intervals
 
 NUM_BAND_POINTS = 101  # of the unit interval
 MAX_CURVE_POINTS = 200  # more make a curve's file large and its picture no better
@@ -26,7 +27,7 @@ Band = tuple[Floats, Floats, Floats] | None
 def write(
     parts: Mapping[str, pd.DataFrame],
     slides: pd.DataFrame,
-    decision: deciding.Decision,
+    decision: Decision,
     folder: Path,
     note: str = "",
 ) -> None:

@@ -4,7 +4,6 @@ How a network's attention is found, `attention` knows; how it is drawn, `explana
 """
 
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,12 +11,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from metastasis import numbers, plotting, provenance, tables
-from metastasis.base import files
+from metastasis import plotting, provenance, tables
+from metastasis.base import files, records
 from metastasis.explain import attention, explanation_figures
 from metastasis.patches import shards
 from metastasis.patches.shards import CENTRE_SIZE, Patches, UInt8
-from metastasis.scores import deciding
+from metastasis.results.attention import Attention, Explanation, ExplanationMetrics
+from metastasis.results.decision import Decision
 
 NUM_SHOWN = 12  # patches of a gallery
 NUM_SUSPICIOUS = 100  # rows of the table
@@ -25,8 +25,6 @@ NUM_ATTENDED = 32  # patches whose attention is measured
 NUM_DRAWN = 3  # patches of each outcome whose attention is drawn
 NUM_UNTRAINED = 5  # networks of random weights
 SEED = 0  # of the patches measured and drawn
-# What a reviewer compares; the rest stands beside it.
-COMPARED = ("occlusion_in_centre", "grad_cam_in_centre", "num_suspicious")
 
 # True label and call of each outcome, in the order they are drawn.
 OUTCOMES = {
@@ -55,7 +53,7 @@ def explain(
     suspicious in both. Nothing is deleted: the table is there to be looked at.
     """
     note = provenance.read(source_path).note
-    decision = deciding.read(decision_path)
+    decision = records.read(decision_path, Decision)
     scores = tables.read_patches(scores_path)
     scores["probability"] = decision.probabilities(scores["logit"].to_numpy())
     scores["is_called"] = scores["probability"] >= decision.threshold
@@ -72,16 +70,17 @@ def explain(
 
     model = keras.saving.load_model(network_path)
     measured = measure_attention(model, _pixels(patches, _positives(part)))
-    found = measured | {"num_suspicious": len(suspicious)}
-    files.write_json(attention_path, found)
-    files.write_metrics(metrics_path, {name: found[name] for name in COMPARED})
+    found = Explanation(**measured.model_dump(), num_suspicious=len(suspicious))
+    records.write(attention_path, found)
+    compared = found.model_dump(include=set(ExplanationMetrics.model_fields))
+    records.write_metrics(metrics_path, ExplanationMetrics(**compared))
     figure = _attention_figure(model, part, patches)
     plotting.save(figure, plots_folder / "attention.png", note)
     print(
-        f"explain: {_shown(measured, 'occlusion_in_centre')} of occlusion and "
-        f"{_shown(measured, 'grad_cam_in_centre')} of Grad-CAM attention falls in the centre "
-        f"({_shown(measured, 'centre_area')} of the area; Grad-CAM of untrained networks: "
-        f"{_shown(measured, 'grad_cam_in_centre_untrained')})"
+        f"explain: {measured.shown('occlusion_in_centre')} of occlusion and "
+        f"{measured.shown('grad_cam_in_centre')} of Grad-CAM attention falls in the centre "
+        f"({measured.shown('centre_area')} of the area; Grad-CAM of untrained networks: "
+        f"{measured.shown('grad_cam_in_centre_untrained')})"
     )
 
 
@@ -111,7 +110,7 @@ def galleries(part: pd.DataFrame, threshold: float) -> dict[str, tuple[str, pd.D
     }
 
 
-def measure_attention(model: keras.Model, positives: UInt8) -> dict[str, Any]:
+def measure_attention(model: keras.Model, positives: UInt8) -> Attention:
     """Return how much of the attention lies in the centre, and whether two ways of looking agree.
 
     `positives` are patches (n, size, size, 3) called tumour. Beside it stands what Grad-CAM shows
@@ -122,7 +121,6 @@ def measure_attention(model: keras.Model, positives: UInt8) -> dict[str, Any]:
     centre = np.zeros((size, size), bool)
     margin = (size - CENTRE_SIZE) // 2
     centre[margin : margin + CENTRE_SIZE, margin : margin + CENTRE_SIZE] = True
-    numbers = {"centre_area": float(centre.mean()), "num_patches": len(positives)}
     looked, covered = (way(model, positives) for way in (attention.grad_cam, attention.occlusion))
     found = {
         "occlusion_in_centre": [attention.share_inside(covered, centre)],
@@ -136,17 +134,17 @@ def measure_attention(model: keras.Model, positives: UInt8) -> dict[str, Any]:
         untrained = attention.grad_cam(keras.models.clone_model(model), positives)
         found["grad_cam_in_centre_untrained"].append(attention.share_inside(untrained, centre))
         found["agreement_untrained"].append(attention.agreement(untrained, covered))
-    return numbers | {name: _mean(np.concatenate(values)) for name, values in found.items()}
+    return Attention(
+        centre_area=float(centre.mean()),
+        num_patches=len(positives),
+        **{name: _mean(np.concatenate(values)) for name, values in found.items()},
+    )
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:
     """Return the mean of what is defined, or None of nothing."""
     defined = values[np.isfinite(values)]
     return float(defined.mean()) if len(defined) else None
-
-
-def _shown(measured: dict[str, Any], name: str) -> str:
-    return numbers.percent(measured[name], measured["num_patches"])
 
 
 def _positives(part: pd.DataFrame) -> pd.DataFrame:

@@ -7,11 +7,12 @@ import pandas as pd
 from scipy import special
 
 from metastasis import provenance, tables
-from metastasis.base import files
+from metastasis.base import files, records
 from metastasis.base.errors import InputError
 from metastasis.formats import sources
 from metastasis.patches import shards
 from metastasis.predict.predict_params import PredictParams
+from metastasis.results.prediction import PredictionMetrics
 from metastasis.scores import scoring
 
 NUM_NAMED = 3
@@ -52,18 +53,19 @@ def predict(
         # The model's own probabilities, in float64: in float32 sure patches would lose their rank.
         logits = scoring.score(model_path, patches, places)
         probabilities[~is_bad] = special.expit(logits.astype(np.float64))
-    numbers = {
-        "num_predicted": len(ids),
-        "num_bad": int(is_bad.sum()),
-        **tables.disjointness(split),
-        "mean_probability": float(probabilities.mean()) if len(ids) else None,
-    }
     labels = (probabilities >= ROUND_THRESHOLD).astype(np.int64) if params.round else probabilities
     # All digits: what rounds to 1 has lost its rank.
     digits = [f"{label:.17g}" for label in labels]
     files.write_csv(submission_path, pd.DataFrame({"id": ids, "label": digits}))
     known = provenance.read(tables_folder / provenance.TABLE_NAME)
-    files.write_metrics(metrics_path, numbers | {"is_drawn": known.is_drawn})
+    metrics = PredictionMetrics(
+        num_predicted=len(ids),
+        num_bad=int(is_bad.sum()),
+        **tables.disjointness(split),
+        mean_probability=float(probabilities.mean()) if len(ids) else None,
+        is_drawn=known.is_drawn,
+    )
+    records.write_metrics(metrics_path, metrics)
     print(f"predict: {len(ids):,} patches, written to {submission_path}")
     if known.is_drawn:
         print("predict: the patches are drawn: there is nothing in it for Kaggle")

@@ -6,7 +6,6 @@ How they look, and most of what they say, `templates/report.html` and `templates
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +13,15 @@ from typing import Any
 
 import pandas as pd
 
-from metastasis import numbers, pages, provenance, tables
-from metastasis.base import params
+from metastasis import numbers, pages, plotting, provenance, tables
+from metastasis.base import params, records
+from metastasis.report import history_figure
+from metastasis.results.attention import Explanation
+from metastasis.results.decision import Decision
+from metastasis.results.evaluation import Evaluation, Part, Uncalibrated
+from metastasis.results.gate import GateMetrics
+from metastasis.results.parts import SplitMetrics
+from metastasis.results.training_metrics import TrainingMetrics
 from metastasis.scores import intervals
 
 TEMPLATE_NAMES = ("report.html", "card.md")
@@ -53,14 +59,14 @@ METRICS = {
     "calibration_error": ("calibration error", "probability against frequency; lower is better"),
 }
 
-# What each figure shows, for those who can't see it, in the order they stand on the page.
+HISTORY = "Loss, accuracy and AUC of training and validation, by epoch"
+# What each figure of a stage shows, for those who can't see it, in the order of the page.
 FIGURES = {
     "split": {
         "balance": "Bars of the patches without and with tumour in each part",
         "leaks": "Table of the patients, slides and copies that stand in two parts",
         "slides": "Number of patches of each slide, by part",
     },
-    "train": {"history": "Loss, accuracy and AUC of training and validation, by epoch"},
     "evaluate": {
         "roc": "ROC curves of test and validation",
         "precision-recall": "Precision over recall of test and validation",
@@ -84,21 +90,35 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where the stages left what is told here; numbers and plots by the stage's name.
-
-    The numbers are a stage's metrics, or where it wrote more than is compared, those.
-    """
+    """The folders that the stages write to; what is read of them is declared in dvc.yaml."""
 
     params_path: Path
-    source_path: Path
-    inventory_path: Path
-    split_path: Path
-    suspicious_path: Path
-    decision_path: Path
-    model_path: Path
-    verdicts_path: Path
-    metrics_paths: Mapping[str, Path]
-    plots_folders: Mapping[str, Path]
+    data: Path
+    models: Path
+    reports: Path
+    metrics: Path
+    plots: Path
+
+    @property
+    def split_path(self) -> Path:
+        """Which patch is in which part."""
+        return self.data / "split.csv"
+
+    @property
+    def model_path(self) -> Path:
+        """The final model."""
+        return self.models / "model.keras"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What each stage measured."""
+
+    validate: GateMetrics
+    split: SplitMetrics
+    train: TrainingMetrics
+    evaluate: Evaluation
+    explain: Explanation
 
 
 @dataclass(frozen=True)
@@ -143,82 +163,54 @@ def shown(value: float | str | None) -> str:
     return f"{value:,}" if isinstance(value, int) else value
 
 
-def headline(evaluation: Mapping[str, Any]) -> str:
+def headline(evaluation: Evaluation) -> str:
     """Return the AUC of the reported part and its interval, as a sentence."""
-    part = tables.reported(evaluation)
-    found, ends = evaluation[part], evaluation[part]["interval"]
-    interval = numbers.interval(ends["roc_auc"], found["num_patches"])
-    unit = ends["over"]
-    count = f"{found[f'num_{unit}']:,} {unit}"
+    name, part = evaluation.reported
     words = (
-        f"95 % interval {interval} over {count}" if interval else f"no interval defined ({count})"
+        f"95 % interval {part.area_interval} over {part.counted}"
+        if part.area_interval
+        else f"no interval defined ({part.counted})"
     )
-    area = numbers.rate(found["roc_auc"], found["num_patches"])
-    return f"{part.capitalize()} AUC {area}, {words}."
-
-
-def warnings(evaluation: Mapping[str, Any]) -> list[str]:
-    """Return what makes the numbers less than they seem, as sentences."""
-    part = tables.reported(evaluation)
-    unit = evaluation[part]["interval"]["over"]
-    num_units = evaluation[part][f"num_{unit}"]
-    told = []
-    if not evaluation["slide_disjoint"]:
-        told.append(
-            "Slides are unknown or shared between the parts: these numbers are optimistic. "
-            "A network may know a slide by its stain, and does worse on slides it never saw."
-        )
-    elif evaluation["patient_disjoint"] is False:
-        told.append(
-            "Patients are shared between the parts: these numbers are optimistic. "
-            "A network does worse on patients it never saw."
-        )
-    if unit != "patches" and num_units < intervals.FEW_SLIDES:
-        told.append(
-            f"{part.capitalize()} has {numbers.count(num_units, unit[:-1])}; "
-            f"below {intervals.FEW_SLIDES} the intervals are rough."
-        )
-    if part != "test":
-        told.append(
-            "There is no test part: the epoch and the threshold were chosen on these very patches."
-        )
-    return told
+    return f"{name.capitalize()} AUC {part.area}, {words}."
 
 
 def _gather(inputs: Inputs) -> dict[str, Any]:
     """Return what the templates name."""
-    metrics = {name: _json(path) for name, path in inputs.metrics_paths.items()}
-    source = provenance.read(inputs.source_path)
-    evaluation = metrics["evaluate"]
-    part = tables.reported(evaluation)
+    metrics = _metrics(inputs)
+    source = provenance.read(inputs.data / "tables" / provenance.TABLE_NAME)
+    evaluation = metrics.evaluate
+    part, _ = evaluation.reported
     return {
         "source": source,
         "headline": headline(evaluation),
-        "warnings": warnings(evaluation),
+        "warnings": evaluation.warnings(),
         "reported": part,
         "metrics": metrics,
-        "rules": _rules(pd.read_csv(inputs.verdicts_path, keep_default_na=False)),
-        "parts": _records(pd.read_csv(inputs.plots_folders["split"] / "parts.csv")),
+        "rules": _rules(pd.read_csv(inputs.reports / "verdicts.csv", keep_default_na=False)),
+        "parts": _records(pd.read_csv(inputs.plots / "split" / "parts.csv")),
         "measured": _measured(evaluation),
-        "decision": _json(inputs.decision_path),
-        "pictures": {
-            name: _pictures(path, name, source.note) for name, path in inputs.plots_folders.items()
-        },
+        "decision": records.read(inputs.models / "decision.json", Decision),
+        "pictures": _pictures(inputs, source.note),
         "worst": {
-            name: _worst(inputs.plots_folders["evaluate"] / f"{name}s.csv", name, part)
+            name: _worst(inputs.plots / "evaluate" / f"{name}s.csv", name, part)
             for name in ("slide", "stain")
         },
-        "suspicious": _suspicious(inputs.suspicious_path),
+        "suspicious": _suspicious(inputs.data / "suspicious.csv"),
         "params": _parameters(inputs.params_path),
-        "data": _data(inputs.inventory_path, inputs.split_path),
+        "data": _data(inputs.data / "inventory.parquet", inputs.split_path),
         "model_hash": _hash(inputs.model_path),
         "versions": {name: version(name) for name in LIBRARIES},
     }
 
 
-def _json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
+def _metrics(inputs: Inputs) -> Measured:
+    return Measured(
+        validate=records.read(inputs.metrics / "validate.json", GateMetrics),
+        split=records.read(inputs.metrics / "split.json", SplitMetrics),
+        train=records.read(inputs.metrics / "train" / "metrics.json", TrainingMetrics),
+        evaluate=records.read(inputs.reports / "evaluation.json", Evaluation),
+        explain=records.read(inputs.reports / "attention.json", Explanation),
+    )
 
 
 def _rules(verdicts: pd.DataFrame) -> dict[str, Any]:
@@ -238,47 +230,54 @@ def _rules(verdicts: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _measured(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+def _measured(evaluation: Evaluation) -> dict[str, Any]:
     """Rows of (name, meaning, a number and its interval for each part), and of calibration."""
-    parts = [name for name in ("test", "validation") if name in evaluation]
+    parts = evaluation.parts.values()
     rows = [
-        (name, meaning, [_with_interval(evaluation[part], key) for part in parts])
+        (name, meaning, [_with_interval(part, key) for part in parts])
         for key, (name, meaning) in METRICS.items()
     ]
-    uncalibrated = evaluation[parts[0]]["uncalibrated"]
     calibration = [
         (
             METRICS[key][0],
             [
                 tuple(
-                    numbers.rate(found[key], evaluation[part]["num_patches"])
-                    for found in (evaluation[part]["uncalibrated"], evaluation[part])
+                    numbers.rate(getattr(found, key), part.num_patches)
+                    for found in (part.uncalibrated, part)
                 )
                 for part in parts
             ],
         )
         for key in METRICS
-        if key in uncalibrated
+        if key in Uncalibrated.model_fields
     ]
-    return {"parts": parts, "rows": rows, "calibration": calibration}
+    return {"parts": list(evaluation.parts), "rows": rows, "calibration": calibration}
 
 
-def _with_interval(found: Mapping[str, Any], key: str) -> tuple[str, str]:
-    num = found["num_patches"]
-    interval = numbers.interval(found["interval"][key], num)
-    return numbers.rate(found[key], num), interval or numbers.UNDEFINED
+def _with_interval(part: Part, key: str) -> tuple[str, str]:
+    interval = getattr(part.interval, key).shown(part.num_patches)
+    return numbers.rate(getattr(part, key), part.num_patches), interval or numbers.UNDEFINED
 
 
-def _pictures(folder: Path, stage: str, note: str) -> dict[str, Picture]:
-    """Every PNG of a stage's plots: those of `FIGURES` in its order, then any other."""
-    found = {path.stem: path for path in sorted(folder.glob("*.png"))}
+def _pictures(inputs: Inputs, note: str) -> dict[str, dict[str, Picture]]:
+    """Every PNG of a stage's plots: those of `FIGURES` in its order, then any other.
+
+    The history of the training is drawn here: `train` draws nothing, so that no edit of a figure
+    makes it run again.
+    """
+    found = {stage: _files(inputs.plots / stage, stage, note) for stage in FIGURES}
+    history = history_figure.draw(inputs.metrics / "train" / "plots" / "metrics")
+    return found | {"train": {"history": _picture(plotting.png(history), HISTORY, note)}}
+
+
+def _files(folder: Path, stage: str, note: str) -> dict[str, Picture]:
+    found = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
     names = [name for name in FIGURES[stage] if name in found]
     names += [name for name in found if name not in names]
     return {name: _picture(found[name], FIGURES[stage].get(name, name), note) for name in names}
 
 
-def _picture(path: Path, alt: str, note: str) -> Picture:
-    content = path.read_bytes()
+def _picture(content: bytes, alt: str, note: str) -> Picture:
     width, height = struct.unpack(">II", content[PNG_SIZE])
     return Picture(pages.data_uri("image/png", content), width, height, alt, note)
 

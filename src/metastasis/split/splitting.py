@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from metastasis import plotting, tables
-from metastasis.base import files
+from metastasis.base import files, records
 from metastasis.base.errors import InputError
 from metastasis.patches import shards
-from metastasis.split import dealing, grouping
+from metastasis.results.parts import PartSize, SplitMetrics
+from metastasis.split import dealing, grouping, split_figures
 from metastasis.split.grouping import Copies
 from metastasis.split.split_params import SplitParams
 from metastasis.tables import SPLITS, UNITS
@@ -51,7 +52,7 @@ def split(
     table["group"] = _group(params, table, copies)
     table = _take_official(table) if params.official else assign(params, table)
     metrics = describe(table, copies)
-    files.write_metrics(metrics_path, {"groups": params.groups} | _compared(metrics))
+    records.write_metrics(metrics_path, _compared(params.groups, metrics))
     files.write_csv(plots_folder / "parts.csv", _described(table, metrics))
     _tell(params, metrics)
     tables.write_patches(split_path, table[list(COLUMNS)])
@@ -161,23 +162,12 @@ def describe(table: pd.DataFrame, copies: Copies) -> dict[str, Any]:
     }
 
 
-def _compared(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Return what is compared from one split to another, in the order it is shown."""
-    whole = (
-        "slide_disjoint",
-        "patient_disjoint",
-        "unit",
-        "leaks",
-        "num_exact_copies",
-        "num_near_copies",
-        "num_flat",
-    )
-    parts = {
-        name: {key: metrics[name][key] for key in ("num_patches", "num_slides", "positive_share")}
-        for name in reversed(SPLITS)
-        if name in metrics
-    }
-    return {name: metrics[name] for name in whole} | parts
+def _compared(groups: str, metrics: dict[str, Any]) -> SplitMetrics:
+    """Return what is compared from one split to another."""
+    chosen = {name: metrics[name] for name in SplitMetrics.model_fields if name in metrics}
+    for name in set(SPLITS) & set(chosen):
+        chosen[name] = {key: chosen[name][key] for key in PartSize.model_fields}
+    return SplitMetrics(groups=groups, **chosen)
 
 
 def _described(table: pd.DataFrame, metrics: dict[str, Any]) -> pd.DataFrame:
@@ -248,14 +238,14 @@ def _plot(table: pd.DataFrame, copies: Copies, plots_folder: Path) -> None:
         name: (int((part["label"] == 0).sum()), int((part["label"] == 1).sum()))
         for name, part in parts.items()
     }
-    plotting.save(plotting.split_balance(balance), plots_folder / "balance.png")
+    plotting.save(split_figures.split_balance(balance), plots_folder / "balance.png")
     sizes = {
         name: part["slide"].value_counts().sort_values().to_numpy() for name, part in parts.items()
     }
     if any(len(values) for values in sizes.values()):
-        plotting.save(plotting.slide_sizes(sizes), plots_folder / "slides.png")
+        plotting.save(split_figures.slide_sizes(sizes), plots_folder / "slides.png")
     shared = {pair: grouping.leaks(table, copies, pair) for pair in combinations(parts, 2)}
-    plotting.save(plotting.leaks(shared), plots_folder / "leaks.png")
+    plotting.save(split_figures.leaks(shared), plots_folder / "leaks.png")
 
 
 def _check(counts: dealing.Counts, names: list[str]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metastasis.base import files, libraries
+from metastasis.base import files, libraries, pipeline
 from metastasis.base.errors import InputError
 
 HISTORY = "history"
@@ -37,12 +37,17 @@ class State:
     history: list[Row]  # one row an epoch that was finished
 
 
-def key(settings: Mapping[str, Any], data: Iterable[Path]) -> str:
-    """Return a hash of the settings, the content of the files, this package and its libraries."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    versions = {name: libraries.installed(name) for name in libraries.read()}
-    digest.update(json.dumps(versions, sort_keys=True).encode())
-    for path in [*sorted(Path(__file__).parents[1].rglob("*.py")), *data]:
+def key(settings: Mapping[str, Any], data: Iterable[Path], root: Path = pipeline.ROOT) -> str:
+    """Return a hash of all that decides the result, which nothing else changes.
+
+    It is over the settings, the content of the files in `data`, and the code and the libraries that
+    the stage `train` of the tree at `root` declares.
+    """
+    stage = pipeline.stages([root / "dvc.yaml"])["train"]
+    names = pipeline.libraries(stage, libraries.PATH.name)
+    versions = {name: libraries.installed(name) for name in names}
+    digest = hashlib.sha256(json.dumps([settings, versions], sort_keys=True).encode())
+    for path in [*pipeline.code(stage, root), *data]:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

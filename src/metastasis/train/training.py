@@ -8,19 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 from dvclive import Live
-from matplotlib.figure import Figure
 from sklearn.utils.class_weight import compute_class_weight
 
-from metastasis import models, plotting, saving, tables
+from metastasis import models, saving, tables
 from metastasis.base.errors import InputError
 from metastasis.patches import shards
+from metastasis.results.training_metrics import Ends, TrainingMetrics
 from metastasis.train import (
     augmenting,
     devices,
@@ -32,12 +31,9 @@ from metastasis.train import (
     optimizing,
     resuming,
 )
-from metastasis.train.resuming import Row
 from metastasis.train.train_params import TrainParams
 
 STATE_FOLDER = Path(".state/train")  # in git's and DVC's ignore lists: no output of the stage
-
-COMPARED = ("auc", "loss")  # of the metrics logged; DVCLive's tables hold all, epoch by epoch
 
 LIVE = {"dvcyaml": False, "save_dvc_exp": False, "report": None}  # DVC's own stages do all that
 
@@ -57,7 +53,6 @@ def train(
     *,
     network_path: Path,
     log_folder: Path,
-    plots_folder: Path,
 ) -> None:
     """Train on split `train`, watch split `validation`, write the best weights as a plain model.
 
@@ -96,19 +91,23 @@ def train(
         with _telling_how_to_go_on():
             state = fitting.fit(network, feed, monitor, plan, live=live, state_path=state_path)
         best = fitting.best_epoch(state.history)
-        compared = _compared(live.summary, state.history[best]["eval/auc"], best + 1)
-        live.summary = compared | tables.disjointness(table)
+        metrics = TrainingMetrics(
+            best_auc=state.history[best]["eval/auc"],
+            best_epoch=best + 1,
+            train=_ends(live.summary["train"]),
+            eval=_ends(live.summary["eval"]),
+            **tables.disjointness(table),
+        )
+        live.summary = metrics.model_dump(exclude_unset=True)
         live.make_summary()
         network.set_weights(state.best)
         saving.save(models.to_plain(network, params.model), network_path)
-        plotting.save(_history_figure(state.history), plots_folder / "history.png")
         state_path.unlink()
 
 
-def _compared(latest: dict[str, Any], best_auc: float, best_epoch: int) -> dict[str, Any]:
-    """Return what a reviewer compares: the best epoch, and where the last one ended."""
-    ends = {part: {name: latest[part][name] for name in COMPARED} for part in ("train", "eval")}
-    return {"best_auc": best_auc, "best_epoch": best_epoch} | ends
+def _ends(latest: dict[str, float]) -> Ends:
+    """Return of what was logged last what is compared; DVCLive's tables hold all."""
+    return Ends(auc=latest["auc"], loss=latest["loss"])
 
 
 @contextmanager
@@ -185,16 +184,3 @@ def compiled_network(params: TrainParams, size: int, num_steps: int, policy: str
     )
     network.optimizer.build(network.trainable_variables)  # so that its state can be restored
     return network
-
-
-def _history_figure(history: list[Row]) -> Figure:
-    epochs = np.arange(1.0, len(history) + 1)
-    return plotting.history(
-        {
-            name: {
-                label: (epochs, np.array([row[f"{part}/{name}"] for row in history]))
-                for label, part in (("train", "train"), ("validation", "eval"))
-            }
-            for name in ("loss", "accuracy", "auc")
-        }
-    )

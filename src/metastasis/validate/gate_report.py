@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from metastasis import numbers, pages, perceptual, plotting, stains
 from metastasis.patches.shards import Patches, Pool
 from metastasis.provenance import Provenance
-from metastasis.validate import contact_sheets, rules
+from metastasis.validate import contact_sheets, gate_figures, rules
 from metastasis.validate.suites import Verdict
 
 TEMPLATE_NAME = "gate.html"
@@ -192,7 +192,7 @@ def _classes(shown: pd.DataFrame) -> dict[str, Any]:
         ],
         "num_others": len(others),
         "others": sorted(others.dropna().unique())[:NUM_OTHERS],
-        "figure": _figure(partial(plotting.class_balance, *counts)) if total else None,
+        "figure": _figure(partial(gate_figures.class_balance, *counts)) if total else None,
     }
 
 
@@ -216,7 +216,7 @@ def _stain(patches: pd.DataFrame, verdicts: Sequence[Verdict]) -> dict[str, Any]
     return {
         "by_class": {name: _densities(classed, name) for name in MEASURES} if len(classed) else {},
         "slides": _extremes(slides) if slides.names else [],
-        "by_slide": _figure(partial(plotting.slide_quartiles, slides.quartiles, slides.shares))
+        "by_slide": _figure(partial(gate_figures.slide_quartiles, slides.quartiles, slides.shares))
         if slides.names
         else None,
         "outliers": _outliers(verdicts),
@@ -238,7 +238,7 @@ def _densities(patches: pd.DataFrame, measure: str) -> Picture:
     groups = {name: values[patches["label"] == label] for label, name in CLASSES.items()}
     return _figure(
         partial(
-            plotting.class_densities,
+            gate_figures.class_densities,
             groups,
             xlabel=MEASURES[measure],
             limits=limits,

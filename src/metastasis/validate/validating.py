@@ -5,18 +5,20 @@ How a rule is evaluated, `suites` knows; how images were read, `ingesting` knows
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from metastasis import plotting, provenance, tables
-from metastasis.base import files
+from metastasis.base import files, records
 from metastasis.base.errors import InputError
 from metastasis.formats import sources
 from metastasis.patches import shards
 from metastasis.patches.shards import Patches, Pool
+from metastasis.provenance import Provenance
+from metastasis.results.gate import GateMetrics
 from metastasis.validate import (
+    gate_figures,
     gate_report,
     joins,
     rereading,
@@ -79,8 +81,7 @@ def validate(  # noqa: PLR0913  # the paths of the stage
     manifest = None if stopping else _manifest(found, quarantine)
 
     known = provenance.read(tables_folder / provenance.TABLE_NAME)
-    metrics = _metrics(verdicts, manifest, quarantine) | {"is_drawn": known.is_drawn}
-    files.write_metrics(metrics_path, metrics)
+    records.write_metrics(metrics_path, _metrics(verdicts, manifest, quarantine, known))
     if verdicts_path is not None:
         files.write_csv(verdicts_path, _verdicts(verdicts))
     labelled = _labelled(inventory, found) if found else pd.DataFrame()
@@ -293,12 +294,20 @@ def _metrics(
     verdicts: Sequence[Verdict],
     manifest: pd.DataFrame | None,
     quarantine: pd.DataFrame,
-) -> dict[str, Any]:
-    """Return what is compared from one data set to another, in the order it is shown."""
-    metrics: dict[str, Any] = {}
-    if manifest is not None:
-        share = float((manifest["label"] == "1").mean()) if len(manifest) else None
-        metrics = {
+    known: Provenance,
+) -> GateMetrics:
+    """Return what is compared from one data set to another."""
+    broken = [verdict.rule.severity for verdict in verdicts if not verdict.is_met]
+    metrics = GateMetrics(
+        num_errors=broken.count("error"),
+        num_warnings=broken.count("warning"),
+        is_drawn=known.is_drawn,
+    )
+    if manifest is None:
+        return metrics
+    share = float((manifest["label"] == "1").mean()) if len(manifest) else None
+    return metrics.model_copy(
+        update={
             "num_patches": len(manifest),
             "num_left_out": int((quarantine["pool"] == "labelled").sum()),
             "num_bad_test_patches": int((quarantine["pool"] == "test").sum()),
@@ -307,8 +316,7 @@ def _metrics(
             "num_without_slide": int(manifest["slide"].isna().sum()),
             "positive_share": share,
         }
-    broken = [verdict.rule.severity for verdict in verdicts if not verdict.is_met]
-    return metrics | {"num_errors": broken.count("error"), "num_warnings": broken.count("warning")}
+    )
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> pd.DataFrame:
@@ -364,7 +372,7 @@ def _plot(
     note: str,
 ) -> None:
     is_positive = manifest["label"] == "1"
-    figure = plotting.class_balance(int((~is_positive).sum()), int(is_positive.sum()))
+    figure = gate_figures.class_balance(int((~is_positive).sum()), int(is_positive.sum()))
     plotting.save(figure, plots_folder / "class-balance.png", note)
     random = np.random.default_rng(params.samples_seed)
     samples = {}
@@ -372,4 +380,4 @@ def _plot(
         ids = manifest.loc[chosen, "id"].to_numpy()
         ids = random.choice(ids, min(NUM_SAMPLES, len(ids)), replace=False)
         samples[title] = patches.take(patches.locate(pd.Series(ids), "labelled"))
-    plotting.save(plotting.samples(samples), plots_folder / "samples.png", note)
+    plotting.save(gate_figures.samples(samples), plots_folder / "samples.png", note)

@@ -1,21 +1,20 @@
 """Decides on validation how logits are read: the temperature and the threshold.
 
-What is written down here belongs to the final model, which has the temperature inside already.
+What the decision is, `results.decision` says.
 """
 
 from decimal import ROUND_FLOOR, Context
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pydantic
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import optimize
 from sklearn import metrics
 
 from metastasis.base import files
 from metastasis.base.errors import InputError
 from metastasis.patches.symmetries import TestTime
+from metastasis.results.decision import Decision
 
 # Bounds. Patches that are told apart entirely would have it fall to 0, and every probability become
 # 0 or 1.
@@ -23,22 +22,6 @@ TEMPERATURES = (0.3, 20.0)
 
 Ints = NDArray[np.integer]
 Floats = NDArray[np.floating]
-
-
-class Decision(pydantic.BaseModel, frozen=True, extra="forbid"):
-    """How patches are scored, and what follows from a score."""
-
-    tta: TestTime
-    temperature: pydantic.PositiveFloat
-    threshold: pydantic.FiniteFloat  # the probability from which on a patch is called positive
-    # Where the likeliest temperature lies beyond a bound: then the one given is no finding.
-    temperature_bound: Literal["lower", "upper"] | None = None
-    # The final model divides by the temperature itself, and the threshold is of its probabilities.
-    model_is_calibrated: Literal[True] = True
-
-    def probabilities(self, logits: Floats) -> NDArray[np.float64]:
-        """Return the calibrated probabilities of tumour, (n,), of logits (n,)."""
-        return np.asarray(special.expit(logits.astype(np.float64) / self.temperature))
 
 
 def decide(labels: Ints, logits: Floats, *, sensitivity: float | None, tta: TestTime) -> Decision:
@@ -56,30 +39,14 @@ def decide(labels: Ints, logits: Floats, *, sensitivity: float | None, tta: Test
     bounds: dict[float, Literal["lower", "upper"]]
     bounds = {TEMPERATURES[0]: "lower", TEMPERATURES[1]: "upper"}
     decision = Decision(
-        tta=tta, temperature=temperature, threshold=0.5, temperature_bound=bounds.get(temperature)
+        tta=tta,
+        temperature=temperature,
+        threshold=0.5,
+        temperature_bound=bounds.get(temperature),
+        model_is_calibrated=True,
     )
     threshold = choose_threshold(labels, decision.probabilities(logits), sensitivity)
     return decision.model_copy(update={"threshold": threshold})
-
-
-def write(path: Path, decision: Decision) -> None:
-    """Write a decision so that `read` gives it back."""
-    files.write_json(path, decision.model_dump())
-
-
-def read(path: Path) -> Decision:
-    """Return the decision that `evaluate` wrote.
-
-    Raises:
-        InputError: the file holds something else.
-    """
-    try:
-        return Decision.model_validate_json(path.read_text(encoding="utf-8"))
-    except pydantic.ValidationError as error:
-        raise InputError(
-            f"{path} is no decision that evaluate wrote: {error.errors()[0]['msg']} "
-            f"({'.'.join(map(str, error.errors()[0]['loc']))}). Run evaluate again."
-        ) from error
 
 
 def fit_temperature(labels: Ints, logits: Floats) -> float:
@@ -100,23 +67,6 @@ def fit_temperature(labels: Ints, logits: Floats) -> float:
     at_bounds = {temperature: loss(np.log(temperature)) for temperature in TEMPERATURES}
     best = min(at_bounds, key=at_bounds.__getitem__)
     return best if at_bounds[best] <= found.fun else float(np.exp(found.x))
-
-
-def warning(decision: Decision) -> str | None:
-    """Return what a temperature at its bound means, as a sentence; nothing of any other."""
-    if decision.temperature_bound is None:
-        return None
-    meanings = {
-        "lower": "the network tells validation's classes apart (nearly) entirely, so that no patch "
-        "says how sure it may be",
-        "upper": "on validation the network ranks no better than chance, and every probability "
-        "comes near 0.5",
-    }
-    return (
-        f"the temperature is at its {decision.temperature_bound} bound, "
-        f"{decision.temperature:g}: {meanings[decision.temperature_bound]}. The probabilities "
-        "aren't calibrated by it; choose another split, or train longer."
-    )
 
 
 def choose_threshold(labels: Ints, probabilities: Floats, sensitivity: float | None) -> float:

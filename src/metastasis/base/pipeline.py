@@ -1,0 +1,53 @@
+"""Reads what the stages of the pipeline declare: the code, the libraries and the outputs.
+
+How DVC runs them is DVC's matter.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[3]  # of the tree that this code belongs to
+FILES = (Path("dvc.yaml"), Path("data/dvc.yaml"))  # DVC takes neither for a dependency
+CODE_FOLDERS = ("src", "stages")
+
+Stage = Mapping[str, Any]  # as it stands in the file
+
+
+def stages(paths: Iterable[Path]) -> dict[str, Stage]:
+    """Return every stage of the files at `paths` by its name."""
+    found: dict[str, Stage] = {}
+    for path in paths:
+        found |= yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    return found
+
+
+def code(stage: Stage, root: Path = ROOT) -> list[Path]:
+    """Return the Python files below `root` that the stage declares, by file or by folder."""
+    declared = [root / path for path in _paths(stage, "deps") if path.parts[0] in CODE_FOLDERS]
+    files = (path.rglob("*.py") if path.is_dir() else [path] for path in declared)
+    return sorted(path for group in files for path in group)
+
+
+def libraries(stage: Stage, file_name: str) -> list[str]:
+    """Return the libraries that the stage declares: keys of its params file `file_name`."""
+    files = [entry for entry in stage.get("params", []) if isinstance(entry, Mapping)]
+    return [
+        name
+        for entry in files
+        for path, names in entry.items()
+        if Path(path).name == file_name
+        for name in names
+    ]
+
+
+def outputs(stage: Stage) -> list[Path]:
+    """Return every path that the stage writes, relative to the folder of dvc.yaml."""
+    return [path for kind in ("outs", "metrics", "plots") for path in _paths(stage, kind)]
+
+
+def _paths(stage: Stage, kind: str) -> Iterator[Path]:
+    for entry in stage.get(kind, []):  # one with options is a mapping of one key
+        yield Path(entry if isinstance(entry, str) else next(iter(entry)))

@@ -1,0 +1,52 @@
+"""Knows the small JSON files that one stage hands to another: frozen models, one for each file.
+
+What a file holds, its model says.
+"""
+
+from pathlib import Path
+from typing import TypeVar
+
+import pydantic
+
+from metastasis.base import files
+from metastasis.base.errors import InputError
+
+
+class Record(pydantic.BaseModel):
+    """What one file holds; fields that weren't set aren't written."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+RecordType = TypeVar("RecordType", bound=Record)
+
+
+def write(path: Path, record: Record) -> None:
+    """Write `record` with sorted keys, so that `read` gives it back."""
+    files.write_json(path, record.model_dump(exclude_unset=True))
+
+
+def write_metrics(path: Path, record: Record) -> None:
+    """Write `record` in the order of its fields, which is that of the columns of `dvc exp show`."""
+    files.write_metrics(path, record.model_dump(exclude_unset=True))
+
+
+def read(path: Path, model: type[RecordType]) -> RecordType:
+    """Return what the file at `path` holds.
+
+    Raises:
+        InputError: the file is missing or holds something else.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: `dvc repro` writes it.") from None
+    try:
+        return model.model_validate_json(content)
+    except pydantic.ValidationError as error:
+        found = error.errors()[0]
+        place = ".".join(map(str, found["loc"])) or "the whole file"
+        raise InputError(
+            f"{path} isn't as its stage wrote it: {found['msg']} ({place}). Run `dvc repro` with "
+            "this version of the project, or restore the file with `dvc checkout`."
+        ) from None

@@ -1,0 +1,39 @@
+"""Draws the history of a training from the tables that DVCLive logged."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from metastasis import plotting
+
+METRICS = ("loss", "accuracy", "auc")  # a panel each
+LINES = {"train": "train", "validation": "eval"}  # by the part's name: DVCLive's folder
+
+
+def draw(logs: Path) -> Figure:
+    """Return loss, accuracy and AUC of training and validation by epoch.
+
+    `logs` is DVCLive's folder of metrics, with a table (step, value) for each part and metric.
+    """
+    figure = Figure(figsize=(plotting.BROAD, 3.6), layout="constrained")
+    panels = figure.subplots(1, len(METRICS), squeeze=False)[0]
+    for axes, name in zip(panels, METRICS, strict=True):
+        for label, folder in LINES.items():
+            table = pd.read_csv(logs / folder / f"{name}.tsv", sep="\t")
+            axes.plot(
+                table["step"] + 1,
+                table[name],
+                plotting.STYLES[label],
+                color=plotting.PARTS[label],
+                label=label,
+                marker=".",
+            )
+        axes.set(xlabel="epoch", title=name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    return figure

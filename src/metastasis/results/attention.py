@@ -1,0 +1,38 @@
+"""What `explain` measures of where a network looks."""
+
+from metastasis import numbers
+from metastasis.base.records import Record
+
+
+class Attention(Record, frozen=True):
+    """reports/attention.json: means over patches called tumour; None where no patch shows anything.
+
+    A share is of the attention inside the central 32x32; agreement is between Grad-CAM and
+    occlusion; untrained networks are this one with random weights.
+    """
+
+    centre_area: float  # share of the patch: what even attention would have
+    num_patches: int
+    occlusion_in_centre: float | None
+    grad_cam_in_centre: float | None
+    agreement: float | None
+    grad_cam_in_centre_untrained: float | None
+    agreement_untrained: float | None
+
+    def shown(self, name: str) -> str:
+        """Return a field as a percentage, with the digits that the patches support."""
+        return numbers.percent(getattr(self, name), self.num_patches)
+
+
+class Explanation(Attention, frozen=True):
+    """The attention, and how many labels the model contradicts (at most those of the table)."""
+
+    num_suspicious: int
+
+
+class ExplanationMetrics(Record, frozen=True):
+    """metrics/explain.json: what a reviewer compares."""
+
+    occlusion_in_centre: float | None
+    grad_cam_in_centre: float | None
+    num_suspicious: int

@@ -1,0 +1,24 @@
+"""What `train` measures; DVCLive writes it, and adds the number of the last epoch."""
+
+from metastasis.base.records import Record
+from metastasis.tables import Unit
+
+
+class Ends(Record, frozen=True):
+    """Where the last epoch ended."""
+
+    auc: float
+    loss: float
+
+
+class TrainingMetrics(Record, frozen=True):
+    """metrics/train/metrics.json; epochs are counted from 1."""
+
+    best_auc: float
+    best_epoch: int
+    train: Ends
+    eval: Ends
+    slide_disjoint: bool
+    patient_disjoint: bool | None
+    unit: Unit
+    step: int = 0  # DVCLive's
