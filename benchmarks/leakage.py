@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
-import yaml
+from ruamel.yaml import YAML
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupShuffleSplit
 
@@ -96,7 +96,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--set", nargs="+", default=[], help="of section train, as KEY=VALUE")
     arguments = parser.parse_args()
-    changes = {key: yaml.safe_load(value) for key, value in (x.split("=") for x in arguments.set)}
+    pairs = (argument.split("=") for argument in arguments.set)
+    changes = {key: YAML(typ="safe").load(value) for key, value in pairs}
     split_params = params.read("split", SplitParams)
     train_params = params.read("train", TrainParams)
     manifest = tables.read_patches(arguments.folder / "manifest.csv")

@@ -74,6 +74,23 @@ def test_equal_folders_have_no_differences(base: Path) -> None:
     assert differences.params(base, base) == "No param changed.\n"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("0.003", "1e-05", "| train.rate | 0.003 | 1e-05 | -0.00299 |"),
+        ("1e-3", "0.001", "No param"),
+    ],
+)
+def test_a_rate_is_a_number_however_it_is_written(
+    tmp_path: Path, before: str, after: str, said: str
+) -> None:
+    folders = tmp_path / "base", tmp_path / "head"
+    for folder, text in zip(folders, (before, after), strict=True):
+        folder.mkdir()
+        (folder / "params.yaml").write_text(f"train: {{rate: {text}}}\n")
+    assert said in differences.params(*folders)
+
+
 def test_a_table_is_cut_to_what_a_comment_takes(base: Path, tmp_path: Path) -> None:
     many = {f"rule-{number}": 0.123456 for number in range(1000)}
     head = make(tmp_path / "head", {"validate.json": many, "evaluate.json": many}, {})
@@ -86,7 +103,7 @@ def test_a_table_is_cut_to_what_a_comment_takes(base: Path, tmp_path: Path) -> N
     ("broken", "message"),
     [
         ("metrics/evaluate.json", r"evaluate\.json is no JSON: Expecting value.* Reproduce"),
-        ("params.yaml", r"params\.yaml doesn't exist; expected a folder with a reproduced"),
+        ("params.yaml", r"params\.yaml is missing: run in the folder of dvc\.yaml, or restore"),
     ],
 )
 def test_a_broken_folder_is_told(base: Path, tmp_path: Path, broken: str, message: str) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
+from dvc.utils import serialize
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
@@ -38,6 +39,18 @@ def test_numbers_that_yaml_1_1_reads_as_text_are_numbers(
 ) -> None:
     section = read(tmp_path, f"example: {{{GOOD.replace('0.1', text)}}}")
     assert section.learning_rate == value
+
+
+@pytest.mark.parametrize("value", ["1e-05", "yes", "010", "0o17", "1_000", "1:30", ".5", "null"])
+def test_a_value_is_read_as_dvc_reads_it(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(f"train: {{key: {value}}}\n")
+    assert params.load(path) == serialize.parse_yaml(path.read_text(), path)
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r'found duplicate key "seed" .* in line 3\.$'):
+        read(tmp_path, "example:\n  seed: 1\n  seed: 2")
 
 
 @given(value=st.floats(min_value=1e-300, max_value=1e300))
@@ -83,8 +96,9 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
 
 
 def test_all_wrong_keys_are_named_at_once(tmp_path: Path) -> None:
+    wrong = GOOD.replace("epochs: 3", "epochs: 0").replace("small", "1")
     with pytest.raises(InputError, match=r"(?s)epochs is 0.*model is 1") as error:
-        read(tmp_path, f"example: {{{GOOD.replace('epochs: 3', 'epochs: 0')}, model: 1}}")
+        read(tmp_path, f"example: {{{wrong}}}")
     assert "Traceback" not in str(error.value)
 
 

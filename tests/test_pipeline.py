@@ -29,7 +29,8 @@ WITHOUT_EFFECT = {
     "packaging",  # the check reads uv.lock with it
     "pydantic",  # params and small files: refuses a value, and computes none
     "pydantic-core",  # the names of pydantic's errors
-    "pyyaml",  # reads params.yaml
+    "pyyaml",  # reads dvc.yaml and libraries.yaml
+    "ruamel.yaml",  # reads params.yaml
     "tqdm",  # a bar on the terminal
 }
 

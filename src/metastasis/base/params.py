@@ -4,14 +4,14 @@ Which keys there are, each stage's module says.
 """
 
 import difflib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from metastasis.base.errors import InputError
 
@@ -66,28 +66,21 @@ def load(path: Path = PARAMS_PATH) -> dict[str, Any]:
         InputError: the file can't be read.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  # it is a SafeLoader
+        # As DVC reads it: in PyYAML's YAML 1.1, 1e-05 is text, and 010 is 8.
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
             f"{path} is missing: run in the folder of dvc.yaml, or restore it with "
             f"`git checkout {path}`."
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f" in line {error.problem_mark.line + 1}"
+        raise InputError(f"{path} is not readable as YAML: {error.problem}{line}.") from None
+    except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not readable as YAML: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no sections; restore it with `git checkout {path}`.")
     return {str(name): section for name, section in content.items()}
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML reads YAML 1.1, in which 1e-3 and 1e-05 are text; DVC reads and writes YAML 1.2."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
-    list("-+.0123456789"),
-)
 
 
 def _explain(name: str, detail: ErrorDetails, model: type[Section]) -> str:

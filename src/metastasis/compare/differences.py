@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from metastasis.base import params as sections
 from metastasis.base.errors import InputError
 
 NUM_DIGITS = 4  # of a change; what is smaller is in the files
@@ -34,8 +33,8 @@ def metrics(base: Path, head: Path) -> str:
 
 def params(base: Path, head: Path) -> str:
     """Return as Markdown which params of the folders `base` and `head` differ."""
-    both = (yaml.safe_load(_text(folder / "params.yaml")) for folder in (base, head))
-    rows = _changed(*(_flat(sections, "") for sections in both))
+    both = (sections.load(folder / sections.PARAMS_PATH) for folder in (base, head))
+    rows = _changed(*(_flat(found, "") for found in both))
     return _table("param", rows) if rows else "No param changed.\n"
 
 
