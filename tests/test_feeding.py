@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from test_shards import write
 
+from metastasis.base import chance
 from metastasis.patches import shards
 from metastasis.train import augmenting, feeding
 
@@ -94,7 +95,7 @@ def test_batches_are_made_side_by_side_also_in_deterministic_tensorflow(
 
 
 def test_the_order_and_the_augmentation_draw_from_streams_of_their_own() -> None:
-    first, second = feeding._chance(3, 0), feeding._chance(3, 0, 0)  # noqa: SLF001
+    first, second = chance.generator(3, 0), chance.generator(3, 0, 0)
     assert not np.array_equal(first.integers(0, 1000, 8), second.integers(0, 1000, 8))
 
 

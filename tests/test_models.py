@@ -1,5 +1,7 @@
 """Tests of `models`: what a network takes and gives, and how many parameters it has."""
 
+from typing import get_args
+
 import keras
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from scipy.special import expit
 from metastasis import models
 from metastasis.base.errors import InputError
 from metastasis.patches import symmetries
-from metastasis.train import training
+from metastasis.train import train_params, training
 
 PATCHES = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), np.uint8)
 # Noise, brighter to the right and, less, to the bottom: no flip or turn of it looks like it.
@@ -61,7 +63,7 @@ def test_compact_pools_the_central_32_pixels_by_themselves(
 
 @pytest.mark.parametrize("name", models.BUILDERS)
 def test_the_plain_network_computes_what_the_trained_one_does(name: str) -> None:
-    network = models.build(name, 96, training.PARTS[name])
+    network = models.build(name, 96, training.parts(name))
     unsettle(network)
     plain = models.to_plain(network, name)
     assert {type(layer).__module__.split(".")[0] for layer in plain.layers} == {"keras"}
@@ -119,3 +121,8 @@ def test_p4m_in_bfloat16_has_a_float32_gradient_of_every_weight() -> None:
     for gradient in tape.gradient(loss, variables):
         assert gradient.dtype == tf.float32
         assert (np.isfinite(gradient) & (gradient != 0)).numpy().mean() > 0.5
+
+
+def test_the_networks_that_params_take_are_those_that_can_be_built() -> None:
+    assert set(get_args(train_params.Network)) == set(models.BUILDERS)
+    assert set(train_params.RESIDUAL) <= set(models.BUILDERS)

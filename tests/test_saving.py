@@ -129,7 +129,7 @@ def test_a_final_model_loads_without_this_package(tta: TestTime, tmp_path: Path)
 @pytest.mark.medium
 @pytest.mark.parametrize("name", ["compact", "p4m"])
 def test_a_saved_network_loads_without_this_package(name: str, tmp_path: Path) -> None:
-    network = models.build(name, 96, training.PARTS[name])
+    network = models.build(name, 96, training.parts(name))
     unsettle(network)
     saving.save(models.to_plain(network, name), tmp_path / "model.keras")
     load_elsewhere(tmp_path, ["model.keras"])

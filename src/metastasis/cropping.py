@@ -18,11 +18,11 @@ def crop(params: CropParams, shards_folder: Path, crops_folder: Path) -> None:
         shutil.copyfile(shards_folder / shards.INDEX_NAME, folder / shards.INDEX_NAME)
         for path in tqdm(shards.paths(shards_folder), desc="crop", unit=" shards", disable=None):
             patches = np.load(path, mmap_mode="r")
-            margin = (patches.shape[1] - params.size) // 2
-            if margin == 0:
+            if patches.shape[1] == params.size:
                 _link(path, folder / path.name)
             else:
-                np.save(folder / path.name, patches[:, margin:-margin, margin:-margin])
+                inside = shards.centre(patches.shape[1], params.size)
+                np.save(folder / path.name, patches[:, inside, inside])
 
 
 def _link(source: Path, target: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from keras import layers
 
 from metastasis.base.errors import InputError
-from metastasis.patches.shards import CENTRE_SIZE
+from metastasis.patches import shards
 from metastasis.patches.symmetries import NUM_ELEMENTS, TestTime
 
 # Of the moving statistics: Keras's .99 lags epochs behind where an epoch has few steps.
@@ -191,8 +191,8 @@ def _residual_features(tensor: Tensor, stages: tuple[tuple[int, int], ...], part
         for block in range(1, num_blocks + 1):
             tensor = _residual(tensor, parts, f"block{stage}{block}")
     side = tensor.shape[1]
-    margin = (side - CENTRE_SIZE * side // size) // 2
-    centre = layers.Cropping2D(margin, name="centre")(tensor)
+    inside = shards.centre(side, shards.CENTRE_SIZE * side // size)
+    centre = layers.Cropping2D(inside.start, name="centre")(tensor)
     return layers.Concatenate(name="features")(
         [
             layers.GlobalAveragePooling2D(name="mean")(tensor),

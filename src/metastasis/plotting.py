@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from metastasis.patches.shards import CENTRE_SIZE
+from metastasis.patches import shards
 
 # Okabe and Ito's colours, told apart by colour-blind readers. In every figure blue is no tumour and
 # orange is tumour, and nothing else is.
@@ -75,5 +75,6 @@ def new_axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
 
 def centre_box(size: int, origin: tuple[int, int]) -> Rectangle:
     """Return the outline of the central 32x32 of a patch whose first pixel is at `origin`."""
-    x, y = ((size - CENTRE_SIZE) / 2 - 0.5 + start for start in origin)
-    return Rectangle((x, y), CENTRE_SIZE, CENTRE_SIZE, fill=False, edgecolor="#FFE14D", linewidth=1)
+    x, y = (shards.centre(size).start - 0.5 + start for start in origin)
+    side = shards.CENTRE_SIZE
+    return Rectangle((x, y), side, side, fill=False, edgecolor="#FFE14D", linewidth=1)

@@ -17,6 +17,7 @@ from metastasis.ingest import data_params
 from metastasis.predict import predict_params
 from metastasis.split import split_params
 from metastasis.train import train_params
+from metastasis.train.train_params import TrainParams
 from metastasis.validate import validate_params
 
 SECTIONS: dict[str, type[params.Section]] = {
@@ -25,7 +26,7 @@ SECTIONS: dict[str, type[params.Section]] = {
     "validate": validate_params.ValidateParams,
     "split": split_params.SplitParams,
     "crop": crop_params.CropParams,
-    "train": train_params.TrainParams,
+    "train": TrainParams,
     "evaluate": evaluate_params.EvaluateParams,
     "predict": predict_params.PredictParams,
 }
@@ -83,9 +84,8 @@ def _faults(path: Path) -> Iterator[str]:
         except InputError as error:
             yield str(error)
     match sections:
-        case {
-            "crop": crop_params.CropParams(size=size),
-            "train": train_params.TrainParams(model="compact" | "p4m" as network),
-        } if size not in train_params.RESIDUAL_SIZES:
+        case {"crop": crop_params.CropParams(size=size), "train": TrainParams(model=network)} if (
+            network in train_params.RESIDUAL and size not in train_params.RESIDUAL_SIZES
+        ):
             sizes = ", ".join(map(str, train_params.RESIDUAL_SIZES))
             yield f"{path}: crop.size is {size}: train.model {network} takes {sizes}."

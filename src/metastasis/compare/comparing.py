@@ -12,13 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metastasis import tables
-from metastasis.base.errors import InputError
+from metastasis.base.errors import InputError, named
 from metastasis.compare import delong
 from metastasis.scores import intervals
 
 ENOUGH_MODELS = 3  # different ones a side, from which on a claim is about the recipe
 NUM_DIGITS = 12  # of a difference: an AUC is a ratio of counts, what lies beyond is rounding
-NUM_NAMED = 3
 
 Verdict = Literal["improved", "regressed", "no evidence"]
 Floats = NDArray[np.float64]
@@ -146,13 +145,13 @@ def _test_part(scores: pd.DataFrame) -> pd.DataFrame:
     if is_repeated.any():
         raise InputError(
             f"{is_repeated.sum():,} rows of the test part repeat an id "
-            f"({_named(part['id'][is_repeated])}); evaluate writes each once. Run it again."
+            f"({named(part['id'][is_repeated])}); evaluate writes each once. Run it again."
         )
     is_number = np.isfinite(part["logit"].to_numpy(np.float64))
     if not is_number.all():
         raise InputError(
             f"the logits of {(~is_number).sum():,} test patches are no numbers "
-            f"({_named(part['id'][~is_number])}); the model's weights are broken. Train it again."
+            f"({named(part['id'][~is_number])}); the model's weights are broken. Train it again."
         )
     return part
 
@@ -167,7 +166,7 @@ def _check_same(first: pd.DataFrame, other: pd.DataFrame) -> None:
         raise InputError(
             f"the test sets differ: {len(ids & other_ids):,} patches are in both, "
             f"{len(ids - other_ids):,} and {len(other_ids - ids):,} in one alone "
-            f"({_named(sorted(ids ^ other_ids))}). Only numbers of the same patches can be "
+            f"({named(sorted(ids ^ other_ids))}). Only numbers of the same patches can be "
             "compared: reproduce both with the same data and the same section `split` of "
             "params.yaml."
         )
@@ -182,9 +181,5 @@ def _check_same(first: pd.DataFrame, other: pd.DataFrame) -> None:
         if rows.any():
             raise InputError(
                 f"{rows.sum():,} test patches have another {name} "
-                f"({_named(first['id'][rows])}); reproduce both with the same data."
+                f"({named(first['id'][rows])}); reproduce both with the same data."
             )
-
-
-def _named(ids: Sequence[str] | pd.Series) -> str:
-    return ", ".join(ids[:NUM_NAMED]) + (", ..." if len(ids) > NUM_NAMED else "")

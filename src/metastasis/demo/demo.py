@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from metastasis import provenance
-from metastasis.base import files
+from metastasis.base import chance, files
 from metastasis.base.errors import InputError
 from metastasis.demo import rendering, specimens, textures, tissue
 from metastasis.demo.demo_params import DemoParams
@@ -123,7 +123,7 @@ def _slides(params: DemoParams) -> list[_Slide]:
 
 def _pool(pool: str, seed: int, num_slides: int, num_patches: int) -> list[_Slide]:
     part = 0 if pool == "train" else 1
-    rng = _chance(seed, part)
+    rng = chance.generator(seed, part)
     sizes = 1 + _apportion(num_patches - num_slides, np.exp(rng.normal(0, 0.5, num_slides)))
     # The largest third all have tumour: else a demo of few slides could lack room for positives.
     num_free = round(num_slides * TUMOUR_FREE_SHARE)
@@ -177,12 +177,12 @@ def _drawn(batches: list[_Batch], source: Path, num_workers: int) -> Iterator[_D
 def _draw_batch(batch: _Batch, source: Path) -> _Drawn:
     """Draw one batch's patches and write their images."""
     slide = batch.slide
-    rng = _chance(slide.seed, *slide.key)
+    rng = chance.generator(slide.seed, *slide.key)
     specimen, look = specimens.sample(rng), rendering.sample_look(rng)
     contents, labels, masks = [], [], []
     for index in range(batch.start, batch.stop):
         is_positive = index < slide.num_positive
-        rng = _chance(slide.seed, *slide.key, index)
+        rng = chance.generator(slide.seed, *slide.key, index)
         has_tumour = is_positive or (slide.num_positive > 0 and rng.random() < NEAR_TUMOUR_SHARE)
         stains, mask = tissue.draw(
             specimen, is_positive=is_positive, has_tumour=has_tumour, rng=rng
@@ -216,8 +216,3 @@ def _tiff_frame() -> tuple[bytes, bytes]:
     _, encoded = cv2.imencode(".tif", blank, options)
     before, _, after = encoded.tobytes().partition(blank.tobytes())
     return before, after
-
-
-def _chance(seed: int, *key: int) -> np.random.Generator:
-    """Return a generator of its own for each pool, slide or patch: the order of drawing is free."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from metastasis import models, numbers, provenance, saving, stains, tables
 from metastasis.base import files, records
-from metastasis.base.errors import InputError
+from metastasis.base.errors import InputError, named
 from metastasis.evaluate import deciding, evaluation_plots, measuring
 from metastasis.evaluate.evaluate_params import EvaluateParams
 from metastasis.patches import shards
@@ -35,7 +35,6 @@ COLOURS = ["mean_red", "mean_green", "mean_blue"]  # the inventory's
 COLUMNS = ("id", "split", "label", "slide", "patient", "logit")  # of the scores
 MEASURED = ("label", "probability", "logit")
 MEASURED_BY = ("roc_auc", "accuracy")  # slide and stain
-NUM_NAMED = 3
 
 
 def evaluate(  # noqa: PLR0913  # a path for each thing that is written
@@ -112,7 +111,7 @@ def _check(logits: measuring.Floats, ids: pd.Series) -> None:
     if not is_number.all():
         raise InputError(
             f"evaluate: the network gives no number for {(~is_number).sum():,} patches "
-            f"({', '.join(ids[~is_number][:NUM_NAMED])}); its weights are broken. Train it again."
+            f"({named(ids[~is_number])}); its weights are broken. Train it again."
         )
 
 

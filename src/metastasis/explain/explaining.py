@@ -15,7 +15,7 @@ from metastasis import plotting, provenance, tables
 from metastasis.base import files, records
 from metastasis.explain import attention, explanation_figures
 from metastasis.patches import shards
-from metastasis.patches.shards import CENTRE_SIZE, Patches, UInt8
+from metastasis.patches.shards import Patches, UInt8
 from metastasis.results.attention import Attention, Explanation, ExplanationMetrics
 from metastasis.results.decision import Decision
 
@@ -119,8 +119,8 @@ def measure_attention(model: keras.Model, positives: UInt8) -> Attention:
     """
     size = model.input_shape[1]
     centre = np.zeros((size, size), bool)
-    margin = (size - CENTRE_SIZE) // 2
-    centre[margin : margin + CENTRE_SIZE, margin : margin + CENTRE_SIZE] = True
+    inside = shards.centre(size)
+    centre[inside, inside] = True
     looked, covered = (way(model, positives) for way in (attention.grad_cam, attention.occlusion))
     found = {
         "occlusion_in_centre": [attention.share_inside(covered, centre)],

@@ -14,7 +14,7 @@ import pandas as pd
 
 from metastasis import provenance
 from metastasis.base import files
-from metastasis.base.errors import InputError
+from metastasis.base.errors import InputError, named
 from metastasis.formats import packed_tables
 from metastasis.formats.sources import (
     LABELS_NAME,
@@ -49,7 +49,6 @@ TABLE_NAMES = {
 }
 RANKS = {name: rank for rank, name in enumerate(TABLE_NAMES)}
 MAX_LOOKED_AT = 20  # stray tables whose header is read
-NUM_NAMED = 3
 NUM_LISTED = 10
 OTHER_IMAGES = ("bmp", "gif", "webp", "jp2", "npy", "npz", "dcm", "svs", "ndpi")
 
@@ -206,7 +205,7 @@ def _repeated(group: list[Entry]) -> Entry:
     if len(set(names)) == 1:
         found = f"{len(group)} members of this name"
     else:
-        found = f"{len(group)} files of this id: {', '.join(names[:NUM_NAMED])}"
+        found = f"{len(group)} files of this id: {named(names)}"
     first = min(group, key=lambda entry: entry.name)
     return replace(first, flaw=Flaw("repeated", found))
 
@@ -223,7 +222,7 @@ def _with_folders(found: dict[str, bytes], entries: Sequence[Entry]) -> dict[str
         raise InputError(
             f"labels-folders: there is no {LABELS_NAME}, and {len(bare):,} of {len(labelled):,} "
             f"images lie in no folder 0 or 1 that would say their label "
-            f"({', '.join(bare[:NUM_NAMED])})."
+            f"({named(bare)})."
         )
     table = pd.DataFrame({"id": list(said), "label": list(said.values())}, dtype="str")
     return found | {LABELS_NAME: files.csv(table)}
@@ -238,7 +237,7 @@ def _check_contradictions(table: bytes, said: dict[str, str]) -> None:
     if wrong:
         raise InputError(
             f"labels-folders: {len(wrong):,} of {len(said):,} images lie in a folder of another "
-            f"class than {LABELS_NAME} says: {'; '.join(wrong[:NUM_NAMED])}. One of the two is "
+            f"class than {LABELS_NAME} says: {named(wrong, '; ')}. One of the two is "
             "wrong: move the images, or remove the table if the folders are right."
         )
 

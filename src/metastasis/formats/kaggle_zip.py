@@ -13,13 +13,12 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Self
 
-from metastasis.base.errors import InputError
+from metastasis.base.errors import InputError, named
 from metastasis.formats import kaggle_layout, pcam_layout, sources
 from metastasis.formats.packed_tables import HEAD_BYTES, MAX_TABLE_BYTES
 from metastasis.formats.sources import LABELS_NAME, MAX_FILE_BYTES, Content, Encoded, Entry, Flaw
 
 ENCRYPTED = 0x1  # the bit of a member's flags
-NUM_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class KaggleZip:
         if outside:
             raise InputError(
                 f"zip-members-inside: {path} has {len(outside):,} members with an absolute path or "
-                f"with '..' in it ({', '.join(outside[:NUM_NAMED])}). Kaggle's has none: don't "
+                f"with '..' in it ({named(outside)}). Kaggle's has none: don't "
                 "unpack this file, and fetch it again from where you trust."
             )
         return cls(path, archive, _top(path, archive.namelist()))

@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metastasis.base.errors import InputError
+from metastasis.base.errors import NUM_NAMED, InputError, named
 from metastasis.formats import pcam_record, published
 from metastasis.formats.published import RemoteFile
 
 CENTRE, ANYWHERE = "center_tumor_patch", "tumor_patch"  # what the label says, and more than it
 TRUTHS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
-NUM_NAMED = 3
 SMALL_BYTES = 2**26  # labels and meta rows are smaller, and are always hashed
 
 
@@ -94,14 +93,14 @@ def _require_none(
 ) -> None:
     rows = np.flatnonzero(wrong)
     if len(rows):
-        named = "; ".join(
+        texts = [
             f"row {row}: the label is {part.labels[row]}, "
             + what.format(not_=bool(1 - part.labels[row]))
-            for row in rows[:NUM_NAMED]
-        )
+            for row in rows[: NUM_NAMED + 1]
+        ]
         raise InputError(
             f"pcam-labels: {len(rows):,} of {len(wrong):,} labels of the {split} split, in "
-            f"{part.path}, contradict {part.meta_path} (counted from 0, {named}). "
+            f"{part.path}, contradict {part.meta_path} (counted from 0, {named(texts, '; ')}). "
             + (cause or "One of the two is another split's or was changed: fetch both again.")
         )
 

@@ -22,6 +22,12 @@ SHARD_ROWS = (
 INDEX_NAME = "index.parquet"
 
 
+def centre(size: int, inner: int = CENTRE_SIZE) -> slice:
+    """Return which rows, and which columns, of a patch of `size` pixels are the central `inner`."""
+    start = (size - inner) // 2
+    return slice(start, start + inner)
+
+
 @dataclass(frozen=True)
 class Patches:
     """Patches of one folder, read by memory map: nothing is loaded before it is taken.

@@ -8,14 +8,13 @@ from scipy import special
 
 from metastasis import provenance, tables
 from metastasis.base import files, records
-from metastasis.base.errors import InputError
+from metastasis.base.errors import InputError, named
 from metastasis.formats import sources
 from metastasis.patches import shards
 from metastasis.predict.predict_params import PredictParams
 from metastasis.results.prediction import PredictionMetrics
 from metastasis.scores import scoring
 
-NUM_NAMED = 3
 ROUND_THRESHOLD = 0.5  # network A's, whose notebook submitted labels
 
 
@@ -88,7 +87,7 @@ def _tell_bad(params: PredictParams, ids: pd.Series, quarantine_path: Path) -> N
     if not len(ids):
         return
     found = (
-        f"{len(ids):,} of the patches to be predicted are bad ({', '.join(ids[:NUM_NAMED])}); "
+        f"{len(ids):,} of the patches to be predicted are bad ({named(ids)}); "
         f"{quarantine_path} says why"
     )
     if params.bad_patches == "fail":

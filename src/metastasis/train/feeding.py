@@ -12,6 +12,7 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from metastasis.base import chance
 from metastasis.patches.shards import Patches, UInt8
 
 Floats = NDArray[np.float32]
@@ -43,7 +44,7 @@ class Feed:
         start = number * self.batch_size
         chosen = _order(len(self.labels), self.seed, epoch)[start : start + self.batch_size]
         patches = self.patches.gather(self.shard[chosen], self.row[chosen])
-        random = _chance(self.seed, epoch, number)
+        random = chance.generator(self.seed, epoch, number)
         return self.augment(patches, random), self.labels[chosen, np.newaxis]
 
     def epoch(self, number: int) -> tf.data.Dataset:
@@ -83,9 +84,4 @@ def in_order(patches: Patches, places: pd.DataFrame, batch_size: int) -> tf.data
 
 @lru_cache(maxsize=1)
 def _order(num: int, seed: int, epoch: int) -> NDArray[np.integer]:
-    return _chance(seed, epoch).permutation(num)
-
-
-def _chance(seed: int, *key: int) -> np.random.Generator:
-    # As entropy, [seed, epoch] and [seed, epoch, 0] would give one stream; as keys they differ.
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+    return chance.generator(seed, epoch).permutation(num)

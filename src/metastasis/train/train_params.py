@@ -9,7 +9,9 @@ from metastasis.base.params import Section, Seed
 Optimizer = Literal["muon", "adamw"]
 Schedule = Literal["cosine", "plateau", "constant"]
 Geometry = Literal["none", "d4", "affine"]
-RESIDUAL_SIZES = (32, 48, 64, 80, 96)  # crops that compact and p4m take; `models` says why
+Network = Literal["baseline", "compact", "p4m"]
+RESIDUAL = ("compact", "p4m")
+RESIDUAL_SIZES = (32, 48, 64, 80, 96)  # crops that residual networks take; `models` says why
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
@@ -17,7 +19,7 @@ class TrainParams(Section):
     """The network, its optimiser and its augmentation."""
 
     seed: Seed
-    model: Literal["baseline", "compact", "p4m"]
+    model: Network
     epochs: PositiveInt
     patience: PositiveInt
     batch_size: Annotated[int, Field(ge=2)]

@@ -43,7 +43,7 @@ GROUP = models.Parts(
     conv=equivariance.GroupConvolution,
     norm=equivariance.GroupBatchNormalization,
 )
-PARTS = {"baseline": FUSED, "compact": FUSED, "p4m": GROUP}
+PARTS = {"p4m": GROUP}  # of networks that train with others than FUSED
 
 
 def train(
@@ -162,9 +162,14 @@ def _class_weights(params: TrainParams, feed: feeding.Feed) -> dict[int, float] 
     return dict(enumerate(weights.tolist()))
 
 
+def parts(name: str) -> models.Parts:
+    """Return what the network `name` is built of while it trains."""
+    return PARTS.get(name, FUSED)
+
+
 def compiled_network(params: TrainParams, size: int, num_steps: int, policy: str) -> keras.Model:
     """Return the network for patches of `size` pixels with fresh weights, ready to be trained."""
-    network = models.to_logits(models.build(params.model, size, PARTS[params.model], policy))
+    network = models.to_logits(models.build(params.model, size, parts(params.model), policy))
     network.compile(
         optimizer=optimizing.optimizer(
             params.optimizer,

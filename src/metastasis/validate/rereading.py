@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from metastasis.base.errors import InputError
+from metastasis.base.errors import InputError, named
 from metastasis.formats import images, opening
 from metastasis.formats.images import Frames
 from metastasis.formats.pcam_files import PcamFiles
 from metastasis.formats.sources import LABELS_NAME, SUBMISSION_NAME, Content, Entry, Source
 from metastasis.patches.shards import UInt8
 
-NUM_NAMED = 3
 MAX_TOUCHED = 10  # files that are named one by one in a command
 MAX_REREAD = 1000  # patches: more are broken by one cause, which these show as well
 
@@ -41,7 +40,6 @@ def changed(source_path: Path, rows: pd.DataFrame, tables_folder: Path) -> list[
 
 def advice(source_path: Path, names: Sequence[str]) -> str:
     """Return what was found, and the commands that have DVC see it and read the source again."""
-    listed = ", ".join(names[:NUM_NAMED]) + (", ..." if len(names) > NUM_NAMED else "")
     paths = [source_path / name for name in names]
     if source_path.is_file():
         command = f"touch {shlex.quote(str(source_path))}"
@@ -50,8 +48,8 @@ def advice(source_path: Path, names: Sequence[str]) -> str:
     else:
         command = f"find {shlex.quote(str(source_path))} -type f -exec touch {{}} +"
     return (
-        f"the source has changed since `ingest` read it ({len(names):,} found: {listed}), and DVC "
-        "can't see it, since size and time of the files are the same as before. Give them a new "
+        f"the source has changed since `ingest` read it ({len(names):,} found: {named(names)}). "
+        "DVC can't see it, as size and time of the files are the same as before. Give them a new "
         f"time, and run again:\n  {command}\n  dvc repro\nIf you may not write there: "
         "`dvc repro --force --single-item ingest`, and then `dvc repro`."
     )

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from metastasis import tables
+from metastasis.base.errors import named
 from metastasis.tables import UNITS
 from metastasis.validate import naming
 
@@ -43,7 +44,6 @@ NORMAL = r"(?<![a-z])normal(?![a-z])"
 LABELS = {"0": "0", "1": "1", "false": "0", "true": "1"}
 MIN_JOINED = 0.5  # of the map's rows, or of the labels: the map of a part, or of more, has one
 MIN_FORMS, MAX_ODD = 5, 2  # names from which on some are odd, and how many may be
-NUM_SHOWN = 3
 # A column whose name holds one of these tells patches apart by where they come from.
 ORIGINS = re.compile(r"patient|case|subject|donor|person|slide|wsi|block|specimen|barcode")
 
@@ -259,8 +259,7 @@ def _shared(rows: pd.DataFrame, unit: str, column: str) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:NUM_SHOWN])
-    return shown + (", ..." if len(names) > NUM_SHOWN else "")
+    return named([f"'{name}'" for name in names])
 
 
 def contradictions(mapped: SlideMap, labels: pd.DataFrame) -> pd.DataFrame:
