@@ -11,8 +11,8 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-import simulating
 
+from helpers import simulating
 from metastasis.base.errors import InputError
 from metastasis.compare import comparing
 

@@ -1,48 +1,19 @@
 """Small sources in Kaggle's layout, made of noise with known ids, for the tests of any stage."""
 
-import hashlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from metastasis.base import settings
 
+pytest.register_assert_rewrite("helpers")
 settings.apply()  # before the libraries are imported, as a stage does
 
-import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
-
-def sha1(patch: NDArray[np.uint8]) -> str:
-    return hashlib.sha1(patch.tobytes()).hexdigest()  # noqa: S324  # Kaggle's ids, no secret
-
-
-def write_tif(path: Path, patch: NDArray[np.uint8]) -> None:
-    assert cv2.imwrite(str(path), cv2.cvtColor(patch, cv2.COLOR_RGB2BGR))
-
-
-def assert_same_bytes(first: Path, second: Path, num_files: int) -> None:
-    """Hold the `num_files` files below `first` equal to their twins below `second`."""
-    written = [path for path in first.rglob("*") if path.is_file()]
-    assert len(written) == num_files
-    for path in written:
-        assert path.read_bytes() == (second / path.relative_to(first)).read_bytes(), path
-
-
-def unsettle(network: Any) -> None:  # noqa: ANN401  # keras.Model; Keras ships no types
-    """Give `network` weights and statistics that no initialiser gives, as training would."""
-    random = np.random.default_rng(0)
-    network.set_weights(
-        [
-            weight * random.uniform(0.5, 1.5, weight.shape)
-            if weight.ndim > 1
-            else weight + random.uniform(0, 0.5, weight.shape)
-            for weight in network.get_weights()
-        ]
-    )
+from helpers.patches import sha1, write_tif  # noqa: E402
 
 
 @pytest.fixture

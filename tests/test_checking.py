@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
+from helpers.files import ROOT
 from metastasis import models
 from metastasis.base.errors import InputError
 from metastasis.check import checking
 from metastasis.train import train_params
 
-ROOT = Path(__file__).parents[1]
 LOCKED = ("libraries.yaml", "uv.lock")
 
 

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-import simulating
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from helpers import simulating
 from metastasis.base.errors import InputError
 from metastasis.compare import comparing, comparison_report
 from metastasis.scores import intervals

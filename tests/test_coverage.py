@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-import simulating
 from scipy import stats
 from sklearn import metrics
+
+from helpers import simulating
 
 NUM_REPEATS = 100
 NUM_SLIDES = 40

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from test_shards import write
 
+from helpers.patches import write_shards
 from metastasis import crop_params, cropping
 from metastasis.patches import shards
 
@@ -16,7 +16,7 @@ from metastasis.patches import shards
 def packed(tmp_path: Path) -> tuple[Path, NDArray[np.uint8]]:
     folder = tmp_path / "patches"
     folder.mkdir()
-    return folder, write(folder, 5, size=96)
+    return folder, write_shards(folder, 5, size=96)
 
 
 @pytest.mark.parametrize("size", [32, 64, 94])

@@ -1,24 +1,12 @@
 """Tests of `compare.differences` on two folders made by hand."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
+from helpers.sides import make
 from metastasis.base.errors import InputError
 from metastasis.compare import differences
-
-
-def make(folder: Path, metrics: dict[str, Any], params: dict[str, Any]) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name, content in metrics.items():
-        path = folder / "metrics" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content))
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    return folder
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
+from helpers.files import ROOT
 from metastasis.base import params
 from metastasis.demo import demo, demo_params
 from metastasis.explain import attention
@@ -18,8 +19,6 @@ from metastasis.scores import scoring
 from metastasis.split import split_params, splitting
 from metastasis.train import train_params, training
 from metastasis.validate import validate_params, validating
-
-ROOT = Path(__file__).parents[1]
 
 
 def section(name: str, model: type[params.SectionType]) -> params.SectionType:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import serving
 
+from helpers import serving
 from metastasis.base.errors import InputError
 from metastasis.download import downloading
 from metastasis.download.downloading import Patience

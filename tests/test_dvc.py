@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,23 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import yaml
 from numpy.typing import NDArray
-from test_kaggle_zip import zipped
-from test_pcam_files import SIZES, pack, write_pcam
-from test_reporting import browser
 
-ROOT = Path(__file__).parents[1]
-LOCKED = ("libraries.yaml", "uv.lock")
-COPIED = (
-    "dvc.yaml", "params.yaml", *LOCKED, "stages", "src", ".dvc/config", ".dvc/.gitignore",
-    ".dvc/plots.html", ".dvcignore", ".gitignore", "models/.gitignore", "plots/.gitignore",
-    "reports/.gitignore", "metrics/train/.gitignore",
-)  # fmt: skip
-TINY = {
-    "demo": {"num_slides": 15, "num_patches": 150, "num_test_slides": 3, "num_test_patches": 12},
-    "train": {"epochs": 2, "batch_size": 16},
-}
+from helpers.files import ROOT
+from helpers.kaggle import zipped
+from helpers.pages import browser
+from helpers.pcam import SIZES, pack, write_pcam
+from helpers.projects import edit, make_project, ran, run
+
 EVALUATED = [
     "roc_auc", "roc_auc_low", "roc_auc_high", "accuracy", "sensitivity", "specificity",
     "average_precision", "calibration_error",
@@ -76,60 +66,6 @@ ALL = [
     "predict",
     "report",
 ]
-
-
-def run(folder: Path, *command: str, is_ok: bool = True) -> subprocess.CompletedProcess[str]:
-    environment = {
-        # As a user runs it: nothing but the script itself says whose code it runs.
-        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        **{
-            f"GIT_{role}_{key}": value
-            for role in ("AUTHOR", "COMMITTER")
-            for key, value in (("NAME", "tester"), ("EMAIL", "tester@example.org"))
-        },
-    }
-    result = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    output = result.stdout + result.stderr
-    assert (result.returncode == 0) == is_ok, output
-    result.stdout = output
-    return result
-
-
-def ran(result: subprocess.CompletedProcess[str]) -> list[str]:
-    """The stages that a `dvc repro` or `dvc exp run` ran, without their file's name."""
-    lines = [line for line in result.stdout.splitlines() if line.startswith("Running stage '")]
-    return [line.split("'")[1].split(":")[-1] for line in lines]
-
-
-def edit(folder: Path, section: str, key: str, value: object) -> None:
-    path = folder / "params.yaml"
-    params = yaml.safe_load(path.read_text())
-    assert key in params[section]
-    params[section][key] = value
-    path.write_text(yaml.safe_dump(params))
-
-
-def make_project(folder: Path) -> Path:
-    """The project at a tiny size, in a repository of its own with one commit."""
-    for name in COPIED:
-        source, target = ROOT / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copyfile(source, target)
-    (folder / "data").mkdir()
-    for name in ("data/dvc.yaml", "data/slides.csv"):
-        shutil.copyfile(ROOT / name, folder / name)
-    for section, keys in TINY.items():
-        for key, value in keys.items():
-            edit(folder, section, key, value)
-    run(folder, "git", "init", "--quiet")
-    run(folder, "git", "add", "--all")
-    run(folder, "git", "commit", "--quiet", "--message", "the project")
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import assert_same_bytes
 from scipy.special import expit
 from sklearn import metrics
-from test_shards import write
 
+from helpers.files import assert_same_bytes
+from helpers.patches import write_shards
 from metastasis import models, provenance, saving
 from metastasis.base.errors import InputError
 from metastasis.evaluate import evaluate_params, evaluating, evaluation_plots
@@ -24,7 +24,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Crops of 32 pixels, a split of 10 train, 30 validation and 40 test, an untrained network."""
     folder = tmp_path_factory.mktemp("data")
     (folder / "crops").mkdir()
-    write(folder / "crops", 80, size=32)
+    write_shards(folder / "crops", 80, size=32)
     split = ["train"] * 10 + ["validation"] * 30 + ["test"] * 40
     table = pd.DataFrame({"id": [f"p{number}" for number in range(80)], "split": split})
     table["label"] = np.random.default_rng(0).integers(0, 2, 80)

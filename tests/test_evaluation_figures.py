@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from test_plotting import LINE, texts
 
+from helpers.figures import LINE, texts
 from metastasis import plotting
 from metastasis.evaluate import evaluation_figures as figures
 from metastasis.evaluate.evaluation_figures import SlideValues

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import assert_same_bytes
 from scipy.special import logit
-from test_shards import write
 
+from helpers.files import assert_same_bytes
+from helpers.patches import write_shards
 from metastasis import models, provenance, saving
 from metastasis.base import records
 from metastasis.explain import explaining
@@ -31,7 +31,7 @@ def scores() -> pd.DataFrame:
 
 def explain(folder: Path, out: Path, scores: pd.DataFrame) -> dict[str, Any]:
     (folder / "crops").mkdir(exist_ok=True)
-    write(folder / "crops", 8, size=32)
+    write_shards(folder / "crops", 8, size=32)
     keras.utils.set_random_seed(1)
     saving.save(models.build("compact", 32), folder / "network.keras")
     provenance.write(folder / "source.json", provenance.Provenance(name="a folder", is_drawn=False))

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from faults import FAULTS, Fault, table
-from test_ingesting import ingest
-from test_validating import PARAMS, validate
 
+from helpers.faults import FAULTS, Fault, table
+from helpers.files import ROOT
+from helpers.ingesting import ingest
+from helpers.validating import PARAMS, validate
 from metastasis.base.errors import InputError
 from metastasis.patches import shards
 from metastasis.validate import validating
@@ -27,7 +28,7 @@ ALSO = {
     "submission-id-form": ["test-images-whole"],
     "labelled-channels-in-order": ["labelled-id-is-hash"],
 }
-DOCS = Path(__file__).parents[1] / "docs" / "faults.md"
+DOCS = ROOT / "docs" / "faults.md"
 # A zip that repeats a name is what some of these faults are.
 pytestmark = [
     pytest.mark.medium,

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_shards import write
 
+from helpers.patches import write_shards
 from metastasis.base import chance
 from metastasis.patches import shards
 from metastasis.train import augmenting, feeding
@@ -16,7 +16,7 @@ from metastasis.train import augmenting, feeding
 
 @pytest.fixture
 def feed(tmp_path: Path) -> feeding.Feed:
-    write(tmp_path, 22, size=8)
+    write_shards(tmp_path, 22, size=8)
     patches = shards.read(tmp_path)
     return feeding.Feed(
         patches=patches,

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 from dvclive import Live
-from test_shards import write
 
+from helpers.patches import write_shards
 from metastasis.patches import shards
 from metastasis.train import feeding, fitting, monitoring
 
@@ -40,7 +40,7 @@ def test_of_equal_epochs_the_first_is_best() -> None:
 
 def test_class_weights_weigh_the_loss(tmp_path: Path) -> None:
     """A network that says 0.5 of everything, and never learns, loses log 2 on each patch."""
-    write(tmp_path, 12, size=8)
+    write_shards(tmp_path, 12, size=8)
     patches = shards.read(tmp_path)
     feed = feeding.Feed(
         patches=patches,

@@ -4,17 +4,15 @@ import base64
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import sha1
-from numpy.typing import NDArray
 
+from helpers.pages import MARKUP, Page
+from helpers.patches import sha1
 from metastasis.patches.shards import Patches
 from metastasis.provenance import Provenance
 from metastasis.validate import gate_report, rules
@@ -24,9 +22,7 @@ from metastasis.validate.suites import Verdict
 NUM_LABELLED = 20
 PATCHES = np.random.default_rng(0).integers(0, 256, (24, 8, 8, 3), np.uint8)
 IDS = [sha1(patch) for patch in PATCHES]
-VOID = {"br", "img", "link", "meta", "source"}
 SLIDES = ["slide 0", "slide 1", "slide 2", "slide 3"]
-MARKUP = "<script>alert('&')</script>"
 RULES = {
     rule.name: rule
     for rule in (
@@ -40,57 +36,6 @@ RULES = {
         *rules.outliers("test", is_quarantined=False),
     )
 }
-
-
-class Page(HTMLParser):
-    """What a page shows and loads; fails at a tag that is closed wrongly, or not at all."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.style = ""
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the tag, and that it waits for its end."""
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        """Hold the end against the tag that waits for it."""
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        """Note words, and the style apart from them."""
-        if "style" in self.open:
-            self.style += data
-        else:
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        """All words, with one space between them."""
-        return " ".join(" ".join(self.words).split())
-
-    def values(self, name: str) -> list[str]:
-        """All values of an attribute."""
-        return [value for _, attributes in self.tags if (value := attributes.get(name)) is not None]
-
-    def patches(self) -> list[NDArray[np.uint8]]:
-        """The pixels of all patches on the page, decoded."""
-        contents = [uri.removeprefix("data:image/webp;base64,") for uri in self.values("src")]
-        return [decoded(content) for content in contents if not content.startswith("data:")]
-
-
-def decoded(content: str) -> NDArray[np.uint8]:
-    image = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR_RGB)
-    assert image is not None
-    return np.asarray(image, np.uint8)
 
 
 def broken(name: str, *rows: tuple[str, str]) -> Verdict:

@@ -10,27 +10,16 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import assert_same_bytes, sha1, write_tif
 from numpy.typing import NDArray
-from test_kaggle_zip import zipped
-from test_pcam_files import write_pcam
 
+from helpers.files import assert_same_bytes
+from helpers.ingesting import ingest
+from helpers.kaggle import zipped
+from helpers.patches import sha1, write_tif
+from helpers.pcam import write_pcam
 from metastasis.base.errors import InputError
 from metastasis.ingest import ingesting
 from metastasis.patches import shards
-
-
-def ingest(source: Path, target: Path, slides: str = "id,slide\n") -> pd.DataFrame:
-    target.mkdir(exist_ok=True)
-    (target / "slides.csv").write_text(slides)
-    ingesting.ingest(
-        source,
-        target / "slides.csv",
-        shards_folder=target / "patches",
-        inventory_path=target / "inventory.parquet",
-        tables_folder=target / "tables",
-    )
-    return pd.read_parquet(target / "inventory.parquet")
 
 
 def test_every_pixel_arrives_in_rgb(

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pandas as pd
-from conftest import sha1
-from test_shards import write
 
+from helpers.patches import sha1, write_shards
 from metastasis.patches import shards
 from metastasis.validate import joins
 
@@ -76,7 +75,7 @@ def test_a_flaw_stands_in_its_own_column() -> None:
 
 
 def test_exchanged_channels_are_told_from_other_changes(tmp_path: Path) -> None:
-    patches = write(tmp_path, 3)
+    patches = write_shards(tmp_path, 3)
     table = pd.DataFrame({"shard": 0, "row": [0, 1, 2], "sha1": list(map(sha1, patches))})
     swapped = sha1(patches[1][:, :, ::-1])
     images = table.assign(id=[sha1(patches[0]), swapped, "0" * 40])

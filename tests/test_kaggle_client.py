@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import serving
 
+from helpers import serving
+from helpers.files import ROOT
 from metastasis.base.errors import InputError
 from metastasis.download import kaggle_client
 
-ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "fetch_kaggle.py"
 NAME = "histopathologic-cancer-detection.zip"
 SERVICE = "http://localhost/api/v1/competitions.CompetitionApiService/DownloadDataFiles"

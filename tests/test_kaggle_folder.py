@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from helpers.kaggle import by_class
 from metastasis.base.errors import InputError
 from metastasis.formats import kaggle_folder
 from metastasis.formats.kaggle_folder import KaggleFolder
@@ -135,14 +136,6 @@ def test_the_same_images_are_found_under_other_names(source: Path, name: str) ->
     (source / "old").rmdir()
     assert contents(KaggleFolder(source)) == expected
     assert KaggleFolder(source).strays() == []
-
-
-def by_class(source: Path) -> None:
-    """Move each image into the folder of its label."""
-    labels = pd.read_csv(source / "train_labels.csv", dtype="str")
-    for id_, label in zip(labels["id"], labels["label"], strict=True):
-        (source / "train" / label).mkdir(exist_ok=True)
-        (source / "train" / f"{id_}.tif").rename(source / "train" / label / f"{id_}.tif")
 
 
 @pytest.mark.parametrize("has_table", [False, True])

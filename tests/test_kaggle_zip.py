@@ -6,33 +6,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from test_kaggle_folder import by_class
 
+from helpers.kaggle import add, by_class, edit, zipped
 from metastasis.base.errors import InputError
 from metastasis.formats.kaggle_folder import KaggleFolder
 from metastasis.formats.kaggle_zip import KaggleZip
 from metastasis.formats.sources import Flaw
-
-
-def zipped(source: Path, path: Path, top: str = "") -> Path:
-    """Write the folder `source` as a zip, its files below `top`."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(source.rglob("*"), reverse=True):
-            archive.write(file, f"{top}{file.relative_to(source)}")
-    return path
-
-
-def add(path: Path, name: str, content: bytes = b"") -> None:
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(zipfile.ZipInfo(name), content)
-
-
-def edit(path: Path, name: str, **changes: int) -> None:
-    """Change what the zip's directory claims of a member."""
-    with zipfile.ZipFile(path, "a") as archive:
-        for key, value in changes.items():
-            setattr(archive.getinfo(name), key, value)
-        archive.mkdir("touched")  # so that the directory is written anew
 
 
 @pytest.mark.parametrize("top", ["", "histopathologic-cancer-detection/"])

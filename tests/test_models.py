@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import unsettle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from helpers.networks import unsettle
 from metastasis import models
 from metastasis.base.errors import InputError
 from metastasis.patches import symmetries

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics
-from test_shards import write
 
+from helpers.patches import write_shards
 from metastasis import models
 from metastasis.patches import shards
 from metastasis.train import monitoring
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.medium
 def test_the_numbers_are_those_of_the_given_weights_and_the_network_keeps_its_own(
     tmp_path: Path,
 ) -> None:
-    write(tmp_path, 24, size=32)
+    write_shards(tmp_path, 24, size=32)
     patches = shards.read(tmp_path)
     table = pd.DataFrame({"id": [f"p{number}" for number in range(3, 24)]})
     table["label"] = np.random.default_rng(0).integers(0, 2, len(table))

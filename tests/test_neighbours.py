@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from test_perceptual import symmetries, texture
 
+from helpers.patches import symmetries, texture
 from metastasis import perceptual
 from metastasis.split import neighbours
 

@@ -5,9 +5,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from test_kaggle_zip import zipped
-from test_pcam_files import write_pcam
 
+from helpers.kaggle import zipped
+from helpers.pcam import write_pcam
 from metastasis.base.errors import InputError
 from metastasis.formats import opening
 from metastasis.formats.kaggle_folder import KaggleFolder

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_dvc import make_project, ran, run
+
+from helpers.projects import make_project, ran, run
 
 pytestmark = pytest.mark.slow
 

@@ -5,9 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from helpers.files import ROOT
 from metastasis.formats.pcam_record import FILES
-
-ROOT = Path(__file__).parents[1]
 
 
 def test_the_record_has_three_files_of_each_split() -> None:

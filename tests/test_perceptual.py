@@ -6,25 +6,9 @@ import cv2
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from helpers.patches import UInt8, symmetries, texture
 from metastasis import perceptual
-
-UInt8 = NDArray[np.uint8]
-
-
-def texture(seed: int, coarse: int = 12) -> UInt8:
-    """A patch of blots, about 96 / `coarse` pixels wide, with fine noise."""
-    random = np.random.default_rng(seed)
-    blots = random.integers(0, 256, (coarse, coarse, 3), np.uint8)
-    noise = random.integers(-20, 21, (96, 96, 3))
-    smooth = cv2.resize(blots, (96, 96), interpolation=cv2.INTER_CUBIC)
-    return np.clip(smooth.astype(np.int64) + noise, 0, 255).astype(np.uint8)
-
-
-def symmetries(patch: UInt8) -> list[UInt8]:
-    turns = [np.rot90(patch, number) for number in range(4)]
-    return [np.ascontiguousarray(image) for turn in turns for image in (turn, turn[:, ::-1])]
 
 
 def hashes(patches: list[UInt8]) -> list[str]:

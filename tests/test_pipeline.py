@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from helpers.files import ROOT
 from metastasis.check import locking
 
-ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "metastasis"
 PIPELINES = {"dvc.yaml": ROOT, "data/dvc.yaml": ROOT / "data"}
 LIBRARIES = "libraries.yaml"

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from helpers.figures import LINE, texts
 from metastasis import plotting
 from metastasis.split import split_figures
 from metastasis.validate import gate_figures
 
-LINE = (np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.9, 1.0]))
 PATCHES = np.random.default_rng(0).integers(0, 256, (5, 96, 96, 3), np.uint8)
 FIGURES = {
     "balance": lambda: gate_figures.class_balance(60, 40),
@@ -39,11 +39,6 @@ def slide_quartiles(num_slides: int) -> Figure:
     medians = np.arange(num_slides, 0, -1.0)
     quartiles = np.stack([medians - 0.5, medians, medians + 0.25], axis=1)
     return gate_figures.slide_quartiles({"brightness": quartiles}, medians / num_slides)
-
-
-def texts(figure: Figure) -> list[str]:
-    found = [text.get_text() for axes in figure.axes for text in axes.texts]
-    return [text for text in found if text]
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit, logit
-from test_shards import write
 
+from helpers.patches import write_shards
 from metastasis import models, provenance, saving
 from metastasis.base.errors import InputError
 from metastasis.formats import sources
@@ -24,7 +24,7 @@ def data(tmp_path: Path) -> Path:
     """Crops of 24 test patches of 32 pixels, and an untrained network."""
     (tmp_path / "crops").mkdir()
     (tmp_path / "tables").mkdir()
-    write(tmp_path / "crops", 24, size=32)
+    write_shards(tmp_path / "crops", 24, size=32)
     index = pd.read_parquet(tmp_path / "crops" / shards.INDEX_NAME)
     shards.write_index(tmp_path / "crops", index.assign(pool="test"))
     labels = {"id": list("abcde"), "label": [1, 0, 0, 1, 1], "slide": ""}

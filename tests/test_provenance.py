@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_ingesting import ingest
 
+from helpers.ingesting import ingest
 from metastasis import provenance
 from metastasis.base.errors import InputError
 from metastasis.provenance import SOURCE_NAME, TABLE_NAME, Provenance

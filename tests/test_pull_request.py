@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_differences import make
-from test_revisions import write
 
-ROOT = Path(__file__).parents[1]
+from helpers.files import ROOT
+from helpers.sides import make, write_scores
+
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 MARK = "<!-- compare -->"
 
@@ -27,7 +27,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     for name, apart, area in (("base, old", 2.6, 0.94), ("head", 1.8, 0.86)):
         metrics = {"evaluate.json": {"test": {"roc_auc": area}}}
         sides.append(make(tmp_path / name, metrics, {"train": {"seed": len(sides)}}))
-        write(sides[-1] / "data/scores.csv", apart)
+        write_scores(sides[-1] / "data/scores.csv", apart)
     return sides[0], sides[1]
 
 

@@ -3,7 +3,6 @@
 import base64
 import html
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import sha1
-from test_gate_report import MARKUP, Page
 
+from helpers.pages import MARKUP, Page, browser
+from helpers.patches import sha1
 from metastasis import plotting, provenance
 from metastasis.base import records
 from metastasis.base.errors import InputError
@@ -27,7 +26,6 @@ from metastasis.report.history_figure import LINES
 from metastasis.report.reporting import FIGURES, METRICS, Inputs
 from metastasis.results.decision import Decision
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PHONE = 390  # pixels
 UNCALIBRATED = ("nll", "brier", "calibration_error")
 UNEXPLAINED = (
@@ -493,17 +491,6 @@ def test_what_is_data_stays_text(tmp_path: Path) -> None:
     page = Page(made(tmp_path, inputs)[0])
     assert page.text.count(MARKUP) == 20 + 5
     assert all(tag != "script" for tag, _ in page.tags)
-
-
-def browser() -> str:
-    """A browser of this machine; in CI one has to be there."""
-    for name in BROWSERS:
-        if path := shutil.which(name):
-            return path
-    message = f"none of {', '.join(BROWSERS)} is installed (Debian: apt-get install chromium)"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 def browse(page: str, folder: Path) -> dict[str, Any]:

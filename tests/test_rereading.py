@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_ingesting import ingest
-from test_kaggle_zip import zipped
-from test_pcam_files import SIZES, name, write_array, write_pcam
 
+from helpers.ingesting import ingest
+from helpers.kaggle import zipped
+from helpers.pcam import SIZES, name, write_array, write_pcam
 from metastasis.validate import rereading
 
 

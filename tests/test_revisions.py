@@ -5,24 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import simulating
 import yaml
 
+from helpers.files import ROOT
+from helpers.sides import write_scores
 from metastasis import __main__
-from metastasis.base import files
 from metastasis.base.errors import InputError
 from metastasis.compare import revisions
-
-ROOT = Path(__file__).parents[1]
-
-
-def write(path: Path, apart: float) -> None:
-    """Scores of a model on slides that are the same each time."""
-    _, scores = simulating.models(np.random.default_rng(0), 30, 2.6, apart)
-    columns = ["id", "split", "label", "slide", "logit"]
-    files.write_csv(path, scores[columns])
 
 
 @pytest.fixture
@@ -30,7 +20,7 @@ def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with three models' scores: good.csv, bad.csv and, in data/, a good one."""
     monkeypatch.chdir(tmp_path)
     for name, apart in (("good.csv", 2.6), ("bad.csv", 1.8), ("data/scores.csv", 2.6)):
-        write(tmp_path / name, apart)
+        write_scores(tmp_path / name, apart)
     return tmp_path
 
 
@@ -174,7 +164,7 @@ def test_two_revisions_are_compared_by_what_dvc_has_of_them(tmp_path: Path) -> N
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     (tmp_path / "data").mkdir()
     for name, apart in (("never-run", 1.0), ("good", 2.6), ("bad", 1.8)):
-        write(tmp_path / "drawn.csv", apart)
+        write_scores(tmp_path / "drawn.csv", apart)
         if name != "never-run":
             assert run(tmp_path, "dvc", "repro", "--quiet").returncode == 0
         run(tmp_path, "git", "add", "--all")

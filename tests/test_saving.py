@@ -12,8 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from conftest import unsettle
 
+from helpers.files import ROOT
+from helpers.networks import unsettle
 from metastasis import models, saving
 from metastasis.patches.symmetries import TestTime
 from metastasis.train import training
@@ -46,7 +47,7 @@ def load_elsewhere(folder: Path, paths: list[str], old_keras: Path | None = None
 
 def old_keras(version: str, folder: Path) -> Path:
     """Another release of Keras in a folder of its own; in CI it has to be had."""
-    uv = shutil.which("uv") or str(Path(__file__).parents[1] / ".uv" / "bin" / "uv")
+    uv = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
     target = folder / version
     options = ["--quiet", "--no-deps", "--python", sys.executable, "--target", str(target)]
     command = [uv, "pip", "install", *options, f"keras=={version}"]

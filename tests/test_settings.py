@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import assert_same_bytes
 
-ROOT = Path(__file__).parents[1]
+from helpers.files import ROOT, assert_same_bytes
+
 # What makes libraries compute as on processors without AVX: switches of theirs and of libc.
 OLD_KERNELS = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",

@@ -8,19 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.patches import write_shards
 from metastasis.patches import shards
-
-
-def write(folder: Path, num: int, size: int = 4, step: int = 3) -> np.ndarray:
-    patches = np.random.default_rng(num).integers(0, 256, (num, size, size, 3), np.uint8)
-    writer = shards.Writer(folder, size)
-    places = [writer.extend(patches[start : start + step]) for start in range(0, num, step)]
-    writer.close()
-    index = pd.DataFrame(np.concatenate(places), columns=["shard", "row"])
-    index["id"] = [f"p{number}" for number in range(num)]
-    index["pool"] = "labelled"
-    shards.write_index(folder, index)
-    return patches
 
 
 @given(
@@ -32,7 +21,7 @@ def test_any_patches_are_taken_as_they_were_written_in_any_order(
     folder = tmp_path_factory.mktemp("shards")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards, "SHARD_ROWS", rows)
-        written = write(folder, num, step=step)
+        written = write_shards(folder, num, step=step)
     opened = shards.read(folder)
     chosen = np.random.default_rng(seed).integers(0, num, 2 * num)
     ids = pd.Series([f"p{number}" for number in chosen])
@@ -42,7 +31,7 @@ def test_any_patches_are_taken_as_they_were_written_in_any_order(
 
 
 def test_an_id_of_the_other_pool_is_not_found(tmp_path: Path) -> None:
-    write(tmp_path, 3)
+    write_shards(tmp_path, 3)
     with pytest.raises(KeyError, match="p1"):
         shards.read(tmp_path).locate(pd.Series(["p1"]), "test")
 
@@ -50,7 +39,7 @@ def test_an_id_of_the_other_pool_is_not_found(tmp_path: Path) -> None:
 def test_the_same_patches_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        write(tmp_path / name, 5)
+        write_shards(tmp_path / name, 5)
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 

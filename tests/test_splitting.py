@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import sha1
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from test_perceptual import symmetries, texture
 
+from helpers.patches import sha1, symmetries, texture
 from metastasis import tables
 from metastasis.base.errors import InputError
 from metastasis.formats import images

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from helpers.files import ROOT
 
 
 def run(tmp_path: Path, body: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -14,36 +14,17 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import assert_same_bytes
 from numpy.typing import NDArray
-from test_shards import write
 
+from helpers.files import ROOT, assert_same_bytes
+from helpers.patches import write_shards
+from helpers.training import CALM, train
 from metastasis.base.errors import InputError
 from metastasis.patches import shards, symmetries
 from metastasis.scores import scoring
-from metastasis.train import feeding, fitting, resuming, train_params, training
+from metastasis.train import feeding, fitting, resuming, training
 
 pytestmark = pytest.mark.medium
-
-PARAMS = train_params.TrainParams(
-    seed=1,
-    model="compact",
-    epochs=2,
-    patience=5,
-    batch_size=4,
-    optimizer="muon",
-    learning_rate=0.001,
-    schedule="cosine",
-    warmup_epochs=1,
-    weight_decay=0.01,
-    average_decay=0.99,
-    label_smoothing=0.0,
-    class_weights="none",
-    geometry="d4",
-    stain_jitter=0.1,
-    focus_jitter=1.0,
-    precision="float32",
-)
 
 
 @pytest.fixture
@@ -51,24 +32,13 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with crops of 32 pixels and a split: 12 train, 8 validation, 4 test."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "crops").mkdir()
-    write(tmp_path / "crops", 24, size=32)
+    write_shards(tmp_path / "crops", 24, size=32)
     split = ["train"] * 12 + ["validation"] * 8 + ["test"] * 4
     table = pd.DataFrame(
         {"id": [f"p{number}" for number in range(24)], "label": [0, 1] * 12, "split": split}
     )
     table.assign(slide="s").to_csv(tmp_path / "split.csv", index=False)
     return tmp_path
-
-
-def train(data: Path, out: str = "out", **changes: object) -> Path:
-    training.train(
-        PARAMS.model_copy(update=changes),
-        data / "split.csv",
-        data / "crops",
-        network_path=data / out / "network.keras",
-        log_folder=data / out / "metrics",
-    )
-    return data / out
 
 
 def weights(folder: Path) -> list[NDArray[np.float32]]:
@@ -175,7 +145,7 @@ SCRIPT = """
 import json, os, signal, sys
 from pathlib import Path
 from metastasis.train import resuming
-from test_training import train
+from helpers.training import train
 if sys.argv[2] == "in the writing":
     savez, fsync = resuming.np.savez, resuming.os.fsync
     def remember(file, **arrays):
@@ -200,7 +170,7 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_in_the_same_bytes(data: Pat
         return subprocess.Popen(
             [sys.executable, "-c", SCRIPT, out, how],
             cwd=data,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+            env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -344,7 +314,7 @@ MIRRORED = """
 from pathlib import Path
 import tensorflow as tf
 from metastasis.base.errors import InputError
-from test_training import CALM, train
+from helpers.training import CALM, train
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
@@ -354,8 +324,6 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     except InputError as error:
         print(error)
 """
-# At a rate this low only the batch norms' statistics move; before the first dropout without chance.
-CALM = {"model": "baseline", "epochs": 1, "learning_rate": 1e-5, "geometry": "none"}
 
 
 @pytest.mark.slow
@@ -363,7 +331,7 @@ def test_two_devices_share_each_batch_and_train_one_network(data: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-c", MIRRORED],
         cwd=data,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
         capture_output=True,
         text=True,
         check=True,

@@ -7,43 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import sha1, write_tif
 from numpy.typing import NDArray
-from test_ingesting import ingest
-from test_pcam_files import write_pcam
 
-from metastasis.base import params
+from helpers.ingesting import ingest
+from helpers.patches import sha1, write_tif
+from helpers.pcam import write_pcam
+from helpers.validating import PARAMS, judged, validate
 from metastasis.base.errors import InputError
-from metastasis.validate import validate_params, validating
 
-ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.medium  # each ingests, judges and draws a whole source
-PARAMS = params.read("validate", validate_params.ValidateParams, ROOT / "params.yaml")
-
-
-def validate(
-    source: Path, out: Path, slides: str = "id,slide\n", **changes: object
-) -> pd.DataFrame:
-    ingest(source, out, slides)
-    return judged(source, out, **changes)
-
-
-def judged(source: Path, out: Path, **changes: object) -> pd.DataFrame:
-    """Judge what was ingested before."""
-    validating.validate(
-        PARAMS.model_copy(update=changes),
-        source_path=source,
-        tables_folder=out / "tables",
-        inventory_path=out / "inventory.parquet",
-        shards_folder=out / "patches",
-        manifest_path=out / "manifest.csv",
-        quarantine_path=out / "quarantine.csv",
-        metrics_path=out / "validate.json",
-        plots_folder=out / "plots",
-        report_path=out / "validate.html",
-        verdicts_path=out / "verdicts.csv",
-    )
-    return pd.read_csv(out / "manifest.csv", dtype="str")
 
 
 def quarantine(out: Path) -> dict[str, str]:

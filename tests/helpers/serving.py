@@ -64,6 +64,7 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(files: Mapping[str, bytes]) -> Iterator[Server]:
+    """Serve `files` by their names, until the block ends."""
     with Server(files) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -117,6 +118,7 @@ def stall_after(num_bytes: int, seconds: float) -> Answer:
 
 
 def refuse(status: int, headers: Mapping[str, str] = NO_HEADERS) -> Answer:
+    """Answer with `status` and no body."""
     return lambda handler, _: handler.send_head(status, headers=headers)
 
 

@@ -15,11 +15,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
-from conftest import sha1, write_tif
 from numpy.typing import NDArray
-from test_images import FLAWED
-from test_kaggle_zip import add, edit, zipped
-from test_pcam_files import PCAM_FAULTS, name, write_array, write_pcam
+
+from helpers.images import FLAWED
+from helpers.kaggle import add, edit, zipped
+from helpers.patches import sha1, write_tif
+from helpers.pcam import PCAM_FAULTS, name, write_array, write_pcam
 
 LABELS, SUBMISSION, SLIDES = "train_labels.csv", "sample_submission.csv", "slides.csv"
 BYTE_ORDER_MARK = "\ufeff"
@@ -44,6 +45,8 @@ class Fault:
 
 
 def text(file: str, change: Callable[[str], str], encoding: str = "utf-8") -> Plant:
+    """Change the text of a table."""
+
     def plant(source: Path) -> None:
         path = source / file
         path.write_bytes(change(path.read_bytes().decode()).encode(encoding))
@@ -69,10 +72,12 @@ def again(file: str, change: Callable[[str], str] = str) -> Plant:
 
 
 def relabelled(label: str) -> Callable[[str], str]:
+    """Give a row of the label table another label."""
     return lambda row: row.split(",")[0] + "," + label
 
 
 def without_last(content: str) -> str:
+    """Leave out the last row."""
     return "".join(content.splitlines(keepends=True)[:-1])
 
 
@@ -80,10 +85,12 @@ def without_last(content: str) -> str:
 
 
 def first(source: Path, pool: str = "train") -> Path:
+    """The first image of a pool."""
     return min((source / pool).iterdir())
 
 
 def content(value: bytes, pool: str = "train") -> Plant:
+    """Put other bytes in the place of the first image."""
     return lambda source: first(source, pool).write_bytes(value) and None
 
 
@@ -99,6 +106,7 @@ def changed(change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Plant:
 
 
 def one_pixel(patch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Change one value of one pixel by one."""
     patch[5, 5, 0] ^= 1
     return patch
 
@@ -164,26 +172,31 @@ def second_map(change: Callable[[str], str]) -> Plant:
 
 
 def linked_out(source: Path) -> None:
+    """Move the first image out of the source and leave a link to it."""
     path = first(source)
     path.symlink_to(path.rename(source.parent / "outside.tif"))
 
 
 def folder_of_its_name(source: Path) -> None:
+    """Put a folder in the place of the first image."""
     path = first(source)
     path.unlink()
     path.mkdir()
 
 
 def missing(pool: str) -> Plant:
+    """Take the first image away."""
     return lambda source: first(source, pool).unlink()
 
 
 def too_large(source: Path) -> None:
+    """Make the first image's file 100 MB large."""
     with first(source).open("ab") as file:
         file.truncate(100 * 10**6)
 
 
 def stray(path: str) -> Plant:
+    """Put a file there that no layout knows."""
     return lambda source: (source / path).touch()
 
 
@@ -191,10 +204,12 @@ def stray(path: str) -> Plant:
 
 
 def two_tables(source: Path) -> None:
+    """Put a packed label table beside the plain one, with another content."""
     (source / f"{LABELS}.gz").write_bytes(gzip.compress(b"id,label\nx,1\n"))
 
 
 def cut_table(source: Path) -> None:
+    """Pack the label table and cut the end off."""
     path = source / LABELS
     path.with_name(f"{LABELS}.gz").write_bytes(gzip.compress(path.read_bytes())[:-20])
     path.unlink()
@@ -208,6 +223,7 @@ def wrong_folder(source: Path) -> None:
 
 
 def as_bmp(source: Path) -> None:
+    """Give all labelled images an ending that isn't read."""
     for path in list((source / "train").iterdir()):
         path.rename(path.with_suffix(".bmp"))
 
@@ -228,10 +244,12 @@ def in_zip(change: Callable[[Path, str], Any]) -> Plant:
 
 
 def cut(path: Path, _: str) -> None:
+    """Cut the end off a zip."""
     path.write_bytes(path.read_bytes()[:-1000])
 
 
 def damaged(path: Path, member: str) -> None:
+    """Blank 100 bytes within a member."""
     with zipfile.ZipFile(path) as archive:
         start = archive.getinfo(member).header_offset + 500
     bytes_ = bytearray(path.read_bytes())
@@ -243,6 +261,8 @@ def damaged(path: Path, member: str) -> None:
 
 
 def in_pcam(change: Callable[[Path], Any]) -> Plant:
+    """Write PatchCamelyon's files in the source's place; `change` gets their folder."""
+
     def plant(source: Path) -> Path:
         folder = source.parent / "pcam"
         write_pcam(folder)
@@ -253,6 +273,7 @@ def in_pcam(change: Callable[[Path], Any]) -> Plant:
 
 
 def label_2(folder: Path) -> None:
+    """Give a patch of the validation split the label 2."""
     labels = np.array([0, 1, 2, 1], np.uint8).reshape(-1, 1, 1, 1)
     write_array(folder / f"{name('valid', 'y')}.h5", "y", labels)
 

@@ -1,0 +1,1 @@
+"""What tests of several modules share, by its subject."""

@@ -1,0 +1,18 @@
+"""Networks whose weights look trained, for tests that need no training."""
+
+from typing import Any
+
+import numpy as np
+
+
+def unsettle(network: Any) -> None:  # noqa: ANN401  # keras.Model; Keras ships no types
+    """Give `network` weights and statistics that no initialiser gives, as training would."""
+    random = np.random.default_rng(0)
+    network.set_weights(
+        [
+            weight * random.uniform(0.5, 1.5, weight.shape)
+            if weight.ndim > 1
+            else weight + random.uniform(0, 0.5, weight.shape)
+            for weight in network.get_weights()
+        ]
+    )

@@ -1,0 +1,41 @@
+"""Trainings in a few steps, of this process and of those that a test starts and kills."""
+
+from pathlib import Path
+
+from metastasis.train import train_params, training
+
+PARAMS = train_params.TrainParams(
+    seed=1,
+    model="compact",
+    epochs=2,
+    patience=5,
+    batch_size=4,
+    optimizer="muon",
+    learning_rate=0.001,
+    schedule="cosine",
+    warmup_epochs=1,
+    weight_decay=0.01,
+    average_decay=0.99,
+    label_smoothing=0.0,
+    class_weights="none",
+    geometry="d4",
+    stain_jitter=0.1,
+    focus_jitter=1.0,
+    precision="float32",
+)
+
+
+# At a rate this low only the batch norms' statistics move; before the first dropout without chance.
+CALM = {"model": "baseline", "epochs": 1, "learning_rate": 1e-5, "geometry": "none"}
+
+
+def train(data: Path, out: str = "out", **changes: object) -> Path:
+    """Train on the crops and the split in `data`, and return the folder of what is written."""
+    training.train(
+        PARAMS.model_copy(update=changes),
+        data / "split.csv",
+        data / "crops",
+        network_path=data / out / "network.keras",
+        log_folder=data / out / "metrics",
+    )
+    return data / out
