@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from helpers.figures import LINE, texts
+from helpers.figures import texts
 from metastasis import plotting
 from metastasis.split import split_figures
 from metastasis.validate import gate_figures
