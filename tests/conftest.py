@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from metastasis.base import settings
 
 pytest.register_assert_rewrite("helpers")
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
+hypothesis.settings.load_profile("untimed")
 settings.apply()  # before the libraries are imported, as a stage does
 
 import numpy as np  # noqa: E402

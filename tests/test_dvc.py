@@ -27,7 +27,7 @@ EVALUATED = [
 DISJOINT = ["slide_disjoint", "patient_disjoint", "unit"]
 METRICS = {
     "metrics/validate.json": [
-        "num_patches", "num_left_out", "num_bad_test_patches", "num_patients", "num_slides",
+        "num_patches", "num_left_out", "num_bad_unlabelled", "num_patients", "num_slides",
         "num_without_slide", "positive_share", "num_errors", "num_warnings",
         "is_drawn",
     ],
@@ -89,7 +89,7 @@ def project(built: Path) -> Iterator[Path]:
 
 
 def given_by_the_readmes_snippet(project: Path) -> NDArray[np.float32]:
-    """What the README's lines give for the demo's test patches, in the submission's order."""
+    """What the README's lines give for the demo's unlabelled patches, in the submission's order."""
     rows = (project / "data/submission.csv").read_text().splitlines()[1:]
     paths = [project / f"data/demo/test/{row.split(',')[0]}.tif" for row in rows]
     np.save(project / "patches.npy", [cv2.imread(str(path))[..., ::-1] for path in paths])

@@ -71,7 +71,7 @@ def test_the_plain_network_computes_what_the_trained_one_does(name: str) -> None
 
 
 @given(temperature=st.floats(0.3, 20), name=st.sampled_from(sorted(models.BUILDERS)))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_the_final_model_has_the_temperature_inside(temperature: float, name: str) -> None:
     network = models.build(name, 32)
     unsettle(network)

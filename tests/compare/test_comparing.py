@@ -39,7 +39,7 @@ def test_a_planted_loss_is_called_regressed_and_its_mirror_improved() -> None:
     assert (won.base, won.head) == (lost.head, lost.base)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), num_slides=st.integers(1, 8))
 def test_the_sides_swapped_give_the_mirrored_verdict(seed: int, num_slides: int) -> None:
     first, second = models(2.6, 2.2, num_slides=num_slides, seed=seed)
@@ -83,7 +83,7 @@ def test_identical_predictions_are_no_evidence_and_told() -> None:
     assert "The predictions are identical." in comparison_report.markdown(found)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), num_base=st.integers(1, 5), num_head=st.integers(1, 5))
 def test_models_that_rank_alike_are_never_told_apart(
     seed: int, num_base: int, num_head: int

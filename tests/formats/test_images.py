@@ -163,7 +163,7 @@ def test_a_png_or_jpeg_that_is_no_patch_is_recognised_for_what_it_is(name: str) 
     assert len(found.patches) == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     which=st.sampled_from([png(SMOOTH), jpeg(SMOOTH)]),
     position=st.integers(0, 100) | st.integers(0, 28_000),
@@ -281,7 +281,7 @@ def test_the_frames_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert 1 <= len(frames.facts) <= 4
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     position=st.integers(0, 400) | st.integers(0, 28_000),
     values=st.binary(min_size=1, max_size=4),

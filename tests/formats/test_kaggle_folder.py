@@ -48,7 +48,7 @@ def flaws(source: Path) -> dict[str, Flaw]:
 
 def test_entries_are_in_the_order_of_pool_and_name(source: Path) -> None:
     entries = KaggleFolder(source).entries()
-    assert [entry.pool for entry in entries] == ["labelled"] * 20 + ["test"] * 4
+    assert [entry.pool for entry in entries] == ["labelled"] * 20 + ["unlabelled"] * 4
     assert [entry.id for entry in entries[:20]] == sorted(entry.id for entry in entries[:20])
     assert entries[0].name == f"train/{entries[0].id}.tif"
 

@@ -28,7 +28,7 @@ FILES = ("a.tif", "a.TIF", "a.png", "b.jpeg", "c.bmp", ".hidden.tif", "slides.cs
         ("train/0", Place("labelled", "0")),
         ("train/images/1", Place("labelled", "1")),
         ("train/1/images", Place("labelled", "1")),
-        ("test/images", Place("test")),
+        ("test/images", Place("unlabelled")),
         ("test/0", None),
         ("train/0/1", None),
         ("train/2", None),
@@ -64,7 +64,7 @@ def written(names: list[tuple[str, ...]], root: Path) -> list[str]:
     return files
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.tuples(st.lists(st.sampled_from(FOLDERS), max_size=4), st.sampled_from(FILES)).map(

@@ -28,7 +28,7 @@ def test_every_pixel_arrives_in_rgb(
     ingest(source, tmp_path / "out")
     packed = shards.read(tmp_path / "out" / "patches")
     labelled = packed.take(packed.locate(pd.Series(map(sha1, patches[:20])), "labelled"))
-    tested = packed.take(packed.locate(pd.Series(map(sha1, patches[20:])), "test"))
+    tested = packed.take(packed.locate(pd.Series(map(sha1, patches[20:])), "unlabelled"))
     assert np.array_equal(np.concatenate([labelled, tested]), patches)
 
 
@@ -38,7 +38,7 @@ def test_the_inventory_tells_what_each_patch_is(
     inventory = ingest(source, tmp_path / "out")
     assert (inventory["sha1"] == inventory["id"]).all()
     assert (inventory["flaw"] == "").all()
-    assert inventory["pool"].tolist() == ["labelled"] * 20 + ["test"] * 4
+    assert inventory["pool"].tolist() == ["labelled"] * 20 + ["unlabelled"] * 4
     row = inventory.set_index("id").loc[sha1(patches[0])]
     assert (row["height"], row["width"], row["channels"], row["dtype"]) == (96, 96, 3, "uint8")
     assert row["num_bytes"] == (source / "train" / f"{sha1(patches[0])}.tif").stat().st_size

@@ -33,7 +33,7 @@ def test_any_patches_are_taken_as_they_were_written_in_any_order(
 def test_an_id_of_the_other_pool_is_not_found(tmp_path: Path) -> None:
     write_shards(tmp_path, 3)
     with pytest.raises(KeyError, match="p1"):
-        shards.read(tmp_path).locate(pd.Series(["p1"]), "test")
+        shards.read(tmp_path).locate(pd.Series(["p1"]), "unlabelled")
 
 
 def test_the_same_patches_give_the_same_bytes(tmp_path: Path) -> None:

@@ -21,12 +21,12 @@ from metastasis.scores import scoring
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Crops of 24 test patches of 32 pixels, and an untrained network."""
+    """Crops of 24 unlabelled patches of 32 pixels, and an untrained network."""
     (tmp_path / "crops").mkdir()
     (tmp_path / "tables").mkdir()
     write_shards(tmp_path / "crops", 24, size=32)
     index = pd.read_parquet(tmp_path / "crops" / shards.INDEX_NAME)
-    shards.write_index(tmp_path / "crops", index.assign(pool="test"))
+    shards.write_index(tmp_path / "crops", index.assign(pool="unlabelled"))
     labels = {"id": list("abcde"), "label": [1, 0, 0, 1, 1], "slide": ""}
     split = pd.DataFrame(labels | {"split": ["train"] * 3 + ["validation", "test"]})
     split.to_csv(tmp_path / "split.csv", index=False)
@@ -51,7 +51,7 @@ def decide(data: Path, tta: symmetries.TestTime, temperature: float = 1.0) -> No
 
 
 def quarantine(data: Path, ids: list[str]) -> None:
-    rows = [("labelled", "p3", "1", "x: y"), *(("test", id_, "", "x: y") for id_ in ids)]
+    rows = [("labelled", "p3", "1", "x: y"), *(("unlabelled", id_, "", "x: y") for id_ in ids)]
     table = pd.DataFrame(rows, columns=["pool", "id", "label", "reason"])
     table.to_csv(data / "quarantine.csv", index=False)
 
@@ -87,7 +87,7 @@ def test_sure_patches_keep_their_rank_in_the_file(data: Path) -> None:
     ask(data, ["p7", "p3", "p20"])
     logits = models.to_logits(network).predict_on_batch(
         (patches := shards.read(data / "crops")).take(
-            patches.locate(pd.Series(["p7", "p3", "p20"]), "test")
+            patches.locate(pd.Series(["p7", "p3", "p20"]), "unlabelled")
         )
     )[:, 0]
     assert len(set(logits)) == 3
@@ -103,7 +103,7 @@ def test_a_submission_keeps_ids_order_and_probabilities(data: Path) -> None:
     assert submission["id"].tolist() == asked
     patches = shards.read(data / "crops")
     model = keras.saving.load_model(data / "model.keras")
-    expected = model(patches.take(patches.locate(pd.Series(asked), "test"))).numpy()[:, 0]
+    expected = model(patches.take(patches.locate(pd.Series(asked), "unlabelled"))).numpy()[:, 0]
     assert submission["label"].to_numpy() == pytest.approx(expected, abs=1e-5)
     assert len(np.unique(expected)) == 3
     rounded = predict(data, is_rounded=True)
@@ -116,26 +116,26 @@ def test_patches_are_scored_as_validation_was(data: Path) -> None:
     decide(data, "d4")
     averaged = predict(data)["label"].to_numpy()
     patches = shards.read(data / "crops")
-    places = patches.locate(pd.Series(["p7", "p3"]), "test")
+    places = patches.locate(pd.Series(["p7", "p3"]), "unlabelled")
     logits = scoring.score(data / "network.keras", patches, places, "d4")
     assert averaged == pytest.approx(expit(logits), abs=1e-6)
     assert np.abs(averaged - plain).min() > 1e-6
 
 
-@pytest.mark.parametrize("lacking", ["sample submission", "rows", "test patches"])
+@pytest.mark.parametrize("lacking", ["sample submission", "rows", "unlabelled patches"])
 def test_a_source_that_asks_for_nothing_gets_a_header(
     data: Path, capsys: pytest.CaptureFixture[str], lacking: str
 ) -> None:
     if lacking == "rows":
         ask(data, [])
-    if lacking == "test patches":
+    if lacking == "unlabelled patches":
         ask(data, ["p1"])
         index = pd.read_parquet(data / "crops" / shards.INDEX_NAME)
         shards.write_index(data / "crops", index.assign(pool="labelled"))
     predict(data)
     assert (data / "submission.csv").read_text() == "id,label\n"
     assert json.loads((data / "predict.json").read_text())["num_predicted"] == 0
-    assert "no test patches, or no sample_submission.csv" in capsys.readouterr().out
+    assert "no unlabelled patches, or no sample_submission.csv" in capsys.readouterr().out
 
 
 def test_a_bad_patch_gets_the_share_of_positives_in_training_and_is_told_of(
@@ -150,7 +150,7 @@ def test_a_bad_patch_gets_the_share_of_positives_in_training_and_is_told_of(
     assert labels.index.tolist() == ["p7", "p3", "p20"]
     numbers = json.loads((data / "predict.json").read_text())
     assert numbers["num_bad"] == 1
-    assert "warning: 1 of the patches to be predicted are bad (p3)" in capsys.readouterr().out
+    assert "warning: 1 of the unlabelled patches are bad (p3)" in capsys.readouterr().out
 
 
 def test_patches_that_are_all_bad_or_in_no_shard_still_get_an_answer(data: Path) -> None:
@@ -162,19 +162,19 @@ def test_patches_that_are_all_bad_or_in_no_shard_still_get_an_answer(data: Path)
 def test_a_bad_patch_stops_the_run_when_asked_and_leaves_no_submission(data: Path) -> None:
     ask(data, ["p7", "p3"])
     quarantine(data, ["p3"])
-    with pytest.raises(InputError, match=r"1 of the patches .* \(p3\); .*quarantine\.csv says why"):
+    with pytest.raises(InputError, match=r"1 of the unlabelled patches are bad \(p3\); .*quarantine\.csv says why"):
         predict(data, bad_patches="fail")
     assert not (data / "submission.csv").exists()
 
 
 def test_bad_patches_are_answered_for_also_if_no_other_is_there(data: Path) -> None:
-    """Then no test patch is in any shard."""
+    """Then no unlabelled patch is in any shard."""
     index = pd.read_parquet(data / "crops" / shards.INDEX_NAME)
     shards.write_index(data / "crops", index.assign(pool="labelled"))
     ask(data, ["x", "y"])
     quarantine(data, ["x", "y"])
     assert predict(data)["label"].tolist() == pytest.approx([1 / 3, 1 / 3])
-    with pytest.raises(InputError, match=r"2 of the patches to be predicted are bad"):
+    with pytest.raises(InputError, match=r"2 of the unlabelled patches are bad"):
         predict(data, bad_patches="fail")
 
 

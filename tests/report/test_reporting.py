@@ -83,7 +83,7 @@ def found() -> dict[str, dict[str, Any]]:
         "validate": {
             "num_patches": 40_003,
             "num_left_out": 40_004,
-            "num_bad_test_patches": 40_005,
+            "num_bad_unlabelled": 40_005,
             "num_slides": 40_006,
             "num_patients": 40_008,
             "num_without_slide": 40_007,
@@ -179,7 +179,9 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
     }
     inputs.params_path.write_text(yaml.safe_dump(params))
     ids = [sha1(np.full((2, 2, 3), value, np.uint8)) for value in range(30)]
-    inventory = pd.DataFrame({"sha1": [*ids, None], "pool": ["labelled"] * 12 + ["test"] * 19})
+    inventory = pd.DataFrame(
+        {"sha1": [*ids, None], "pool": ["labelled"] * 12 + ["unlabelled"] * 19}
+    )
     inventory.to_parquet(inputs.data / "inventory.parquet")
     verdicts = pd.DataFrame(VERDICTS, columns=["rule", "severity", "verdict", "count"])
     verdicts.assign(examples="").to_csv(inputs.reports / "verdicts.csv", index=False)
@@ -412,7 +414,7 @@ def test_hashes_change_with_pixels_split_and_model(tmp_path: Path) -> None:
     for path, change in (
         (
             inputs.data / "inventory.parquet",
-            lambda path: pd.DataFrame({"sha1": ["a"] * 31, "pool": "test"}).to_parquet(path),
+            lambda path: pd.DataFrame({"sha1": ["a"] * 31, "pool": "unlabelled"}).to_parquet(path),
         ),
         (inputs.split_path, lambda path: path.write_text("id,label,slide,split\n")),
         (inputs.model_path, lambda path: path.write_bytes(b"another model")),

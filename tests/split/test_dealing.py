@@ -26,7 +26,7 @@ def distance(counts: dealing.Counts, parts: dealing.Counts) -> float:
     return float((((found - SHARES[:, np.newaxis]) / SHARES[:, np.newaxis]) ** 2).sum())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), num=st.integers(3, 14))
 def test_no_move_and_no_swap_would_bring_the_parts_nearer(seed: int, num: int) -> None:
     counts = groups(seed, num)

@@ -50,7 +50,7 @@ def manifest(seed: int, num_slides: int, *, spread: float = 0.6) -> pd.DataFrame
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), num_slides=st.integers(12, 80))
 def test_every_patch_is_in_one_split_and_no_slide_in_two(seed: int, num_slides: int) -> None:
     table = manifest(seed, num_slides)
@@ -61,7 +61,7 @@ def test_every_patch_is_in_one_split_and_no_slide_in_two(seed: int, num_slides: 
     assert tables.is_slide_disjoint(split)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_the_order_of_the_rows_does_not_matter(seed: int) -> None:
     table = manifest(seed, 30)
@@ -191,7 +191,7 @@ def test_the_numbers_of_a_split_are_counted_from_its_rows() -> None:
     assert shared["leaks"]["num_slides"] == 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), num_slides=st.integers(40, 80))
 def test_slides_of_a_patient_stay_together(seed: int, num_slides: int) -> None:
     table = manifest(seed, num_slides)
@@ -223,7 +223,7 @@ def test_a_patient_and_a_slide_of_one_name_are_two_groups() -> None:
     assert grouping.by_unit(table).tolist() == ["3", "patient:3", "patch:c"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), num_slides=st.integers(20, 80), folds=st.integers(2, 5))
 def test_with_folds_every_patch_is_tested_or_in_one_fold_and_no_slide_in_two(
     seed: int, num_slides: int, folds: int

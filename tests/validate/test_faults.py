@@ -25,7 +25,7 @@ ALSO = {
     "labels-rows": ["labels-positive-share", "labelled-images-whole"],
     "labels-id-form": ["labelled-images-whole"],
     "labels-id-agrees": ["labels-id-unique"],
-    "submission-id-form": ["test-images-whole"],
+    "submission-id-form": ["unlabelled-images-whole"],
     "labelled-channels-in-order": ["labelled-id-is-hash"],
 }
 DOCS = ROOT / "docs" / "faults.md"
@@ -78,7 +78,12 @@ def test_every_rule_of_the_gate_has_its_fault(source: Path, tmp_path: Path) -> N
     validate(source, tmp_path / "out", num_labels=20)
     rules = pd.read_csv(tmp_path / "out" / "verdicts.csv")["rule"]
     caught = {fault.finding for fault in FAULTS}
-    twins = {"test": "labelled", "slides": "labels", "submission": "labels", "patients": "slides"}
+    twins = {
+        "unlabelled": "labelled",
+        "slides": "labels",
+        "submission": "labels",
+        "patients": "slides",
+    }
     for rule in rules:
         group, _, rest = rule.partition("-")
         assert caught & {rule, f"{twins.get(group, group)}-{rest}"}, rule

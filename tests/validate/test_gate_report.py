@@ -31,9 +31,9 @@ RULES = {
         *rules.images("labelled", is_quarantined=False),
         *rules.hashes("labelled", is_quarantined=True),
         *rules.presence("labelled", 0),
-        *rules.presence("test", 0),
+        *rules.presence("unlabelled", 0),
         *rules.outliers("labelled", is_quarantined=True),
-        *rules.outliers("test", is_quarantined=False),
+        *rules.outliers("unlabelled", is_quarantined=False),
     )
 }
 
@@ -52,7 +52,7 @@ def good() -> Findings:
     """All is well: 20 labelled patches of 4 slides, the even ones positive, and 4 to predict."""
     inventory = pd.DataFrame(
         {
-            "pool": ["labelled"] * NUM_LABELLED + ["test"] * 4,
+            "pool": ["labelled"] * NUM_LABELLED + ["unlabelled"] * 4,
             "id": IDS,
             "shard": np.repeat([0, 1], 12),
             "row": [*range(12), *range(12)],
@@ -193,14 +193,14 @@ def test_every_broken_rule_stands_there_with_count_and_examples(bare: Findings) 
         broken("labels-line-ends", ("", "CRLF")),
         broken("labelled-id-is-hash", *((id_, "f" * 40) for id_ in IDS[:7])),
         broken("labelled-image-depth", (IDS[8], "uint16")),
-        broken("test-image-present", ("lost", "no image")),
+        broken("unlabelled-image-present", ("lost", "no image")),
     ]
     shown = page(without(bare, IDS[:7], *found))
     assert rows_of_broken_rules(shown) == [
         ("labelled-image-depth", "error", "stopped the run", "1"),  # errors first, this above all
         ("labelled-id-is-hash", "error", "quarantined", "7"),
         ("labels-line-ends", "warning", "noted", "1"),
-        ("test-image-present", "warning", "for predict to answer", "1"),
+        ("unlabelled-image-present", "warning", "for predict to answer", "1"),
     ]
     for verdict in found:
         assert verdict.rule.protects in shown.text
@@ -257,7 +257,7 @@ def test_a_contact_sheet_shows_the_patches_that_broke_the_rule(
 
 def test_a_contact_sheet_shows_the_class_of_each_labelled_patch(findings: Findings) -> None:
     white = broken("labelled-patch-white", (IDS[4], "240"), (IDS[7], "241"))
-    of_test = broken("test-patch-white", (IDS[21], "242"))
+    of_test = broken("unlabelled-patch-white", (IDS[21], "242"))
     text = page(without(findings, [], white, of_test)).text
     assert f"{IDS[4][:8]}… mean 240, tumour {IDS[7][:8]}… mean 241, no tumour" in text
     assert f"1 patch: {IDS[21][:8]}… mean 242 " in f"{text} "
@@ -265,7 +265,7 @@ def test_a_contact_sheet_shows_the_class_of_each_labelled_patch(findings: Findin
 
 
 def test_a_contact_sheet_of_test_patches_takes_them_from_their_pool(bare: Findings) -> None:
-    flat = broken("test-patch-flat", (IDS[21], "1.5"), (IDS[2], "2"))
+    flat = broken("unlabelled-patch-flat", (IDS[21], "1.5"), (IDS[2], "2"))
     twin = bare.patches.index[:1].assign(id=IDS[21])  # an id may stand in both pools
     index = pd.concat([twin, bare.patches.index], ignore_index=True)
     both = replace(bare, patches=replace(bare.patches, index=index))
@@ -293,7 +293,7 @@ def test_counts_classes_settings_and_samples_are_of_what_passes(findings: Findin
     passing = without(replace(findings, labelled=labelled), IDS[:1])
     shown = page(passing)
     for said in (
-        "labelled images 20 test images 4 usable, with a label 20 left out 1 slides 2",
+        "labelled images 20 unlabelled images 4 usable, with a label 20 left out 1 slides 2",
         "without slide 10 with tumour 47.4 %",
         "num_labels null samples_seed 1",
         "no tumour 10 52.6 % tumour 9 47.4 %",
@@ -305,7 +305,7 @@ def test_counts_classes_settings_and_samples_are_of_what_passes(findings: Findin
 
 def test_outliers_are_counted_by_kind(bare: Findings) -> None:
     white = broken("labelled-patch-white", (IDS[0], "240"), (IDS[1], "250"))
-    text = page(without(bare, [], white, broken("test-patch-black", (IDS[20], "3")))).text
+    text = page(without(bare, [], white, broken("unlabelled-patch-black", (IDS[20], "3")))).text
     assert "white 2 0 mean above 233" in text
     assert "black 0 1 mean below 25" in text
 
@@ -315,18 +315,18 @@ def test_unreadable_tables_leave_a_page(findings: Findings) -> None:
     unread = replace(findings, verdicts=[verdict], labelled=pd.DataFrame(), manifest=None)
     text = page(unread).text
     assert "1 error, 0 warnings; 0 of 1 rule met. Stopped by labels-encoding" in text
-    assert "labelled images 20 test images 4 The run is stopped" in text
+    assert "labelled images 20 unlabelled images 4 The run is stopped" in text
     assert "There is no usable patch with a label of 0 or 1." in text
     assert "The run stopped before the images were looked at for outliers." in text
     assert "What stopped the run is in the tables" in text
 
 
-def test_without_a_test_pool_or_any_usable_image_there_is_a_page(bare: Findings) -> None:
+def test_without_an_unlabelled_pool_or_any_usable_image_there_is_a_page(bare: Findings) -> None:
     present = broken("labelled-image-decodable", *((id_, "") for id_ in IDS[:NUM_LABELLED]))
     inventory, nothing = bare.inventory[:NUM_LABELLED], Patches(bare.patches.index[:0], ())
     shown = page(stopped(bare, present, inventory=inventory, patches=nothing))
     assert not shown.patches()
-    assert "test images 0 usable, with a label 0" in shown.text
+    assert "unlabelled images 0 usable, with a label 0" in shown.text
     assert "There is no usable patch with a label to measure." in shown.text
     assert shown.text.count("No patch of this class.") == 2
     assert "20 patches without pixels to show" in shown.text

@@ -24,16 +24,16 @@ def test_copies_are_sought_among_sound_labelled_images_alone() -> None:
             ("labelled", "c", "2", ""),
             ("labelled", "d", "", "decodable"),
             ("labelled", "e", "", "format"),
-            ("test", "x", "2", ""),
-            ("test", "a", "3", ""),
-            ("test", "y", "3", ""),
+            ("unlabelled", "x", "2", ""),
+            ("unlabelled", "a", "3", ""),
+            ("unlabelled", "y", "3", ""),
         ]
     )
     found = joins.copies(LABELS, table).set_index("id")
     assert found.index.tolist() == ["a", "b", "c"]
     assert found["repeats"].tolist() == ["", "pixels of a", ""]
     assert found["contradicts"].tolist() == ["label 1, pixels of a", "label 0, pixels of a", ""]
-    assert found["is_tested"].tolist() == ["", "", "pixels of a test patch"]
+    assert found["is_unlabelled"].tolist() == ["", "", "pixels of an unlabelled patch"]
 
 
 def test_each_side_of_a_join_has_its_rows() -> None:
@@ -45,7 +45,7 @@ def test_each_side_of_a_join_has_its_rows() -> None:
 
 
 def test_a_submission_and_test_images_are_missed_by_each_other() -> None:
-    there = inventory([("test", "x", "1", "")])
+    there = inventory([("unlabelled", "x", "1", "")])
     nothing = inventory([("labelled", "x", "1", "")])
     asked = pd.DataFrame({"id": ["x", "y"]})
     for images, table, expected in (
@@ -55,7 +55,7 @@ def test_a_submission_and_test_images_are_missed_by_each_other() -> None:
         (nothing, asked, ["2 ids and no image", ""]),
         (there, None, ["", "1 images and no table"]),
     ):
-        assert joins.test_pool(images, table).iloc[0].tolist() == expected
+        assert joins.unlabelled_pool(images, table).iloc[0].tolist() == expected
 
 
 def test_a_flaw_stands_in_its_own_column() -> None:

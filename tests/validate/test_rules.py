@@ -39,7 +39,7 @@ def test_exactly_the_share_that_may_be_missing_may(num_missing: int, is_met: boo
 
 
 def test_a_bad_labelled_patch_stops_and_one_to_be_predicted_does_not() -> None:
-    for pool, severity in (("labelled", "error"), ("test", "warning")):
+    for pool, severity in (("labelled", "error"), ("unlabelled", "warning")):
         flaws = rules.images(pool, is_quarantined=False)[:-1]  # the last is about links
         assert {rule.severity for rule in flaws} == {severity}
         assert all(rule.name.startswith(f"{pool}-image-") for rule in flaws)
@@ -59,7 +59,7 @@ def test_every_rule_has_a_name_of_its_own_and_a_sentence() -> None:
         *slide_rules.other_form(),
         *rules.apart(),
         *rules.strays(),
-        *rules.test_pool(),
+        *rules.unlabelled_pool(),
         *rules.pixels(is_quarantined=True),
     ]
     for pool in rules.POOL_TABLES:

@@ -105,11 +105,11 @@ def test_names_that_could_be_one_are_kept_apart_and_named() -> None:
         (IDS, False),
         (IDS[:1], False),  # a map of few, all of which are here
         (IDS + [f"other{number}" for number in range(90)], False),  # a map of more
-        (IDS + TESTED.tolist(), False),  # of test patches too
+        (IDS + TESTED.tolist(), False),  # of unlabelled patches too
         (IDS[:4] + TESTED.tolist(), False),
         (IDS[:4] + [f"other{number}" for number in range(5)], True),
         (IDS[:5] + [f"other{number}" for number in range(50)], False),
-        (TESTED.tolist(), True),  # of test patches alone
+        (TESTED.tolist(), True),  # of unlabelled patches alone
         ([f"train_{number}_x_{number}" for number in range(10)], True),
     ],
 )

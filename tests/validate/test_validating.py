@@ -173,7 +173,9 @@ def test_an_id_with_a_label_is_not_to_be_predicted(source: Path, tmp_path: Path)
         validate(source, tmp_path / "out")
 
 
-def test_a_bad_test_patch_leaves_the_labelled_one_of_its_id(source: Path, tmp_path: Path) -> None:
+def test_a_bad_unlabelled_patch_leaves_the_labelled_one_of_its_id(
+    source: Path, tmp_path: Path
+) -> None:
     victim = paths(source)[0]
     (source / "test" / victim.name).write_bytes(b"")
     assert victim.stem in set(validate(source, tmp_path / "out")["id"])
@@ -208,12 +210,12 @@ def test_a_bad_patch_to_be_predicted_stops_nothing_and_is_handed_on(
     victim = cut(min((source / "test").iterdir()))
     gone = max((source / "test").iterdir())
     gone.unlink()
-    assert len(validate(source, tmp_path / "out", max_missing_test_share=0.25)) == 20
+    assert len(validate(source, tmp_path / "out", max_missing_unlabelled_share=0.25)) == 20
     table = pd.read_csv(tmp_path / "out" / "quarantine.csv", dtype="str")
     assert set(table["id"]) == {victim, gone.stem}
-    assert set(table["pool"]) == {"test"}
+    assert set(table["pool"]) == {"unlabelled"}
     assert table["label"].isna().all()
-    assert json.loads((tmp_path / "out" / "validate.json").read_text())["num_bad_test_patches"] == 2
+    assert json.loads((tmp_path / "out" / "validate.json").read_text())["num_bad_unlabelled"] == 2
 
 
 def test_labels_without_image_are_left_out_up_to_the_share_that_may(

@@ -27,7 +27,7 @@ from metastasis.formats.sources import (
 )
 from metastasis.patches.shards import Pool
 
-POOLS: dict[str, Pool] = {"train": "labelled", "test": "test"}
+POOLS: dict[str, Pool] = {"train": "labelled", "test": "unlabelled"}  # of folders
 CLASSES = ("0", "1")
 MAX_DEPTH = 3  # of folders that hold images: train/images/0
 FORMATS: dict[str, Format] = {

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Pool = Literal["labelled", "test"]
+Pool = Literal["labelled", "unlabelled"]  # the second is to be predicted
 UInt8 = NDArray[np.uint8]
 
 PATCH_SIZE = 96  # pixels

@@ -1,4 +1,4 @@
-"""Scores the test patches and writes the submission in the ids and order it is asked for."""
+"""Scores the unlabelled patches and writes the submission in the ids and order it is asked for."""
 
 from pathlib import Path
 
@@ -32,23 +32,23 @@ def predict(
     """Write the probability of tumour (or 0 and 1 at 0.5) for each id of the sample submission.
 
     A patch that the gate found bad gets the share of positives among the training patches, which
-    is what is known of it. A source without a sample submission, or without test patches, gets a
-    header and no row.
+    is what is known of it. A source without a sample submission, or without unlabelled patches,
+    gets a header and no row.
 
     Raises:
         InputError: a patch is bad, and `params.bad_patches` says to fail.
     """
     patches = shards.read(crops_folder)
     bad_ids = _bad_ids(quarantine_path)
-    has_test = len(bad_ids) > 0 or bool((patches.index["pool"] == "test").any())
-    ids = _asked_ids(tables_folder / sources.SUBMISSION_NAME, has_test=has_test)
+    has_patches = len(bad_ids) > 0 or bool((patches.index["pool"] == "unlabelled").any())
+    ids = _asked_ids(tables_folder / sources.SUBMISSION_NAME, has_patches=has_patches)
     is_bad = ids.isin(bad_ids)
     _tell_bad(params, ids[is_bad], quarantine_path)
     split = tables.read_patches(split_path)
     share = float(split.loc[split["split"] == "train", "label"].mean())
     probabilities = np.full(len(ids), share)
     if not is_bad.all():
-        places = patches.locate(ids[~is_bad], "test")
+        places = patches.locate(ids[~is_bad], "unlabelled")
         # The model's own probabilities, in float64: in float32 sure patches would lose their rank.
         logits = scoring.score(model_path, patches, places)
         probabilities[~is_bad] = special.expit(logits.astype(np.float64))
@@ -69,26 +69,25 @@ def predict(
     if known.is_drawn:
         print("predict: the patches are drawn: there is nothing in it for Kaggle")
     if not len(ids):
-        print(f"predict: the source has no test patches, or no {sources.SUBMISSION_NAME}")
+        print(f"predict: the source has no unlabelled patches, or no {sources.SUBMISSION_NAME}")
 
 
-def _asked_ids(sample_path: Path, *, has_test: bool) -> pd.Series:
-    if sample_path.exists() and has_test:
+def _asked_ids(sample_path: Path, *, has_patches: bool) -> pd.Series:
+    if sample_path.exists() and has_patches:
         return tables.read_text(sample_path)["id"]
     return pd.Series([], dtype="str")
 
 
 def _bad_ids(quarantine_path: Path) -> pd.Series:
     quarantine = tables.read_text(quarantine_path)
-    return quarantine.loc[quarantine["pool"] == "test", "id"]
+    return quarantine.loc[quarantine["pool"] == "unlabelled", "id"]
 
 
 def _tell_bad(params: PredictParams, ids: pd.Series, quarantine_path: Path) -> None:
     if not len(ids):
         return
     found = (
-        f"{len(ids):,} of the patches to be predicted are bad ({named(ids)}); "
-        f"{quarantine_path} says why"
+        f"{len(ids):,} of the unlabelled patches are bad ({named(ids)}); {quarantine_path} says why"
     )
     if params.bad_patches == "fail":
         raise InputError(

@@ -316,7 +316,7 @@ def _data(inventory_path: Path, split_path: Path) -> dict[str, Any]:
     return {
         "num_images": len(inventory),
         "num_labelled": int((inventory["pool"] == "labelled").sum()),
-        "num_test": int((inventory["pool"] == "test").sum()),
+        "num_unlabelled": int((inventory["pool"] == "unlabelled").sum()),
         "pixels_hash": hashlib.sha256("\n".join(sums).encode()).hexdigest(),
         "split_hash": _hash(split_path),
     }

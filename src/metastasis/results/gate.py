@@ -11,7 +11,7 @@ class GateMetrics(Record, frozen=True):
 
     num_patches: int = 0
     num_left_out: int = 0
-    num_bad_test_patches: int = 0
+    num_bad_unlabelled: int = 0
     num_patients: int = 0
     num_slides: int = 0
     num_without_slide: int = 0

@@ -150,7 +150,7 @@ def _consequence(verdict: Verdict, *, is_stopped: bool) -> str:
         return "stopped the run"
     if not verdict.rule.is_quarantined:
         return "noted"
-    if verdict.rule.pool == "test":
+    if verdict.rule.pool == "unlabelled":
         return "for predict to answer"
     return "would be quarantined" if is_stopped else "quarantined"
 
@@ -159,7 +159,7 @@ def _counts(findings: Findings, shown: pd.DataFrame) -> dict[str, str]:
     pools = findings.inventory["pool"].value_counts()
     counts = {
         "labelled images": f"{pools.get('labelled', 0):,}",
-        "test images": f"{pools.get('test', 0):,}",
+        "unlabelled images": f"{pools.get('unlabelled', 0):,}",
     }
     if not len(findings.labelled.columns):
         return counts
@@ -296,7 +296,7 @@ def _sheets(findings: Findings) -> Iterator[tuple[str, list[contact_sheets.Sheet
         "stopped the run": "What stopped the run",
         "would be quarantined": "What would be quarantined",
         "quarantined": "What was quarantined",
-        "for predict to answer": "Test patches for predict to answer",
+        "for predict to answer": "Unlabelled patches for predict to answer",
         "noted": "What was noted",
     }
     for consequence, title in titles.items():

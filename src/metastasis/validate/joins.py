@@ -39,9 +39,9 @@ def joined(table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def test_pool(inventory: pd.DataFrame, submission: pd.DataFrame | None) -> pd.DataFrame:
-    """Return one row that says which of sample submission and test images lacks the other."""
-    num_images = int((inventory["pool"] == "test").sum())
+def unlabelled_pool(inventory: pd.DataFrame, submission: pd.DataFrame | None) -> pd.DataFrame:
+    """Return one row that says which of sample submission and unlabelled images lacks the other."""
+    num_images = int((inventory["pool"] == "unlabelled").sum())
     num_asked = 0 if submission is None else len(submission)
     images = f"{num_asked:,} ids and no image" if num_asked and not num_images else ""
     asked = f"{num_images:,} images and no table" if num_images and submission is None else ""
@@ -84,7 +84,7 @@ def copies(labels: pd.DataFrame, inventory: pd.DataFrame) -> pd.DataFrame:
     """Return the usable labelled images with text columns about pixels that occur elsewhere.
 
     `repeats` names the first of the same pixels, `contradicts` the label and the first where the
-    labels differ, and `is_tested` tells that a patch to be predicted has them.
+    labels differ, and `is_unlabelled` says that an unlabelled patch has them.
     """
     usable = inventory[inventory["flaw"] == ""]
     table = usable[usable["pool"] == "labelled"].merge(labels, on="id")
@@ -92,9 +92,10 @@ def copies(labels: pd.DataFrame, inventory: pd.DataFrame) -> pd.DataFrame:
     first = groups["id"].transform("min")
     is_copy = first != table["id"]
     is_disputed = groups["label"].transform("nunique") > 1
-    is_tested = table["sha1"].isin(usable.loc[usable["pool"] == "test", "sha1"])
+    asked = usable.loc[usable["pool"] == "unlabelled", "sha1"]
+    is_asked = table["sha1"].isin(asked)
     return table.assign(
         repeats=np.where(is_copy, "pixels of " + first, ""),
         contradicts=np.where(is_disputed, "label " + table["label"] + ", pixels of " + first, ""),
-        is_tested=np.where(is_tested, "pixels of a test patch", ""),
+        is_unlabelled=np.where(is_asked, "pixels of an unlabelled patch", ""),
     )

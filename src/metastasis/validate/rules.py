@@ -20,11 +20,11 @@ BLACK_MEAN = 25
 
 IMAGES_WHOLE: dict[Pool, str] = {
     "labelled": "labelled-images-whole",
-    "test": "test-images-whole",
+    "unlabelled": "unlabelled-images-whole",
 }
 
 TABLES = {"labels": "label table", "submission": "sample submission", "slides": "slide map"}
-POOL_TABLES: dict[Pool, str] = {"labelled": "labels", "test": "submission"}
+POOL_TABLES: dict[Pool, str] = {"labelled": "labels", "unlabelled": "submission"}
 
 
 def form(table: str) -> list[Rule]:
@@ -65,20 +65,20 @@ def form(table: str) -> list[Rule]:
     ]
 
 
-def test_pool() -> list[Rule]:
-    """Rules over one row about the patches to be predicted: text columns `images`, `submission`."""
+def unlabelled_pool() -> list[Rule]:
+    """Rules over one row about the unlabelled patches: text columns `images`, `submission`."""
     return [
         _empty(
-            "test-images-there",
+            "unlabelled-images-there",
             "warning",
             "A sample submission comes with the images it asks for; without any, there is nothing "
             "to predict, and the submission stays empty.",
             "images",
         ),
         _empty(
-            "test-submission-there",
+            "unlabelled-submission-there",
             "warning",
-            "Test images come with a sample submission; without it, they are not predicted.",
+            "Unlabelled images come with a sample submission; without it, they are not predicted.",
             "submission",
         ),
     ]
@@ -204,7 +204,7 @@ def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
         ),
     ]
     of = "labels" if is_labelled else "ids asked for"
-    setting = "max_missing_share" if is_labelled else "max_missing_test_share"
+    setting = "max_missing_share" if is_labelled else "max_missing_unlabelled_share"
     whole = Rule(
         IMAGES_WHOLE[pool],
         "error",
@@ -282,8 +282,8 @@ def pixels(*, is_quarantined: bool) -> list[Rule]:
         _empty(
             "pools-pixels-apart",
             "warning",
-            "A patch to be predicted has no copy among those with labels.",
-            "is_tested",
+            "An unlabelled patch has no copy among those with labels.",
+            "is_unlabelled",
             "labelled",
         ),
     ]
@@ -291,7 +291,7 @@ def pixels(*, is_quarantined: bool) -> list[Rule]:
 
 def outliers(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
     """Rules over the usable images of a pool: numbers std and mean."""
-    kept = "" if pool == "test" else " (validate.outliers)"
+    kept = "" if pool == "unlabelled" else " (validate.outliers)"
     expectations = {
         "flat": gxe.ExpectColumnValuesToBeBetween(column="std", min_value=FLAT_STD),
         "white": gxe.ExpectColumnValuesToBeBetween(column="mean", max_value=WHITE_MEAN),
@@ -321,7 +321,7 @@ def is_of_outliers(rule: Rule) -> bool:
 
 
 def _bad(pool: Pool) -> Severity:
-    """A bad labelled patch is an error; one to be predicted is never dropped, predict answers."""
+    """A bad labelled patch is an error; an unlabelled one is never dropped, predict answers."""
     return "error" if pool == "labelled" else "warning"
 
 

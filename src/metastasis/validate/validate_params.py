@@ -17,7 +17,7 @@ class ValidateParams(Section):
     min_positive_share: Share
     max_positive_share: Share
     max_missing_share: Share
-    max_missing_test_share: Share
+    max_missing_unlabelled_share: Share
     bad_patches: Literal["fail", "quarantine"]
     outliers: Literal["keep", "quarantine"]
     samples_seed: Seed

@@ -168,10 +168,12 @@ def _check(
     if "submission" in found:
         verdicts += suites.run(found["submission"], rules.ids("submission", params.ids))
         verdicts += suites.run(joins.apart(found["submission"], labels), rules.apart())
-    verdicts += suites.run(joins.test_pool(inventory, found.get("submission")), rules.test_pool())
+    verdicts += suites.run(
+        joins.unlabelled_pool(inventory, found.get("submission")), rules.unlabelled_pool()
+    )
     for pool in POOL_TABLES:
         images = inventory[inventory["pool"] == pool]
-        # Without a submission, or without test patches, there is nothing to predict.
+        # Without a submission, or without unlabelled patches, there is nothing to predict.
         if POOL_TABLES[pool] in found and (pool == "labelled" or len(images)):
             verdicts += _check_images(params, pool, found, images, patches)
     if not any(verdict.stops and verdict.rule.pool is None for verdict in verdicts):
@@ -231,15 +233,15 @@ def _check_images(
     table = found[POOL_TABLES[pool]]
     listed = images[images["id"].isin(table["id"])].reset_index(drop=True)
     usable = listed[listed["flaw"] == ""]
-    is_test = pool == "test"  # what is wrong there is always handed on to predict
-    is_quarantined = is_test or params.bad_patches == "quarantine"
-    max_missing = params.max_missing_test_share if is_test else params.max_missing_share
+    is_unlabelled = pool == "unlabelled"  # what is wrong there is always handed on to predict
+    is_quarantined = is_unlabelled or params.bad_patches == "quarantine"
+    max_missing = params.max_missing_unlabelled_share if is_unlabelled else params.max_missing_share
     verdicts = suites.run(joins.joined(table, images), rules.presence(pool, max_missing))
     verdicts += suites.run(joins.flaws(listed), rules.images(pool, is_quarantined=is_quarantined))
     if params.ids == "sha1":
         ordered = usable.assign(channel_order=joins.channel_order(usable, patches))
         verdicts += suites.run(ordered, rules.hashes(pool, is_quarantined=is_quarantined))
-    is_left_out = not is_test and params.outliers == "quarantine"
+    is_left_out = not is_unlabelled and params.outliers == "quarantine"
     return verdicts + suites.run(usable, rules.outliers(pool, is_quarantined=is_left_out))
 
 
@@ -310,7 +312,7 @@ def _metrics(
         update={
             "num_patches": len(manifest),
             "num_left_out": int((quarantine["pool"] == "labelled").sum()),
-            "num_bad_test_patches": int((quarantine["pool"] == "test").sum()),
+            "num_bad_unlabelled": int((quarantine["pool"] == "unlabelled").sum()),
             "num_patients": int(manifest["patient"].nunique()),
             "num_slides": int(manifest["slide"].nunique()),
             "num_without_slide": int(manifest["slide"].isna().sum()),
