@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from metastasis import perceptual
 from metastasis.formats import images
 from metastasis.formats.images import Frames
 from metastasis.patches import shards, symmetries
@@ -68,7 +69,7 @@ def main() -> None:
     arguments = parser.parse_args()
     patches = shards.read(arguments.folder / "patches")
     inventory = pd.read_parquet(arguments.folder / "inventory.parquet")
-    usable = inventory[(inventory["flaw"] == "") & (inventory["std"] >= grouping.FLAT_STD)]
+    usable = inventory[(inventory["flaw"] == "") & (inventory["std"] >= perceptual.FLAT_STD)]
     usable = usable.drop_duplicates("sha1")
     usable = usable.sample(min(arguments.patches, len(usable)), random_state=0)
     planted = plant(usable, patches, min(arguments.copies, len(usable)))

@@ -81,7 +81,7 @@ def bootstrap(random: np.random.Generator, labels: simulating.Ints) -> tuple[flo
 
 def judge(num_slides: int, repeat: int) -> dict[str, str]:
     """Return the verdict on a model as good as the base's, and on one that is worse."""
-    verdicts = {}
+    verdicts: dict[str, str] = {}
     for name, apart in SIDES.items():
         random = np.random.default_rng([2, num_slides, repeat])
         base, head = simulating.models(random, num_slides, simulating.APART, apart)

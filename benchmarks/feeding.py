@@ -22,7 +22,7 @@ from metastasis.train import augmenting, feeding, train_params
 NUM_PATCHES = 4096
 NUM_ROUNDS = 7
 BATCH_SIZE = 64
-AFFINE = {
+AFFINE: dict[str, object] = {
     "rotation_range": augmenting.AFFINE_ROTATION,
     "width_shift_range": augmenting.AFFINE_SHIFT,
     "height_shift_range": augmenting.AFFINE_SHIFT,
@@ -30,7 +30,7 @@ AFFINE = {
     "zoom_range": augmenting.AFFINE_ZOOM,
     "fill_mode": "nearest",
 }
-FLIPS = {"horizontal_flip": True, "vertical_flip": True}
+FLIPS: dict[str, object] = {"horizontal_flip": True, "vertical_flip": True}
 
 
 def feed(
@@ -57,7 +57,7 @@ def feed(
     return sum(len(ours.batch(step)[0]) for step in range(ours.num_steps))
 
 
-def generate(patches: shards.Patches, num: int, **changes: object) -> int:
+def generate(patches: shards.Patches, num: int, changes: dict[str, object]) -> int:
     """Make batches of `num` patches as network A's notebook does."""
     generator = tf.keras.preprocessing.image.ImageDataGenerator(rescale=1 / 255, **changes)
     batches = generator.flow(patches.maps[0], np.zeros(NUM_PATCHES), batch_size=BATCH_SIZE, seed=0)
@@ -69,8 +69,8 @@ WAYS: dict[str, Callable[[shards.Patches], int]] = {
     "ours, flips and turns": partial(feed, geometry="d4"),
     "ours, flips, turns, stain": partial(feed, geometry="d4", stain_jitter=0.15),
     "ours, the default": partial(feed, geometry="d4", stain_jitter=0.15, focus_jitter=0.5),
-    "Keras, affine and flips": partial(generate, num=512, **AFFINE, **FLIPS),
-    "Keras, flips": partial(generate, num=1024, **FLIPS),
+    "Keras, affine and flips": partial(generate, num=512, changes=AFFINE | FLIPS),
+    "Keras, flips": partial(generate, num=1024, changes=FLIPS),
 }
 RATIOS = (
     ("ours, affine", "Keras, affine and flips"),

@@ -47,7 +47,10 @@ def ingest(folder: Path) -> None:
 
 def naive(folder: Path) -> None:
     for path in paths(folder):
-        image = cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)
+        content = cv2.imread(path)
+        if content is None:
+            raise ValueError(f"{path} can't be decoded")
+        image = cv2.cvtColor(content, cv2.COLOR_BGR2RGB)
         sha1(image.tobytes())
         image.mean(axis=(0, 1))
         image.std(axis=(0, 1))

@@ -25,9 +25,9 @@ from metastasis.base import files, params
 from metastasis.patches import shards
 from metastasis.scores import scoring
 from metastasis.split import splitting
-from metastasis.split.splitting import SplitParams
+from metastasis.split.split_params import SplitParams
 from metastasis.train import training
-from metastasis.train.training import TrainParams
+from metastasis.train.train_params import TrainParams
 
 UNSEEN_SHARE = 0.5  # of the slides, where no official split says which
 

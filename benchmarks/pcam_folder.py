@@ -30,6 +30,8 @@ def write(archive: zipfile.ZipFile, folder: Path) -> pd.DataFrame:
             id_ = f"{split}_{path.stem}"
             content = np.frombuffer(archive.read(member), np.uint8)
             image = cv2.imdecode(content, cv2.IMREAD_COLOR)
+            if image is None:
+                raise ValueError(f"{member} can't be decoded")
             if not cv2.imwrite(str(folder / "train" / f"{id_}.tif"), image, UNCOMPRESSED):
                 raise OSError(f"{id_}.tif could not be written to {folder}")
             rows.append((id_, label, split))

@@ -11,6 +11,7 @@ import importlib.util
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from math import prod
 
 import keras
@@ -25,7 +26,7 @@ NUM_ROUNDS = 9
 BATCH_SIZE = 64
 WIDE = (24, 256)  # pixels of the side and channels of the convolution that shows the limit
 LEARNING_RATE = 5e-4
-WAYS = {
+WAYS: dict[str, tuple[str, models.Parts, train_params.Precision]] = {
     "A, Keras": ("baseline", models.PLAIN, "float32"),
     "A": ("baseline", training.PARTS["baseline"], "auto"),
     "compact": ("compact", training.PARTS["compact"], "auto"),
@@ -48,7 +49,7 @@ def num_operations(name: str) -> float:
     Only products count; of the first layer no gradient towards the patch is taken.
     """
     network = models.build(name, 96)
-    counts = []
+    counts: list[int] = []
     for layer in network.layers:
         if isinstance(layer, keras.layers.Conv2D):
             counts.append(2 * prod(layer.kernel.shape) * prod(_sides(layer)))
@@ -116,7 +117,7 @@ def main() -> None:
     steps: dict[str, Step] = {}
     for name, way in WAYS.items():
         network = compiled(*way)
-        steps[name] = lambda network=network: network.train_on_batch(inputs, targets)
+        steps[name] = partial(network.train_on_batch, inputs, targets)
     if importlib.util.find_spec("torch"):
         steps["A, PyTorch"] = torch_step(patches, labels)
     steps["convolution"], num_convolved = convolution(random)

@@ -158,9 +158,11 @@ def shown(value: float | str | None) -> str:
         return numbers.UNDEFINED
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}" if 0 < abs(value) < SMALL else f"{value:,.4f}"
-    return f"{value:,}" if isinstance(value, int) else value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if 0 < abs(value) < SMALL else f"{value:,.4f}"
 
 
 def headline(evaluation: Evaluation) -> str:
