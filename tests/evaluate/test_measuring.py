@@ -15,7 +15,7 @@ PROBABILITIES = np.array([0.1, 0.4, 0.6, 0.5, 0.9])
 
 
 def test_the_metrics_of_five_patches_are_those_counted_by_hand() -> None:
-    summary = measuring.summarize(LABELS, PROBABILITIES, threshold=0.5)
+    summary = measuring.summarise(LABELS, PROBABILITIES, threshold=0.5)
     # At 0.5: two positives found, one negative called positive, two negatives kept.
     assert summary == {
         "roc_auc": pytest.approx(5 / 6),  # of 6 pairs, (0.6, 0.5) is in the wrong order
@@ -35,23 +35,23 @@ def test_the_metrics_of_five_patches_are_those_counted_by_hand() -> None:
 
 
 def test_a_probability_at_the_threshold_is_positive() -> None:
-    assert measuring.summarize(LABELS, PROBABILITIES, threshold=0.9)["sensitivity"] == 0.5
+    assert measuring.summarise(LABELS, PROBABILITIES, threshold=0.9)["sensitivity"] == 0.5
 
 
 def test_the_precision_of_no_call_is_not_defined() -> None:
-    summary = measuring.summarize(LABELS, PROBABILITIES, threshold=1.0)
+    summary = measuring.summarise(LABELS, PROBABILITIES, threshold=1.0)
     assert math.isnan(summary["precision"])
     assert (summary["sensitivity"], summary["specificity"], summary["f1"]) == (0, 1, 0)
 
 
 def test_certain_and_wrong_stays_a_finite_number() -> None:
-    summary = measuring.summarize(np.array([0, 1]), np.array([1.0, 0.0]), threshold=0.5)
+    summary = measuring.summarise(np.array([0, 1]), np.array([1.0, 0.0]), threshold=0.5)
     assert math.isfinite(summary["nll"])
 
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_what_takes_two_classes_is_not_defined_for_one(label: int) -> None:
-    summary = measuring.summarize(np.full(3, label), np.array([0.2, 0.6, 0.7]), threshold=0.5)
+    summary = measuring.summarise(np.full(3, label), np.array([0.2, 0.6, 0.7]), threshold=0.5)
     defined = {name for name, number in summary.items() if not math.isnan(number)}
     rates = {"sensitivity", "f1"} if label else {"specificity", "f1"}
     always = {"accuracy", "precision", "nll", "brier", "calibration_error"}
@@ -60,7 +60,7 @@ def test_what_takes_two_classes_is_not_defined_for_one(label: int) -> None:
 
 
 def test_equal_probabilities_say_nothing() -> None:
-    summary = measuring.summarize(LABELS, np.full(5, 0.4), threshold=0.4)
+    summary = measuring.summarise(LABELS, np.full(5, 0.4), threshold=0.4)
     assert summary["roc_auc"] == 0.5
     assert summary["average_precision"] == pytest.approx(2 / 5)
     assert (summary["sensitivity"], summary["specificity"]) == (1, 0)
@@ -102,7 +102,7 @@ def test_the_calibration_error_of_equal_probabilities_is_their_gap() -> None:
 def test_scores_rank_where_probabilities_round_to_the_same() -> None:
     labels, probabilities = np.array([0, 1, 0, 1]), np.array([0.0, 0.5, 1.0, 1.0])
     scores = np.array([-50.0, 0, 60, 70])
-    summary = measuring.summarize(labels, probabilities, 0.5, scores)
+    summary = measuring.summarise(labels, probabilities, 0.5, scores)
     assert summary["roc_auc"] == 3 / 4  # of the pairs, (0, 60) alone is in the wrong order
     assert summary["sensitivity"] == 1
     assert summary["specificity"] == 1 / 2
@@ -124,7 +124,7 @@ def test_the_numbers_are_scikit_learns(rows: list[tuple[bool, int]], threshold: 
     labels = np.array([label for label, _ in rows]).astype(int)
     probabilities = np.array([value for _, value in rows]) / 20
     called = probabilities >= threshold
-    summary = measuring.summarize(labels, probabilities, threshold)
+    summary = measuring.summarise(labels, probabilities, threshold)
     expected = {
         "roc_auc": metrics.roc_auc_score(labels, probabilities),
         "average_precision": metrics.average_precision_score(labels, probabilities),

@@ -44,7 +44,7 @@ def truth() -> dict[str, float]:
     labels, probabilities = (
         np.concatenate(arrays) for arrays in list(zip(*parts, strict=True))[:2]
     )
-    return measuring.summarize(labels, probabilities, THRESHOLD)
+    return measuring.summarise(labels, probabilities, THRESHOLD)
 
 
 def intervals_of(labels: Ints, probabilities: Floats, of: Ints) -> dict[str, tuple[float, float]]:

@@ -127,7 +127,7 @@ def _numbers(part: pd.DataFrame, decision: Decision) -> Part:
     """Return the metrics of a part, with their intervals, and some without calibration."""
     groups, unit = intervals.groups(part)
     as_given = expit(part["logit"].to_numpy(np.float64))
-    raw = measuring.summarize(part["label"].to_numpy(), as_given, decision.threshold)
+    raw = measuring.summarise(part["label"].to_numpy(), as_given, decision.threshold)
     return Part(
         num_patches=len(part),
         num_slides=_num_known(part["slide"]),
@@ -155,7 +155,7 @@ def _num_known(names: pd.Series) -> int | None:
 
 def _measured(part: pd.DataFrame, decision: Decision) -> dict[str, float]:
     labels, probabilities, logits = (part[name].to_numpy() for name in MEASURED)
-    return measuring.summarize(labels, probabilities, decision.threshold, logits)
+    return measuring.summarise(labels, probabilities, decision.threshold, logits)
 
 
 def _intervals(

@@ -15,7 +15,7 @@ SCALES: dict[str, intervals.Scale] = {"nll": "log", "calibration_error": "plain"
 ASKED = 0.95  # sensitivity or specificity at which the other is told
 
 
-def summarize(
+def summarise(
     labels: Ints, probabilities: Floats, threshold: float, scores: Floats | None = None
 ) -> dict[str, float]:
     """Return the metrics of (n,) labels 0/1 and probabilities 0..1; positive is >= threshold.
@@ -68,17 +68,17 @@ def interval_ends(
     groups: intervals.Groups,
     scores: Floats | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """Return the ends of the interval of each metric of `summarize`, over `groups` (n,).
+    """Return the ends of the interval of each metric of `summarise`, over `groups` (n,).
 
     NaN where there is none: nothing is left without the only group, for one.
     """
     scores = probabilities if scores is None else scores
-    measured = summarize(labels, probabilities, threshold, scores)
+    measured = summarise(labels, probabilities, threshold, scores)
     if len(np.unique(groups)) == 1:
         return dict.fromkeys(measured, (np.nan, np.nan))
 
     def measure(kept: NDArray[np.bool_]) -> list[float]:
-        return list(summarize(labels[kept], probabilities[kept], threshold, scores[kept]).values())
+        return list(summarise(labels[kept], probabilities[kept], threshold, scores[kept]).values())
 
     without = intervals.without_each(measure, groups)
     max_freedom = intervals.num_informed(labels, groups) - 1
