@@ -48,12 +48,13 @@ test-quick: setup ## the quick tests alone
 test-slow: setup ## real DVC in temporary clones, long training
 	$(IN_VENV) pytest -n auto --dist loadfile -m slow
 
-lint: setup ## formatting, lint, types, spelling; the schema and the safety of workflows
+lint: setup ## formatting, lint, types, spelling; GitHub's files and the workflows' safety
 	$(IN_VENV) ruff format --check
 	$(IN_VENV) ruff check
 	$(IN_VENV) mypy
 	$(IN_VENV) typos
 	$(IN_VENV) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(IN_VENV) check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(IN_VENV) zizmor --offline --no-progress --quiet --persona pedantic .github
 
 format: setup ## format the code and mend what ruff can mend
