@@ -57,6 +57,7 @@ lint: setup ## formatting, lint, types, spelling; GitHub's files and the workflo
 	$(IN_VENV) check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(IN_VENV) check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(IN_VENV) check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
+	$(IN_VENV) check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	$(IN_VENV) zizmor --offline --no-progress --quiet --persona pedantic .github
 
 format: setup ## format the code and mend what ruff can mend
