@@ -1,4 +1,4 @@
-"""The command line beside the stages: `python -m metastasis compare BASE [HEAD]`."""
+"""The command `metastasis compare BASE [HEAD]`, also run as `python -m metastasis compare`."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ NAMES = "a revision or a file of scores, or several (models) separated by commas
 
 def main(arguments: list[str] | None = None) -> int:
     """Print what a comparison of two sides' models finds, as Markdown; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m metastasis")
+    parser = argparse.ArgumentParser(prog="metastasis")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     compare = commands.add_parser(
         "compare",
