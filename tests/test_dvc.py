@@ -92,7 +92,8 @@ def given_by_the_readmes_snippet(project: Path) -> NDArray[np.float32]:
     """What the README's lines give for the demo's unlabelled patches, in the submission's order."""
     rows = (project / "data/submission.csv").read_text().splitlines()[1:]
     paths = [project / f"data/demo/test/{row.split(',')[0]}.tif" for row in rows]
-    np.save(project / "patches.npy", [cv2.imread(str(path))[..., ::-1] for path in paths])
+    patches = [np.asarray(cv2.imread(str(path))) for path in paths]
+    np.save(project / "patches.npy", [patch[..., ::-1] for patch in patches])
     readme = (ROOT / "README.md").read_text()
     [snippet] = re.findall(r"```python\n(import keras\n.*?)```", readme, re.DOTALL)
     program = (

@@ -31,7 +31,7 @@ def test_a_copy_of_lower_quality_differs_in_few_bits_and_another_patch_in_many()
     copies = []
     for patch in originals:
         _, encoded = cv2.imencode(".jpg", patch, [cv2.IMWRITE_JPEG_QUALITY, 75])
-        copies.append(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
+        copies.append(np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8))
     before, after = hashes(originals), hashes(copies)
     of_copies = [num_different_bits(a, b) for a, b in zip(before, after, strict=True)]
     of_others = [num_different_bits(a, b) for a, b in itertools.pairwise(before)]

@@ -202,7 +202,7 @@ def test_the_metrics_shown_are_all_that_is_in_git_and_nothing_else_is() -> None:
 def test_the_params_declared_are_the_sections_read(name: str) -> None:
     script = ROOT / shlex.split(STAGES[name]["cmd"])[1]
     read = {
-        node.args[0].value
+        str(node.args[0].value)
         for node in ast.walk(ast.parse(script.read_text()))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) == "params.read"

@@ -16,14 +16,14 @@ MARK = "<!-- compare -->"
 
 
 def report(base: Path, head: Path, path: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "scripts/pull_request.py", base, head, path]
+    command: list[str | Path] = [sys.executable, "scripts/pull_request.py", base, head, path]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
     """Base and head of which the second has a worse model."""
-    sides = []
+    sides: list[Path] = []
     for name, apart, area in (("base, old", 2.6, 0.94), ("head", 1.8, 0.86)):
         metrics = {"evaluate.json": {"test": {"roc_auc": area}}}
         sides.append(make(tmp_path / name, metrics, {"train": {"seed": len(sides)}}))

@@ -6,7 +6,7 @@ from metastasis import stains
 
 
 def unit(vector: tuple[float, float, float]) -> np.ndarray:
-    return np.array(vector) / np.linalg.norm(vector)
+    return np.asarray(np.array(vector) / np.linalg.norm(vector))
 
 
 HAEMATOXYLIN, EOSIN = unit(stains.HAEMATOXYLIN), unit(stains.EOSIN)
@@ -14,7 +14,9 @@ HAEMATOXYLIN, EOSIN = unit(stains.HAEMATOXYLIN), unit(stains.EOSIN)
 
 def test_pure_stains_and_their_mixture_have_known_amounts() -> None:
     densities = np.stack([HAEMATOXYLIN, EOSIN, 0.3 * HAEMATOXYLIN + 0.7 * EOSIN])
-    np.testing.assert_allclose(stains.unmix(densities), [[1, 0], [0, 1], [0.3, 0.7]], atol=1e-12)
+    np.testing.assert_allclose(
+        stains.unmix(densities), [[1.0, 0.0], [0.0, 1.0], [0.3, 0.7]], atol=1e-12
+    )
 
 
 def test_what_neither_stain_explains_is_left_out() -> None:

@@ -110,7 +110,7 @@ def test_a_table_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
 def test_patients_are_read_as_they_were_written(tmp_path: Path) -> None:
     """A user joins the split with a map that has its own column patient."""
     table = pd.DataFrame({"id": ["x", "y"], "label": [0, 1], "slide": ["a", "b"]})
-    tables.write_patches(tmp_path / "split.csv", table.assign(patient=["p", None]))
+    tables.write_patches(tmp_path / "split.csv", table.assign(patient=pd.Series(["p", None])))
     assert "patient" not in pd.read_csv(tmp_path / "split.csv")
     read = tables.read_patches(tmp_path / "split.csv")
     assert read["patient"].tolist()[0] == "p"

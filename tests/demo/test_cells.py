@@ -20,13 +20,13 @@ PLAIN = cells.CellType(
     clumps=0.0,
     nucleolus=0.0,
 )
-SMOOTH = np.zeros((64, 64), np.float32)
+SMOOTH = np.zeros((64, 64))
 
 
 def grown(kind: cells.CellType, *points: tuple[float, float]) -> np.ndarray:
-    angles = np.zeros(len(points), np.float32)
+    angles = np.zeros(len(points))
     rng = np.random.default_rng(0)
-    return cells.grow(kind, np.array(points, np.float32), angles, rng=rng)
+    return cells.grow(kind, np.array(points, float), angles, rng=rng)
 
 
 @given(radius=st.floats(2, 9), x=st.floats(20, 44), y=st.floats(20, 44))

@@ -57,7 +57,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:, :, ::-1]
+    return np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))[:, :, ::-1]
 
 
 def contents(folder: Path) -> dict[str, bytes]:

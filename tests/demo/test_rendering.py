@@ -8,15 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metastasis.demo import rendering
-from metastasis.demo.tissue import SIDE, Stains
+from metastasis.demo.textures import SIDE
+from metastasis.demo.tissue import Stains
 
-HAEMATOXYLIN = np.array([0.65, 0.70, 0.29], np.float32)
-EOSIN = np.array([0.07, 0.99, 0.11], np.float32)
+HAEMATOXYLIN = np.array([0.65, 0.70, 0.29])
+EOSIN = np.array([0.07, 0.99, 0.11])
 STILL = rendering.Look(
     haematoxylin=HAEMATOXYLIN,
     eosin=EOSIN,
     strengths=(1.0, 1.0),
-    white=np.array([250, 245, 240], np.float32),
+    white=np.array([250.0, 245.0, 240.0]),
     blur=0.5,
     sharpening=0.0,
     noise=0.0,
@@ -25,8 +26,8 @@ STILL = rendering.Look(
 
 
 def even(haematoxylin: float, eosin: float) -> Stains:
-    ones = np.ones((SIDE, SIDE), np.float32)
-    return Stains(ones * np.float32(haematoxylin), ones * np.float32(eosin))
+    ones = np.ones((SIDE, SIDE))
+    return Stains(ones * haematoxylin, ones * eosin)
 
 
 def rendered(stains: Stains, look: rendering.Look, seed: int = 0) -> np.ndarray:

@@ -75,9 +75,9 @@ def test_scores_are_the_saved_networks_and_the_numbers_are_the_scores(
     assert expit(scores["logit"].to_numpy()) == pytest.approx(expected, abs=1e-5)
     for name, part in scores.groupby("split"):
         area = metrics.roc_auc_score(part["label"], part["logit"])
-        assert numbers[name]["roc_auc"] == pytest.approx(area, abs=1e-6)
+        assert numbers[str(name)]["roc_auc"] == pytest.approx(area, abs=1e-6)
         called = expit(part["logit"].to_numpy() / numbers["temperature"]) >= numbers["threshold"]
-        assert numbers[name]["accuracy"] == pytest.approx((called == part["label"]).mean())
+        assert numbers[str(name)]["accuracy"] == pytest.approx((called == part["label"]).mean())
     assert numbers["slide_disjoint"] is True
 
 
@@ -287,6 +287,7 @@ def test_slides_and_stains_have_their_own_auc_the_lowest_first(data: Path, tmp_p
     scores = pd.read_csv(tmp_path / "scores.csv").query("split == 'test'")
     slides = pd.read_csv(tmp_path / "plots" / "slides.csv").query("split == 'test'")
     assert slides["roc_auc"].dropna().is_monotonic_increasing
+    row: Any  # pandas knows no type of a column
     for row in slides.itertuples():
         part = scores[scores["slide"] == row.slide]
         assert (row.num_patches, row.num_positive) == (len(part), part["label"].sum())

@@ -113,4 +113,5 @@ def test_no_patch_has_no_heat() -> None:
     network = corner_network()
     assert attention.grad_cam(network, none).shape == (0, 32, 32)
     assert attention.occlusion(network, none).shape == (0, 32, 32)
-    assert attention.agreement(np.empty((0, 32, 32)), np.empty((0, 32, 32))).shape == (0,)
+    empty = np.empty((0, 32, 32), np.float32)
+    assert attention.agreement(empty, empty).shape == (0,)

@@ -62,7 +62,7 @@ def test_a_file_that_another_process_writes_is_called_in_use(path: Path) -> None
 def test_a_file_system_without_locks_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """HDF5 fails with such a message where flock does, as on some network shares."""
 
-    class File(h5py.File):  # type: ignore[misc]
+    class File(h5py.File):
         def __init__(self, name: Path, mode: str, *, locking: bool) -> None:
             if locking:
                 raise OSError(

@@ -19,7 +19,7 @@ from helpers.images import FLAWED, NOISE, SMOOTH, encoded, huge_png, jpeg_2000_i
 from helpers.patches import sha1
 from metastasis.formats import images
 from metastasis.formats.images import FLAWS, Facts, Frames
-from metastasis.formats.sources import Encoded, Flaw
+from metastasis.formats.sources import Content, Encoded, Flaw
 
 
 def inspect(content: bytes | NDArray[np.uint8] | Encoded | Flaw) -> images.Inspection:
@@ -195,7 +195,8 @@ def test_what_is_no_patch_is_recognised_for_what_it_is(name: str) -> None:
 
 def test_opencv_alone_would_take_jpeg_2000_in_tiff_for_a_patch() -> None:
     """Why `COMPRESSIONS` is a list of what is allowed: if this fails, OpenCV has learnt it."""
-    image = cv2.imdecode(np.frombuffer(jpeg_2000_in_tiff(), np.uint8), cv2.IMREAD_UNCHANGED)
+    content = np.frombuffer(jpeg_2000_in_tiff(), np.uint8)
+    image = np.asarray(cv2.imdecode(content, cv2.IMREAD_UNCHANGED))
     assert image.shape == (96, 96, 3)
     assert not np.array_equal(image[:, :, ::-1], NOISE)
 
@@ -222,7 +223,8 @@ def test_pixels_that_need_no_decoding_are_taken_as_they_are() -> None:
 
 
 def test_patches_keep_their_order_and_flawed_ones_leave_no_gap() -> None:
-    contents = [tiff(NOISE), b"", tiff(SMOOTH), Flaw("encrypted", "encrypted"), tiff(NOISE[::-1])]
+    flaw = Flaw("encrypted", "encrypted")
+    contents: list[Content] = [tiff(NOISE), b"", tiff(SMOOTH), flaw, tiff(NOISE[::-1])]
     found = images.inspect(contents, np.empty((5, 96, 96, 3), np.uint8), Frames())
     assert [facts.flaw for facts in found.facts] == ["", "format", "", "encrypted", ""]
     assert np.array_equal(found.patches, [NOISE, SMOOTH, NOISE[::-1]])

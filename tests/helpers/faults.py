@@ -91,7 +91,11 @@ def first(source: Path, pool: str = "train") -> Path:
 
 def content(value: bytes, pool: str = "train") -> Plant:
     """Put other bytes in the place of the first image."""
-    return lambda source: first(source, pool).write_bytes(value) and None
+
+    def plant(source: Path) -> None:
+        first(source, pool).write_bytes(value)
+
+    return plant
 
 
 def changed(change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Plant:
@@ -99,7 +103,7 @@ def changed(change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Plant:
 
     def plant(source: Path) -> None:
         path = first(source)
-        patch = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        patch = cv2.cvtColor(np.asarray(cv2.imread(str(path))), cv2.COLOR_BGR2RGB)
         write_tif(path, np.ascontiguousarray(change(np.asarray(patch, np.uint8))))
 
     return plant
@@ -279,7 +283,7 @@ def label_2(folder: Path) -> None:
 
 
 ANY = {"ids": "any"}
-WARNED = {"is_warning": True}
+WARNED: dict[str, Any] = {"is_warning": True}  # Any, since mypy can't tell which keys it has
 
 FAULTS = [
     Fault(

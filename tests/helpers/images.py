@@ -19,8 +19,9 @@ SMOOTH = cv2.GaussianBlur(NOISE, (31, 31), 8)
 def tiff(image: NDArray[Any], **options: object) -> bytes:
     """The image as TIFF, an array with more than 3 dimensions as several pages."""
     stream = BytesIO()
-    options = {"photometric": "rgb" if image.shape[-1] in (3, 4) else "minisblack"} | options
-    tifffile.imwrite(stream, image, **options)
+    photometric = "rgb" if image.shape[-1] in (3, 4) else "minisblack"
+    written: dict[str, Any] = {"photometric": photometric} | options  # each has a type of its own
+    tifffile.imwrite(stream, image, **written)
     return stream.getvalue()
 
 

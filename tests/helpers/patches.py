@@ -30,7 +30,7 @@ def texture(seed: int, coarse: int = 12) -> UInt8:
     blots = random.integers(0, 256, (coarse, coarse, 3), np.uint8)
     noise = random.integers(-20, 21, (96, 96, 3))
     smooth = cv2.resize(blots, (96, 96), interpolation=cv2.INTER_CUBIC)
-    return np.clip(smooth.astype(np.int64) + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(smooth.astype(np.int64) + noise, 0, 255), np.uint8)
 
 
 def symmetries(patch: UInt8) -> list[UInt8]:

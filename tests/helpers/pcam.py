@@ -19,7 +19,7 @@ def name(split: str, kind: str) -> str:
     return f"camelyonpatch_level_2_split_{split}_{kind}"
 
 
-def write_array(path: Path, kind: str, values: NDArray[np.uint8]) -> None:
+def write_array(path: Path, kind: str, values: NDArray[np.generic]) -> None:
     """Write an HDF5 file with one dataset."""
     with h5py.File(path, "w") as file:
         file.create_dataset(kind, data=values)

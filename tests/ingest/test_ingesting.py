@@ -182,7 +182,7 @@ def test_a_killed_ingest_leaves_nothing_that_could_be_taken_for_whole(
         "ingesting.ingest(source, out / 'slides.csv', shards_folder=out / 'patches',\n"
         "    inventory_path=out / 'inventory.parquet', tables_folder=out / 'tables')\n"
     )
-    arguments = [sys.executable, "-c", script, source, out, tmp_path / "pipe"]
+    arguments: list[str | Path] = [sys.executable, "-c", script, source, out, tmp_path / "pipe"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"reading\n"

@@ -456,8 +456,8 @@ def test_the_history_shows_each_logged_value_at_its_epoch_counted_from_1(tmp_pat
         for label, part in LINES.items():
             logged = pd.read_csv(tmp_path / part / f"{axes.get_title()}.tsv", sep="\t")
             (line,) = (line for line in axes.lines if line.get_label() == label)
-            assert line.get_xdata().tolist() == [1, 2, 3]
-            assert line.get_ydata().tolist() == logged[axes.get_title()].tolist()
+            assert np.asarray(line.get_xdata()).tolist() == [1, 2, 3]
+            assert np.asarray(line.get_ydata()).tolist() == logged[axes.get_title()].tolist()
 
 
 def test_metrics_of_another_version_stop_with_what_to_do(tmp_path: Path) -> None:

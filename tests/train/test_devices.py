@@ -1,5 +1,7 @@
 """Tests of `train.devices`: the precision that is asked for, the strategy that is in force."""
 
+from pathlib import Path
+
 import pytest
 import tensorflow as tf
 
@@ -15,8 +17,8 @@ def test_a_precision_asked_for_is_taken() -> None:
 
 def test_auto_is_bfloat16_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for flags, policy in (("fpu avx512_bf16 sse", "mixed_bfloat16"), ("fpu sse", "float32")):
-        monkeypatch.setattr(devices.Path, "exists", lambda _: True)
-        monkeypatch.setattr(devices.Path, "read_text", lambda _, flags=flags: flags)
+        monkeypatch.setattr(Path, "exists", lambda _: True)
+        monkeypatch.setattr(Path, "read_text", lambda _, flags=flags: flags)
         assert devices.policy("auto") == policy
 
 

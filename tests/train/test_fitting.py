@@ -46,7 +46,7 @@ def test_class_weights_weigh_the_loss(tmp_path: Path) -> None:
         patches=patches,
         shard=patches.index["shard"].to_numpy(),
         row=patches.index["row"].to_numpy(),
-        labels=np.repeat(np.float32([0, 1]), [9, 3]),
+        labels=np.repeat(np.array([0, 1], np.float32), [9, 3]),
         batch_size=4,
         seed=1,
         augment=lambda patches, _: patches,

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ stages:
 """
 
 
-def same(first: list[NDArray], second: list[NDArray]) -> bool:
+def same(first: list[NDArray[Any]], second: list[NDArray[Any]]) -> bool:
     pairs = list(zip(first, second, strict=True))
     return all(a.dtype == b.dtype and a.shape == b.shape for a, b in pairs) and all(
         a.tobytes() == b.tobytes() for a, b in pairs

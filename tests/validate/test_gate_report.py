@@ -289,7 +289,7 @@ def test_a_contact_sheet_stops_at_24_patches_and_says_how_many_there_are(bare: F
 
 
 def test_counts_classes_settings_and_samples_are_of_what_passes(findings: Findings) -> None:
-    labelled = findings.labelled.assign(slide=["a", "b", "", None] * 5)
+    labelled = findings.labelled.assign(slide=pd.Series(["a", "b", "", None] * 5))
     passing = without(replace(findings, labelled=labelled), IDS[:1])
     shown = page(passing)
     for said in (

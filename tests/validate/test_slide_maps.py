@@ -20,7 +20,7 @@ def read(columns: dict[str, list[str]], labels: pd.DataFrame = LABELS) -> SlideM
 def findings(mapped: SlideMap, labels: pd.DataFrame = LABELS) -> dict[str, list[str]]:
     """What was found, by the column that says it."""
     found = slide_maps.findings(mapped, labels)
-    return {name: [t for t in found[name] if t] for name in found if found[name].any()}
+    return {str(name): [t for t in found[name] if t] for name in found if found[name].any()}
 
 
 @pytest.mark.parametrize(

@@ -92,9 +92,10 @@ def test_bad_patches_are_quarantined_when_asked_each_with_its_reason(
     assert set(manifest["id"]).isdisjoint({unreadable, swapped})
     rows = pd.read_csv(out / "quarantine.csv", dtype="str").set_index("id")
     assert set(rows.index) == {unreadable, swapped}
-    assert rows.loc[unreadable, "reason"].startswith("labelled-image-decodable: 1,000 bytes")
-    assert "labelled-channels-in-order: blue, green, red" in rows.loc[swapped, "reason"]
-    assert f"labelled-id-is-hash: {sha1(patches[1][:, :, ::-1])}" in rows.loc[swapped, "reason"]
+    reasons = rows["reason"]
+    assert reasons[unreadable].startswith("labelled-image-decodable: 1,000 bytes")
+    assert "labelled-channels-in-order: blue, green, red" in reasons[swapped]
+    assert f"labelled-id-is-hash: {sha1(patches[1][:, :, ::-1])}" in reasons[swapped]
     assert rows.loc[[unreadable, swapped], "label"].tolist() == ["1", "0"]
     assert json.loads((out / "validate.json").read_text())["num_left_out"] == 2
 
