@@ -162,7 +162,9 @@ def test_patches_that_are_all_bad_or_in_no_shard_still_get_an_answer(data: Path)
 def test_a_bad_patch_stops_the_run_when_asked_and_leaves_no_submission(data: Path) -> None:
     ask(data, ["p7", "p3"])
     quarantine(data, ["p3"])
-    with pytest.raises(InputError, match=r"1 of the unlabelled patches are bad \(p3\); .*quarantine\.csv says why"):
+    with pytest.raises(
+        InputError, match=r"1 of the unlabelled patches are bad \(p3\); .*quarantine\.csv says why"
+    ):
         predict(data, bad_patches="fail")
     assert not (data / "submission.csv").exists()
 

@@ -1,6 +1,6 @@
 """Tests of `validate.rules`: where the line is drawn, and what follows beyond it."""
 
-from typing import Literal
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -42,8 +42,8 @@ def test_exactly_the_share_that_may_be_missing_may(num_missing: int, is_met: boo
 
 
 def test_a_bad_labelled_patch_stops_and_one_to_be_predicted_does_not() -> None:
-    severities: dict[Pool, str] = {"labelled": "error", "unlabelled": "warning"}
-    for pool, severity in severities.items():
+    pools = dict(zip(get_args(Pool), ("error", "warning"), strict=True))
+    for pool, severity in pools.items():
         flaws = rules.images(pool, is_quarantined=False)[:-1]  # the last is about links
         assert {rule.severity for rule in flaws} == {severity}
         assert all(rule.name.startswith(f"{pool}-image-") for rule in flaws)
