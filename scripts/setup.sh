@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv the locked environment of this folder; does nothing if it is that already.
+# Install the locked environment of this folder into .venv; do nothing if it is up to date.
 # usage: scripts/setup.sh [EXTRA]
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,7 +12,8 @@ die() {
     exit 1
 }
 
-# What an environment is made for; one that was copied, renamed or interrupted has another stamp.
+# Print the stamp of an environment that is made here. One that was copied, renamed or interrupted has
+# another stamp, or none.
 made_for() {
     echo "folder $folder"
     echo "extra ${extra:-none}"
@@ -31,14 +32,14 @@ require_git() {
     elif ! command -v git > /dev/null; then
         die "git isn't installed, which DVC needs. Install it and run this again."
     elif ! git rev-parse --git-dir > /dev/null 2>&1; then
-        git rev-parse --git-dir || true # says why
+        git rev-parse --git-dir || true # prints the reason
         die "$folder is no git repository, and DVC needs one. Clone the project with 'git clone'," \
             "or make a repository of this copy, and run this again:" \
             "git init && git add . && git commit -m 'The project as it was downloaded'"
     fi
 }
 
-# A uv on PATH is used; without one the project gets a private one.
+# Use the uv on PATH; without one, install uv for this project only.
 find_uv() {
     if command -v uv > /dev/null; then
         uv=uv
@@ -47,7 +48,7 @@ find_uv() {
     uv=.uv/bin/uv
     if ! "$uv" --version > /dev/null 2>&1; then
         echo "setup: installing uv into .uv"
-        # By the module: the pip script of a copied or renamed folder starts another folder's Python.
+        # Run pip as a module: the pip script of a copied or renamed folder starts another folder's Python.
         python3 -m venv --clear .uv && .uv/bin/python -m pip install --quiet uv ||
             die "uv could not be installed (see above). Install it yourself, https://docs.astral.sh/uv," \
                 "and run this again."
@@ -59,14 +60,14 @@ install() {
         if [ "$(sed -n 1p "$stamp" 2> /dev/null)" != "folder $folder" ] ||
             ! .venv/bin/python -c '' 2> /dev/null; then
             echo "setup: .venv wasn't made here, or isn't whole: making it anew"
-            rm -rf .venv # a link is removed, not what it points to; nothing is written in place
+            rm -rf .venv # removes a link but not its target; nothing is written in place
         fi
     fi
     rm -f "$stamp"
     echo "setup: installing the locked libraries into .venv (1 to 2 minutes on a fast line; 2 GB)"
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
-    # TensorFlow starts 5 s slower, every time, where its bytecode isn't compiled.
+    # Without compiled bytecode, TensorFlow starts 5 s slower every time.
     UV_COMPILE_BYTECODE=1 UV_PROJECT_ENVIRONMENT=.venv \
         "$uv" sync --locked ${extra:+--extra "$extra"} > "$log" 2>&1 || {
         cat "$log" >&2
