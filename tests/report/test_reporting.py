@@ -303,7 +303,7 @@ def test_a_temperature_at_its_bound_is_no_finding(tmp_path: Path, place: int) ->
     records.write(inputs.models / "decision.json", decision)
     text = made(tmp_path / "bound", inputs)[place]
     assert "at its upper bound" in text
-    assert "too sure" not in text
+    assert "confident" not in text
 
 
 def test_the_card_says_that_the_models_probabilities_are_calibrated(tmp_path: Path) -> None:
@@ -352,10 +352,10 @@ def test_patients_are_named_where_they_are_what_is_kept_whole(tmp_path: Path) ->
     assert "Test has 12 patients; below 15 the intervals are rough." in page
     assert "Kept whole: each patient" in page
     assert "Kept whole: each patient, and copies" in card
-    assert "No patient stands in two parts: the network has seen no patch of the patients" in page
+    assert "No patient is in two parts: the network has seen no patch of the patients" in page
     assert "by a jackknife over patients" in page
     assert "by a jackknife over patients" in card
-    assert "No slide stands" not in page
+    assert "No slide is in" not in page
     assert "Whether a patient has several slides" not in card
 
 
@@ -365,8 +365,8 @@ def test_patients_in_two_parts_are_warned_of(tmp_path: Path) -> None:
         metrics[stage] |= {"patient_disjoint": False, "unit": "patient"}
     page, card = words(tmp_path, metrics)
     assert "Patients are shared between the parts: these numbers are optimistic." in page
-    assert "No patient stands" not in page
-    assert "No patient stands" not in card
+    assert "No patient is in" not in page
+    assert "No patient is in" not in card
 
 
 def test_what_is_not_defined_is_said(tmp_path: Path) -> None:
@@ -384,7 +384,7 @@ def test_what_is_not_defined_is_said(tmp_path: Path) -> None:
 
 def test_broken_rules_stand_first_to_last_by_severity(tmp_path: Path) -> None:
     page, _ = words(tmp_path, found())
-    assert "3 rules were held against the data: 1 met, 1 error and 1 warning." in page
+    assert "3 rules were checked: 1 met, 1 error and 1 warning." in page
     assert "the-strict-rule ✕ error 9 a-loose-rule ! warning 871 1 rule that is met a-met" in page
 
 

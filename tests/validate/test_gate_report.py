@@ -184,7 +184,7 @@ def test_a_stopped_run_says_so_and_by_which_rules(bare: Findings) -> None:
 
 def test_a_quarantine_that_leaves_one_class_stops_the_run(bare: Findings) -> None:
     text = page(without(bare, IDS[1:NUM_LABELLED:2])).text
-    assert "Stopped. The quarantine leaves 10 patches and none of a class to learn" in text
+    assert "Stopped. The quarantine leaves 10 patches, and at least one class has none;" in text
     assert "Passed" not in text
 
 
@@ -317,8 +317,8 @@ def test_unreadable_tables_leave_a_page(findings: Findings) -> None:
     assert "1 error, 0 warnings; 0 of 1 rule met. Stopped by labels-encoding" in text
     assert "labelled images 20 unlabelled images 4 The run is stopped" in text
     assert "There is no usable patch with a label of 0 or 1." in text
-    assert "The run stopped before the images were looked at for outliers." in text
-    assert "What stopped the run is in the tables" in text
+    assert "The run stopped before the images were checked for outliers." in text
+    assert "The fault that stopped the run is in the tables" in text
 
 
 def test_without_an_unlabelled_pool_or_any_usable_image_there_is_a_page(bare: Findings) -> None:
