@@ -48,7 +48,7 @@ test-quick: setup ## run only the quick tests
 test-slow: setup ## run the slow tests: real DVC in temporary clones, long training
 	$(IN_VENV) pytest -n auto --dist loadfile -m slow
 
-lint: setup ## check formatting, lint, types and the schema of workflows
+lint: setup ## check formatting, lint, types and spelling, and the files for GitHub
 	$(IN_VENV) ruff format --check
 	$(IN_VENV) ruff check
 	$(IN_VENV) mypy
