@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from metastasis.base.errors import InputError
 from metastasis.train import optimizing, resuming
+from metastasis.train.averaging import Average
 from metastasis.train.feeding import Feed
 from metastasis.train.monitoring import Monitor
-from metastasis.train.optimizing import Average
 from metastasis.train.resuming import Arrays, Row, State
 
 

@@ -1,6 +1,6 @@
-"""Knows how weights change: the optimiser, its learning rate, and the average of the weights.
+"""Makes the optimiser and its learning rate: how a step changes the weights.
 
-On what they are trained, and for how long, `training` says.
+`training` chooses the data and the number of steps.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from numpy.typing import NDArray
 
 from metastasis.train.train_params import Optimizer, Schedule
 
@@ -85,39 +84,3 @@ def plateau_rate(learning_rate: float, scores: Sequence[float]) -> float:
             learning_rate *= PLATEAU_FACTOR
             num_idle = 0
     return learning_rate
-
-
-class Average(keras.callbacks.Callback):
-    """Keeps an exponential moving average of all weights, the batch norms' statistics included.
-
-    Its horizon is 1 / (1 - decay) steps, or a ninth of the steps so far while that is shorter, so
-    that short runs average too (Polyak and Juditsky 1992; the warm-up as in TensorFlow's
-    `ExponentialMovingAverage`). Keras's own average leaves out what isn't trained by gradients.
-    """
-
-    def __init__(self, network: keras.Model, decay: float) -> None:
-        super().__init__()
-        self._weights = [weight.value for weight in network.weights]
-        self._values = [tf.Variable(value) for value in self._weights]
-        self._iterations = network.optimizer.iterations.value
-        self._decay = decay
-        self._update = tf.function(self._move)
-
-    def get_weights(self) -> list[NDArray[np.float32]]:
-        """Return the averages in the order of the network's weights."""
-        return [value.numpy() for value in self._values]
-
-    def set_weights(self, values: Sequence[NDArray[np.float32]]) -> None:
-        """Go on from these averages."""
-        for variable, value in zip(self._values, values, strict=True):
-            variable.assign(value)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        """Move the averages towards the weights."""
-        self._update()
-
-    def _move(self) -> None:
-        step = tf.cast(self._iterations, tf.float32)
-        share = 1 - tf.minimum(self._decay, (1 + step) / (10 + step))
-        for value, weight in zip(self._values, self._weights, strict=True):
-            value.assign((1 - share) * value + share * weight)

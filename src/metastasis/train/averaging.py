@@ -1,0 +1,44 @@
+"""Averages a network's weights while it trains, as a callback of Keras."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+
+class Average(keras.callbacks.Callback):
+    """Keeps an exponential moving average of all weights, the batch norms' statistics included.
+
+    Its horizon is 1 / (1 - decay) steps, or a ninth of the steps so far while that is shorter, so
+    that short runs average too (Polyak and Juditsky 1992; the warm-up as in TensorFlow's
+    `ExponentialMovingAverage`). Keras's own average leaves out what isn't trained by gradients.
+    """
+
+    def __init__(self, network: keras.Model, decay: float) -> None:
+        super().__init__()
+        self._weights = [weight.value for weight in network.weights]
+        self._values = [tf.Variable(value) for value in self._weights]
+        self._iterations = network.optimizer.iterations.value
+        self._decay = decay
+        self._update = tf.function(self._move)
+
+    def get_weights(self) -> list[NDArray[np.float32]]:
+        """Return the averages in the order of the network's weights."""
+        return [value.numpy() for value in self._values]
+
+    def set_weights(self, values: Sequence[NDArray[np.float32]]) -> None:
+        """Go on from these averages."""
+        for variable, value in zip(self._values, values, strict=True):
+            variable.assign(value)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        """Move the averages towards the weights."""
+        self._update()
+
+    def _move(self) -> None:
+        step = tf.cast(self._iterations, tf.float32)
+        share = 1 - tf.minimum(self._decay, (1 + step) / (10 + step))
+        for value, weight in zip(self._values, self._weights, strict=True):
+            value.assign((1 - share) * value + share * weight)
