@@ -113,8 +113,8 @@ def main() -> None:
             )
             results.append(asdict(result))
             print(result, flush=True)
-    table = pd.DataFrame(results).assign(flattery=lambda x: x["claimed"] - x["unseen"])
-    means = table.groupby("groups", sort=False)[["claimed", "unseen", "flattery"]]
+    table = pd.DataFrame(results).assign(optimism=lambda x: x["claimed"] - x["unseen"])
+    means = table.groupby("groups", sort=False)[["claimed", "unseen", "optimism"]]
     print(means.agg(["mean", "sem"]).round(4).to_string())
 
 

@@ -213,6 +213,16 @@ def test_an_edit_reruns_exactly_what_depends_on_it(
 
 
 @pytest.mark.slow
+def test_an_edit_of_a_rule_or_a_figure_reruns_its_stage_alone(project: Path) -> None:
+    """The outputs stay the same bytes, so that nothing after it runs."""
+    for file in ("validate/rules.py", "split/split_figures.py", "plotting.py"):
+        with (project / "src" / "metastasis" / file).open("a") as code:
+            code.write("# another comment\n")
+    ran_again = ran(run(project, "dvc", "repro"))
+    assert ran_again == ["check", "validate", "split", "evaluate", "explain", "report"]
+
+
+@pytest.mark.slow
 def test_a_second_clone_builds_the_same_bytes(built: Path, tmp_path: Path) -> None:
     """Every output of a run from nothing has the hash that the first run's lock recorded."""
     run(tmp_path, "git", "clone", "--quiet", str(built), "twin")

@@ -117,6 +117,37 @@ def test_train_depends_on_nothing_that_it_does_not_import() -> None:
     assert lying | {"stages/train.py", "stages/here.py"} == needed
 
 
+def reruns(file: str) -> list[str]:
+    """The stages that declare a file of this package as code, but for the check."""
+    return [
+        name
+        for name, stage in STAGES.items()
+        if name != "check"
+        and inside(f"src/metastasis/{file}", {dep for dep in names(stage["deps"]) if is_code(dep)})
+    ]
+
+
+def test_the_table_of_what_an_edit_reruns_is_true() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    rows = re.findall(r"^\| .*?: (`.*`) \| ([a-z, ]+) \|$", text, re.MULTILINE)
+    said = {file: stages for files, stages in rows for file in re.findall("`(.*?)`", files)}
+    assert len(rows) >= 10
+    assert all((SOURCE / file).is_file() for file in said)
+    assert {file: ", ".join(reruns(file)) or "none" for file in said} == said
+
+
+def drawn_or_judged() -> list[str]:
+    """Every file of a figure, a page or a rule of the gate."""
+    found = [*SOURCE.rglob("*figure*.py"), *SOURCE.rglob("*plot*.py"), *SOURCE.rglob("*rules.py")]
+    found += [SOURCE / "pages.py", *(SOURCE / "templates").iterdir()]
+    return sorted(str(path.relative_to(SOURCE)) for path in found)
+
+
+@pytest.mark.parametrize("file", drawn_or_judged())
+def test_no_edit_of_a_figure_a_page_or_a_rule_trains_again(file: str) -> None:
+    assert "train" not in reruns(file)
+
+
 def libraries(script: Path) -> set[str]:
     """The libraries that running the script computes with, as uv.lock names them."""
     found = set()
