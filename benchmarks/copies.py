@@ -46,7 +46,7 @@ def plant(inventory: pd.DataFrame, patches: Patches, num_copies: int) -> pd.Data
     tables = []
     for number, (kind, change) in enumerate(kinds.items()):
         chosen = inventory.sample(num_copies, random_state=number)
-        pixels = [change(patch) for patch in patches.take(chosen)]
+        pixels = [change(patch) for patch in patches.take(shards.places(chosen))]
         found = images.inspect(pixels, np.empty((num_copies, 96, 96, 3), np.uint8), Frames())
         table = pd.DataFrame(found.measures).assign(
             kind=kind,

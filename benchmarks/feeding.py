@@ -42,8 +42,7 @@ def feed(
     """Make an epoch's batches; return how many patches they hold."""
     ours = feeding.Feed(
         patches=patches,
-        shard=patches.index["shard"].to_numpy(),
-        row=patches.index["row"].to_numpy(),
+        places=shards.places(patches.index),
         labels=np.zeros(NUM_PATCHES, np.float32),
         batch_size=BATCH_SIZE,
         seed=0,

@@ -104,7 +104,7 @@ def test_chunks_that_are_under_way_do_not_overwrite_each_other(
     monkeypatch.setattr(ingesting, "CHUNK_ROWS", 1)
     extend = shards.Writer.extend
 
-    def slowly(writer: shards.Writer, found: NDArray[np.uint8]) -> NDArray[np.int32]:
+    def slowly(writer: shards.Writer, found: NDArray[np.uint8]) -> shards.Places:
         time.sleep(0.02)
         return extend(writer, found)
 

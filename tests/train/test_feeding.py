@@ -20,8 +20,7 @@ def feed(tmp_path: Path) -> feeding.Feed:
     patches = shards.read(tmp_path)
     return feeding.Feed(
         patches=patches,
-        shard=patches.index["shard"].to_numpy(),
-        row=patches.index["row"].to_numpy(),
+        places=shards.places(patches.index),
         labels=np.arange(22, dtype=np.float32),
         batch_size=5,
         seed=3,
@@ -42,9 +41,7 @@ def test_an_epoch_holds_no_patch_twice_and_each_epoch_has_its_order(feed: feedin
 def test_patch_and_label_stay_together(feed: feeding.Feed) -> None:
     plain = feeding.Feed(**{**vars(feed), "augment": lambda patches, _: patches})
     batch, labels = plain.batch(2)
-    expected = plain.patches.gather(
-        plain.shard[labels[:, 0].astype(int)], plain.row[labels[:, 0].astype(int)]
-    )
+    expected = plain.patches.take(plain.places[labels[:, 0].astype(int)])
     assert np.array_equal(batch, expected)
 
 
@@ -102,7 +99,7 @@ def test_the_order_and_the_augmentation_draw_from_streams_of_their_own() -> None
 def test_patches_in_order_are_all_there_and_the_last_batch_goes_on_with_the_first(
     feed: feeding.Feed,
 ) -> None:
-    places = feed.patches.index[["shard", "row"]]
+    places = shards.places(feed.patches.index)
     ordered = feeding.in_order(feed.patches, places, 5)
     for _ in range(2):  # validation goes over it in every epoch
         batches = list(ordered.as_numpy_iterator())

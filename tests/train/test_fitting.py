@@ -44,8 +44,7 @@ def test_class_weights_weigh_the_loss(tmp_path: Path) -> None:
     patches = shards.read(tmp_path)
     feed = feeding.Feed(
         patches=patches,
-        shard=patches.index["shard"].to_numpy(),
-        row=patches.index["row"].to_numpy(),
+        places=shards.places(patches.index),
         labels=np.repeat(np.array([0, 1], np.float32), [9, 3]),
         batch_size=4,
         seed=1,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Pool = Literal["labelled", "unlabelled"]  # the second is to be predicted
 UInt8 = NDArray[np.uint8]
+Places = NDArray[np.integer]  # (n, 2): shard and row of each patch
 
 PATCH_SIZE = 96  # pixels
 CENTRE_SIZE = 32  # pixels: the label is about the central 32x32
@@ -20,6 +21,7 @@ SHARD_ROWS = (
     4096  # 108 MiB of 96x96 RGB: few enough files for DVC, small enough to hold one in memory
 )
 INDEX_NAME = "index.parquet"
+PLACE = ["shard", "row"]  # columns of the index
 
 
 def centre(size: int, inner: int = CENTRE_SIZE) -> slice:
@@ -44,27 +46,27 @@ class Patches:
         """The side of a patch in pixels."""
         return int(self.maps[0].shape[1])
 
-    def locate(self, ids: pd.Series, pool: Pool) -> pd.DataFrame:
-        """Return shard and row of each id, in the order of `ids`.
+    def locate(self, ids: pd.Series, pool: Pool) -> Places:
+        """Return the place of each id, in the order of `ids`.
 
         Raises:
             KeyError: an id has no patch in this pool.
         """
         pooled = self.index[self.index["pool"] == pool].set_index("id")
-        return pooled.loc[ids, ["shard", "row"]].reset_index(drop=True)
+        return places(pooled.loc[ids])
 
-    def take(self, places: pd.DataFrame) -> UInt8:
-        """Return the patches at `places` (shard, row) as (n, size, size, 3) uint8, RGB."""
-        shard, row = places["shard"].to_numpy(), places["row"].to_numpy()
-        return self.gather(shard, row)
-
-    def gather(self, shard: NDArray[np.integer], row: NDArray[np.integer]) -> UInt8:
-        """Return the patches at the given shards and rows as (n, size, size, 3) uint8, RGB."""
-        patches = np.empty((len(row), self.size, self.size, 3), np.uint8)
-        for number in np.unique(shard):
-            chosen = shard == number
-            patches[chosen] = self.maps[number][row[chosen]]
+    def take(self, places: Places) -> UInt8:
+        """Return the patches at `places` as (n, size, size, 3) uint8, RGB."""
+        patches = np.empty((len(places), self.size, self.size, 3), np.uint8)
+        for shard in np.unique(places[:, 0]):
+            chosen = places[:, 0] == shard
+            patches[chosen] = self.maps[shard][places[chosen, 1]]
         return patches
+
+
+def places(index: pd.DataFrame) -> Places:
+    """Return the places of the rows of an index, or of an inventory."""
+    return index[PLACE].to_numpy(np.int64)
 
 
 def read(folder: Path) -> Patches:
@@ -81,7 +83,7 @@ def paths(folder: Path) -> list[Path]:
 
 def write_index(folder: Path, index: pd.DataFrame) -> None:
     """Write which (pool, id) lies at which (shard, row)."""
-    index[["pool", "id", "shard", "row"]].to_parquet(folder / INDEX_NAME, index=False)
+    index[["pool", "id", *PLACE]].to_parquet(folder / INDEX_NAME, index=False)
 
 
 @dataclass
@@ -98,8 +100,8 @@ class Writer:
         """Set the buffer up once."""
         self._buffer = np.empty((SHARD_ROWS, self.size, self.size, 3), np.uint8)
 
-    def extend(self, patches: UInt8) -> NDArray[np.int32]:
-        """Append (n, size, size, 3) uint8 patches; return the (n, 2) shard and row of each."""
+    def extend(self, patches: UInt8) -> Places:
+        """Append (n, size, size, 3) uint8 patches; return the place of each."""
         places = []
         while len(patches):
             count = min(len(patches), SHARD_ROWS - self.num_rows)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -17,10 +16,10 @@ BATCH_SIZE = 256
 def score(
     model_path: Path,
     patches: shards.Patches,
-    places: pd.DataFrame,
+    places: shards.Places,
     tta: symmetries.TestTime = "none",
 ) -> NDArray[np.float32]:
-    """Return the logit of tumour for each patch at `places` (shard, row): (n,) float32.
+    """Return the logit of tumour for each patch at `places`: (n,) float32.
 
     With `tta` "d4" (test-time augmentation) it is the mean over the eight flips and turns.
     """
@@ -29,7 +28,7 @@ def score(
     logits = np.empty(len(places), np.float32)
     with tqdm(total=len(places), desc="score", unit=" patches", disable=None) as bar:
         for start in range(0, len(places), BATCH_SIZE):
-            batch = patches.take(places.iloc[start : start + BATCH_SIZE])
+            batch = patches.take(places[start : start + BATCH_SIZE])
             scores = [network.predict_on_batch(symmetries.turn(batch, each)) for each in elements]
             logits[start : start + len(batch)] = np.mean(scores, axis=0)[:, 0]
             bar.update(len(batch))

@@ -12,6 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from metastasis import stains
+from metastasis.patches import shards
 from metastasis.patches.shards import Patches
 from metastasis.perceptual import FLAT_STD
 from metastasis.split import neighbours
@@ -39,7 +40,7 @@ def find_copies(patches: pd.DataFrame, pixels: Patches) -> Copies:
     # Of equal pixels one is compared with others: else a thousand copies would be a million pairs.
     _, kept, number = np.unique(sha1, return_index=True, return_inverse=True)
     near = kept[neighbours.near_pairs(hashes[kept])]
-    near = neighbours.copies(near, chosen[["shard", "row"]].to_numpy(np.int64), pixels)
+    near = neighbours.copies(near, shards.places(chosen), pixels)
     exact = np.stack([kept[number], np.arange(len(chosen))], axis=1)
     exact = exact[exact[:, 0] != exact[:, 1]]
     return Copies(textured[exact], textured[near], len(patches) - len(textured))

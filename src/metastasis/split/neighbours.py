@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metastasis.patches import symmetries
-from metastasis.patches.shards import Patches, UInt8
+from metastasis.patches.shards import Patches, Places, UInt8
 
 NUM_BANDS = 8  # of 8 bits each
 MAX_BITS = 6  # that the hashes of copies differ in: any two such share two bands at least
@@ -80,11 +80,11 @@ def _thumbnails(patches: UInt8) -> NDArray[np.float32]:
     return np.asarray(centred / np.maximum(norm, np.finfo(np.float32).tiny), np.float32)
 
 
-def copies(pairs: Pairs, places: NDArray[np.int64], patches: Patches) -> Pairs:
-    """Return those of `pairs` whose pixels are copies; `places` are (n, 2): shard, row."""
+def copies(pairs: Pairs, places: Places, patches: Patches) -> Pairs:
+    """Return those of `pairs` whose pixels are copies."""
     is_copy = np.zeros(len(pairs), bool)
     for start in range(0, len(pairs), BATCH):
         batch = pairs[start : start + BATCH]
-        first, second = (patches.gather(*places[batch[:, side]].T) for side in (0, 1))
+        first, second = (patches.take(places[batch[:, side]]) for side in (0, 1))
         is_copy[start : start + BATCH] = correlations(first, second) >= MIN_CORRELATION
     return pairs[is_copy]

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from metastasis.base import chance
-from metastasis.patches.shards import Patches, UInt8
+from metastasis.patches.shards import Patches, Places, UInt8
 
 Floats = NDArray[np.float32]
 Augment = Callable[[UInt8, np.random.Generator], UInt8]
@@ -23,11 +22,10 @@ NUM_AHEAD = 4  # batches made while the network is busy
 
 @dataclass(frozen=True, eq=False)
 class Feed:
-    """Shuffled, augmented batches of the patches at (shard, row), with labels of (n,) float32."""
+    """Shuffled, augmented batches of the patches at `places`, with labels of (n,) float32."""
 
     patches: Patches
-    shard: NDArray[np.integer]
-    row: NDArray[np.integer]
+    places: Places
     labels: Floats
     batch_size: int
     seed: int
@@ -43,7 +41,7 @@ class Feed:
         epoch, number = divmod(int(step), self.num_steps)
         start = number * self.batch_size
         chosen = _order(len(self.labels), self.seed, epoch)[start : start + self.batch_size]
-        patches = self.patches.gather(self.shard[chosen], self.row[chosen])
+        patches = self.patches.take(self.places[chosen])
         random = chance.generator(self.seed, epoch, number)
         return self.augment(patches, random), self.labels[chosen, np.newaxis]
 
@@ -64,14 +62,14 @@ class Feed:
         return patches, labels
 
 
-def in_order(patches: Patches, places: pd.DataFrame, batch_size: int) -> tf.data.Dataset:
-    """Return the patches at `places` (shard, row) as they are, in batches of one size.
+def in_order(patches: Patches, places: Places, batch_size: int) -> tf.data.Dataset:
+    """Return the patches at `places` as they are, in batches of one size.
 
     The last batch is filled up with the first patches: several devices can't share a remainder.
     """
 
     def batch(start: int) -> UInt8:
-        return patches.take(places.iloc[np.arange(start, start + batch_size) % len(places)])
+        return patches.take(places[np.arange(start, start + batch_size) % len(places)])
 
     def shaped(start: tf.Tensor) -> tf.Tensor:
         loaded = tf.numpy_function(batch, [start], tf.uint8)

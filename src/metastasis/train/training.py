@@ -137,11 +137,9 @@ def _check_batch(params: TrainParams, feed: feeding.Feed, num_devices: int) -> N
 
 def make_feed(params: TrainParams, patches: shards.Patches, table: pd.DataFrame) -> feeding.Feed:
     """Return the batches of the patches in `table`, shuffled and changed as `params` say."""
-    places = patches.locate(table["id"], "labelled")
     return feeding.Feed(
         patches=patches,
-        shard=places["shard"].to_numpy(),
-        row=places["row"].to_numpy(),
+        places=patches.locate(table["id"], "labelled"),
         labels=table["label"].to_numpy(np.float32),
         batch_size=params.batch_size,
         seed=params.seed,

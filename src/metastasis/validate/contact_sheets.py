@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 
 from metastasis import pages, tables
+from metastasis.patches import shards
 from metastasis.patches.shards import Patches, Pool, UInt8
 from metastasis.validate.suites import Rule, Verdict
 
@@ -70,9 +71,9 @@ def pictures(found: Mapping[str, str], pool: Pool | None, patches: Patches) -> l
     rows = index[(index["pool"] == pool) & index["id"].isin(list(found))].drop_duplicates("id")
     if not len(rows):
         return []
-    places = rows.set_index("id")
-    ids = [id_ for id_ in found if id_ in places.index]
-    pixels = patches.take(places.loc[ids])
+    by_id = rows.set_index("id")
+    ids = [id_ for id_ in found if id_ in by_id.index]
+    pixels = patches.take(shards.places(by_id.loc[ids]))
     return [
         Shown(id_, _lossless(patch), found[id_]) for id_, patch in zip(ids, pixels, strict=True)
     ]
