@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from metastasis import perceptual
 from metastasis.formats import images
 from metastasis.formats.images import Frames
 from metastasis.patches import shards, symmetries
 from metastasis.patches.shards import Patches, UInt8
+from metastasis.pixels import perceptual
 from metastasis.split import grouping
 
 QUALITIES = (None, 90, 75, 50)  # of the JPEG; None: no JPEG

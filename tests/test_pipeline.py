@@ -14,6 +14,7 @@ from helpers.files import ROOT
 from metastasis.check import locking
 
 SOURCE = ROOT / "src" / "metastasis"
+TEMPLATES = sorted(file for kind in ("html", "css", "md") for file in SOURCE.rglob(f"*.{kind}"))
 PIPELINES = {"dvc.yaml": ROOT, "data/dvc.yaml": ROOT / "data"}
 LIBRARIES = "libraries.yaml"
 DISTRIBUTIONS = packages_distributions()
@@ -54,7 +55,15 @@ def names(entries: list[Any]) -> list[str]:
     return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
 
 
-SHARED = {"base", "formats", "patches", "results", "scores"}  # what several stages need
+SHARED = {
+    "base",
+    "formats",
+    "pages",
+    "patches",
+    "pixels",
+    "results",
+    "scores",
+}  # what several stages need
 CHECKED = "data/checked.txt"  # what orders the check before all others; none of them reads it
 
 
@@ -79,7 +88,7 @@ def imported(path: Path) -> set[Path]:
 
 def templates(path: Path) -> set[Path]:
     """The templates of this package that a file names."""
-    return {file for file in (SOURCE / "templates").iterdir() if file.name in path.read_text()}
+    return {file for file in TEMPLATES if file.name in path.read_text()}
 
 
 def closure(script: Path) -> set[str]:
@@ -139,7 +148,7 @@ def test_the_table_of_what_an_edit_reruns_is_true() -> None:
 def drawn_or_judged() -> list[str]:
     """Every file of a figure, a page or a rule of the gate."""
     found = [*SOURCE.rglob("*figure*.py"), *SOURCE.rglob("*plot*.py"), *SOURCE.rglob("*rules.py")]
-    found += [SOURCE / "pages.py", *(SOURCE / "templates").iterdir()]
+    found += [*(SOURCE / "pages").glob("*.py"), *TEMPLATES]
     return sorted(str(path.relative_to(SOURCE)) for path in found)
 
 

@@ -13,10 +13,11 @@ from sklearn import metrics
 
 from helpers.files import assert_same_bytes
 from helpers.patches import write_shards
-from metastasis import models, provenance, saving
+from metastasis import models, saving
 from metastasis.base.errors import InputError
 from metastasis.evaluate import evaluate_params, evaluating, evaluation_plots
 from metastasis.patches import shards, symmetries
+from metastasis.results import provenance
 
 
 @pytest.fixture(scope="module")

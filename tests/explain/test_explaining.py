@@ -12,9 +12,10 @@ from scipy.special import logit
 
 from helpers.files import assert_same_bytes
 from helpers.patches import write_shards
-from metastasis import models, provenance, saving
+from metastasis import models, saving
 from metastasis.base import records
 from metastasis.explain import explaining
+from metastasis.results import provenance
 from metastasis.results.decision import Decision
 
 PROBABILITIES = [0.9, 0.2, 0.6, 0.05, 0.45, 0.99]

@@ -11,11 +11,12 @@ import pytest
 from scipy.special import expit, logit
 
 from helpers.patches import write_shards
-from metastasis import models, provenance, saving
+from metastasis import models, saving
 from metastasis.base.errors import InputError
 from metastasis.formats import sources
 from metastasis.patches import shards, symmetries
 from metastasis.predict import predict_params, predicting
+from metastasis.results import provenance
 from metastasis.scores import scoring
 
 

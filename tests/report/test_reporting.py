@@ -17,14 +17,15 @@ import yaml
 
 from helpers.pages import MARKUP, Page, browser
 from helpers.patches import sha1
-from metastasis import plotting, provenance
+from metastasis import plotting
 from metastasis.base import records
 from metastasis.base.errors import InputError
-from metastasis.numbers import percent
 from metastasis.report import history_figure, reporting
 from metastasis.report.history_figure import LINES
 from metastasis.report.reporting import FIGURES, METRICS, Inputs
+from metastasis.results import provenance
 from metastasis.results.decision import Decision
+from metastasis.results.numbers import percent
 
 PHONE = 390  # pixels
 UNCALIBRATED = ("nll", "brier", "calibration_error")

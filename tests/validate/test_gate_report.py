@@ -14,7 +14,7 @@ import pytest
 from helpers.pages import MARKUP, Page
 from helpers.patches import sha1
 from metastasis.patches.shards import Patches
-from metastasis.provenance import Provenance
+from metastasis.results.provenance import Provenance
 from metastasis.validate import gate_report, rules
 from metastasis.validate.gate_report import Findings
 from metastasis.validate.suites import Verdict

@@ -18,11 +18,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from metastasis import provenance
 from metastasis.base import chance, files
 from metastasis.base.errors import InputError
 from metastasis.demo import rendering, specimens, textures, tissue
 from metastasis.demo.demo_params import DemoParams
+from metastasis.results import provenance
 
 POSITIVE_SHARE = 0.405  # of all patches, as in Kaggle's training set
 TUMOUR_FREE_SHARE = 1 / 3  # of the slides

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from metastasis import models, numbers, provenance, saving, stains, tables
+from metastasis import models, saving, tables
 from metastasis.base import files, records
 from metastasis.base.errors import InputError, named
 from metastasis.evaluate import deciding, evaluation_plots, measuring
 from metastasis.evaluate.evaluate_params import EvaluateParams
 from metastasis.patches import shards
+from metastasis.pixels import stains
+from metastasis.results import numbers, provenance
 from metastasis.results.decision import Decision
 from metastasis.results.evaluation import (
     Compared,

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from metastasis import numbers, plotting
+from metastasis import plotting
+from metastasis.results import numbers
 
 Floats = NDArray[np.floating]
 

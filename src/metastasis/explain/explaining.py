@@ -11,11 +11,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from metastasis import plotting, provenance, tables
+from metastasis import plotting, tables
 from metastasis.base import files, records
 from metastasis.explain import attention, explanation_figures
 from metastasis.patches import shards
 from metastasis.patches.shards import Patches, UInt8
+from metastasis.results import provenance
 from metastasis.results.attention import Attention, Explanation, ExplanationMetrics
 from metastasis.results.decision import Decision
 

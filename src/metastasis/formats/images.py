@@ -17,9 +17,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from metastasis import perceptual
 from metastasis.formats.sources import Content, Encoded, Flaw
 from metastasis.patches.shards import PATCH_SIZE, UInt8
+from metastasis.pixels import perceptual
 
 PATCH_SHAPE = (PATCH_SIZE, PATCH_SIZE, 3)
 ROW_BYTES = PATCH_SIZE * 3

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from metastasis import provenance
 from metastasis.base import files
 from metastasis.base.errors import InputError, named
 from metastasis.formats import packed_tables
@@ -26,6 +25,7 @@ from metastasis.formats.sources import (
     Format,
 )
 from metastasis.patches.shards import Pool
+from metastasis.results import provenance
 
 POOLS: dict[str, Pool] = {"train": "labelled", "test": "unlabelled"}  # of folders
 CLASSES = ("0", "1")

@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from metastasis import provenance
 from metastasis.base import files
 from metastasis.formats import images, opening, packed_tables, sources
 from metastasis.formats.images import Facts, Frames, Inspection, Measures
 from metastasis.formats.sources import Content, Entry, Source
 from metastasis.patches import shards
 from metastasis.patches.shards import PATCH_SIZE, UInt8
+from metastasis.results import provenance
 
 ENTRY_COLUMNS = ("pool", "id", "name", "is_link_out")
 TABLE_ROWS = 2**14  # rows kept as Python's objects, which take five times a table's memory

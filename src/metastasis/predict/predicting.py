@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from metastasis import provenance, tables
+from metastasis import tables
 from metastasis.base import files, records
 from metastasis.base.errors import InputError, named
 from metastasis.formats import sources
 from metastasis.patches import shards
 from metastasis.predict.predict_params import PredictParams
+from metastasis.results import provenance
 from metastasis.results.prediction import PredictionMetrics
 from metastasis.scores import scoring
 

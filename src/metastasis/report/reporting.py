@@ -1,6 +1,6 @@
 """Gathers what the stages found on one static page, and in a model card; measures nothing itself.
 
-How they look, and most of what they say, `templates/report.html` and `templates/card.md` hold.
+How they look, and most of what they say, `report.html` and `card.md` hold.
 """
 
 import hashlib
@@ -13,9 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from metastasis import numbers, pages, plotting, provenance, tables
+from metastasis import plotting, tables
 from metastasis.base import params, records
+from metastasis.pages import templating
 from metastasis.report import history_figure
+from metastasis.results import numbers, provenance
 from metastasis.results.attention import Explanation
 from metastasis.results.decision import Decision
 from metastasis.results.evaluation import Evaluation, Part, Uncalibrated
@@ -139,7 +141,7 @@ class Picture:
 
 def report(inputs: Inputs, *, page_path: Path, card_path: Path) -> None:
     """Write the page and the model card; the same inputs and libraries give the same bytes."""
-    environment = pages.environment()
+    environment = templating.environment(Path(__file__).parent)
     environment.filters |= {"shown": shown, "as_json": json.dumps, "brief": tables.brief}
     environment.filters |= {"rate": numbers.rate, "percent": numbers.percent}
     found = _gather(inputs)
@@ -281,7 +283,7 @@ def _files(folder: Path, stage: str, note: str) -> dict[str, Picture]:
 
 def _picture(content: bytes, alt: str, note: str) -> Picture:
     width, height = struct.unpack(">II", content[PNG_SIZE])
-    return Picture(pages.data_uri("image/png", content), width, height, alt, note)
+    return Picture(templating.data_uri("image/png", content), width, height, alt, note)
 
 
 def _worst(path: Path, column: str, part: str) -> list[dict[str, Any]]:

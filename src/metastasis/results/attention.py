@@ -1,7 +1,7 @@
 """What `explain` measures of where a network looks."""
 
-from metastasis import numbers
 from metastasis.base.records import Record
+from metastasis.results import numbers
 
 
 class Attention(Record, frozen=True):

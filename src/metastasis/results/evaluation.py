@@ -5,8 +5,9 @@ How a number is defined, `evaluate.measuring` says.
 
 from typing import Generic, TypeVar
 
-from metastasis import numbers, tables
+from metastasis import tables
 from metastasis.base.records import Record
+from metastasis.results import numbers
 from metastasis.scores import intervals
 
 Value = TypeVar("Value")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import cv2
 
-from metastasis import pages, tables
+from metastasis import tables
+from metastasis.pages import templating
 from metastasis.patches import shards
 from metastasis.patches.shards import Patches, Pool, UInt8
 from metastasis.validate.suites import Rule, Verdict
@@ -97,4 +98,4 @@ def _lossless(patch: UInt8) -> str:
     """The patch as WebP, which keeps every pixel in two thirds of what PNG takes."""
     image = cv2.cvtColor(patch, cv2.COLOR_RGB2BGR)
     _, content = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, LOSSLESS])
-    return pages.data_uri("image/webp", content.tobytes())
+    return templating.data_uri("image/webp", content.tobytes())

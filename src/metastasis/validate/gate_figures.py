@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from metastasis import numbers, plotting
+from metastasis import plotting
 from metastasis.patches.shards import UInt8
+from metastasis.results import numbers
 
 SHARES = LinearSegmentedColormap.from_list("shares", [plotting.BLUE, "#999999", plotting.ORANGE])
 

@@ -1,6 +1,6 @@
 """Writes the gate's report: one static HTML page that opens offline, with its pictures inside.
 
-What is shown, is worked out here; how the page looks, `templates/gate.html` says. Nothing is
+What is shown, is worked out here; how the page looks, `gate.html` says. Nothing is
 judged here: that is the matter of `validating`.
 """
 
@@ -16,9 +16,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from metastasis import numbers, pages, perceptual, plotting, stains
+from metastasis import plotting
+from metastasis.pages import templating
 from metastasis.patches.shards import Patches, Pool
-from metastasis.provenance import Provenance
+from metastasis.pixels import perceptual, stains
+from metastasis.results import numbers
+from metastasis.results.provenance import Provenance
 from metastasis.validate import contact_sheets, gate_figures, rules
 from metastasis.validate.suites import Verdict
 
@@ -77,7 +80,7 @@ def write(path: Path, findings: Findings) -> None:
 
 def render(findings: Findings) -> str:
     """Return the report as HTML."""
-    environment = pages.environment()
+    environment = templating.environment(Path(__file__).parent)
     environment.filters |= {"brief": contact_sheets.brief, "percent": numbers.percent}
     patches = _known(findings)
     shown = patches if findings.manifest is None else _passing(patches, findings.manifest)
@@ -308,6 +311,6 @@ def _figure(draw: Callable[..., Figure]) -> Picture:
     """The figure for a light page and, in another ink, for a dark one."""
     light = plotting.svg(draw, INKS["light"])
     return {
-        scheme: pages.data_uri("image/svg+xml", light.replace(INKS["light"], ink).encode())
+        scheme: templating.data_uri("image/svg+xml", light.replace(INKS["light"], ink).encode())
         for scheme, ink in INKS.items()
     }

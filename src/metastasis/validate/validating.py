@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from metastasis import plotting, provenance, tables
+from metastasis import plotting, tables
 from metastasis.base import files, records
 from metastasis.base.errors import InputError
 from metastasis.formats import sources
 from metastasis.patches import shards
 from metastasis.patches.shards import Patches, Pool
-from metastasis.provenance import Provenance
+from metastasis.results import provenance
 from metastasis.results.gate import GateMetrics
+from metastasis.results.provenance import Provenance
 from metastasis.validate import (
     gate_figures,
     gate_report,

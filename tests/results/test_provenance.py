@@ -1,4 +1,4 @@
-"""Tests of `provenance`: a source says what it is, and drawn patches are never taken for tissue."""
+"""Tests of `results.provenance`: a source says what it is; drawn patches aren't called tissue."""
 
 import json
 import shutil
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from helpers.ingesting import ingest
-from metastasis import provenance
 from metastasis.base.errors import InputError
-from metastasis.provenance import SOURCE_NAME, TABLE_NAME, Provenance
+from metastasis.results import provenance
+from metastasis.results.provenance import SOURCE_NAME, TABLE_NAME, Provenance
 
 DRAWN = Provenance(name="somebody's drawings", is_drawn=True)
 

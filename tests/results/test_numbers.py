@@ -1,4 +1,4 @@
-"""Tests of `numbers`: digits that the sample supports, percentages, counts with their words."""
+"""Tests of `results.numbers`: digits that the sample supports, percentages, counts in words."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metastasis import numbers
+from metastasis.results import numbers
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Static pages that open offline: what those of several stages share."""

@@ -1,0 +1,1 @@
+"""What the pixels of patches say: stains, and hashes that flips and turns share."""
