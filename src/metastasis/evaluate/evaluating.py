@@ -102,7 +102,7 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     by = {name: _by(scores, name, decision) for name in ("slide", "stain")}
     for name, rows in by.items():
         files.write_csv(plots_folder / f"{name}s.csv", rows)
-    evaluation_plots.write(parts, by["slide"], decision, plots_folder, known.note)
+    evaluation_plots.write(parts, evaluation, by["slide"], plots_folder, known.note)
     _report(evaluation, by)
     for warning in filter(None, [*evaluation.warnings(), decision.warning(), known.warning]):
         print(f"warning: {warning}")

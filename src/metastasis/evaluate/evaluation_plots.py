@@ -14,7 +14,8 @@ from metastasis import plotting, tables
 from metastasis.base import files
 from metastasis.evaluate import evaluation_figures as figures
 from metastasis.evaluate import measuring
-from metastasis.results.decision import Decision
+from metastasis.results import numbers
+from metastasis.results.evaluation import Evaluation
 from metastasis.scores import intervals
 
 NUM_BAND_POINTS = 101  # of the unit interval
@@ -26,12 +27,12 @@ Band = tuple[Floats, Floats, Floats] | None
 
 def write(
     parts: Mapping[str, pd.DataFrame],
+    evaluation: Evaluation,
     slides: pd.DataFrame,
-    decision: Decision,
     folder: Path,
     note: str = "",
 ) -> None:
-    """Write the pictures of parts, each with `note` below it, and the ROC's points.
+    """Write the pictures of parts, each with `note` above it, and the ROC's points.
 
     A part has the columns label, slide, patient, logit and probability; `slides` are the numbers of
     single slides (split, slide, num_patches, num_positive, roc_auc, accuracy).
@@ -40,11 +41,11 @@ def write(
     for name, part in sorted(parts.items()):
         labels, probabilities = part["label"].to_numpy(), part["probability"].to_numpy()
         confusion = metrics.confusion_matrix(
-            labels, probabilities >= decision.threshold, labels=[0, 1]
+            labels, probabilities >= evaluation.threshold, labels=[0, 1]
         )
         title = (
             f"Confusion matrix of {name},\n"
-            f"{len(labels):,} patches, threshold {decision.threshold:.3f}"
+            f"{len(labels):,} patches, threshold {evaluation.threshold:.3f}"
         )
         plotting.save(figures.confusion(confusion, title), folder / f"confusion-{name}.png", note)
         logits = part["logit"].to_numpy(np.float64)
@@ -55,8 +56,8 @@ def write(
         }
         if len(np.unique(labels)) < 2:  # noqa: PLR2004  # a curve takes two classes
             continue
-        area = metrics.roc_auc_score(labels, logits)
-        average = metrics.average_precision_score(labels, logits)
+        measured = evaluation.parts[name]
+        average = numbers.rate(measured.average_precision, measured.num_patches)
         fpr, tpr, _ = metrics.roc_curve(labels, logits)
         precision, recall, _ = metrics.precision_recall_curve(labels, logits)
         bands = _bands(part)
@@ -64,12 +65,12 @@ def write(
         sensitivity = found / (missed + found)
         at = (false_alarms / (kept + false_alarms), sensitivity)
         roc[name] = (
-            f"{name}, {len(labels):,} patches, AUC {area:.3f}",
+            f"{name}, {len(labels):,} patches, AUC {measured.area}",
             figures.Curve(*_thinned(fpr, tpr), bands[0], at),
         )
         called = found + false_alarms
         precision_recall[name] = (
-            f"{name}, {len(labels):,} patches, average precision {average:.3f}",
+            f"{name}, {len(labels):,} patches, average precision {average}",
             figures.Curve(
                 *_thinned(recall, precision),
                 bands[1],
@@ -86,7 +87,7 @@ def write(
             precision_recall, title="Precision and recall", xlabel="recall", ylabel="precision"
         ),
         "reliability": figures.reliability(reliability),
-        "scores": _score_histogram(parts, decision.threshold),
+        "scores": _score_histogram(parts, evaluation.threshold),
         "slides": figures.slide_areas(
             {part: _values(rows, "roc_auc") for part, rows in _by_part(slides, "roc_auc")}
         ),
