@@ -28,9 +28,9 @@ WIDE = (24, 256)  # pixels of the side and channels of the convolution that show
 LEARNING_RATE = 5e-4
 WAYS: dict[str, tuple[str, models.Parts, train_params.Precision]] = {
     "A, Keras": ("baseline", models.PLAIN, "float32"),
-    "A": ("baseline", training.PARTS["baseline"], "auto"),
-    "compact": ("compact", training.PARTS["compact"], "auto"),
-    "p4m": ("p4m", training.PARTS["p4m"], "auto"),
+    "A": ("baseline", training.parts("baseline"), "auto"),
+    "compact": ("compact", training.parts("compact"), "auto"),
+    "p4m": ("p4m", training.parts("p4m"), "auto"),
 }
 
 Step = Callable[[], object]
