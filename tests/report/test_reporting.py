@@ -22,9 +22,10 @@ from metastasis.base import records
 from metastasis.base.errors import InputError
 from metastasis.report import history_figure, reporting
 from metastasis.report.history_figure import LINES
-from metastasis.report.reporting import FIGURES, METRICS, Inputs
+from metastasis.report.reporting import FIGURES, Inputs
 from metastasis.results import provenance
 from metastasis.results.decision import Decision
+from metastasis.results.evaluation import METRICS
 from metastasis.results.numbers import percent
 
 PHONE = 390  # pixels

@@ -20,7 +20,7 @@ from metastasis.report import history_figure
 from metastasis.results import numbers, provenance
 from metastasis.results.attention import Explanation
 from metastasis.results.decision import Decision
-from metastasis.results.evaluation import Evaluation, Part, Uncalibrated
+from metastasis.results.evaluation import METRICS, Evaluation, Part, Uncalibrated
 from metastasis.results.gate import GateMetrics
 from metastasis.results.parts import SplitMetrics
 from metastasis.results.training_metrics import TrainingMetrics
@@ -43,23 +43,6 @@ WIDE = 620  # pixels from which on a figure has a row to itself, and scrolls on 
 PNG_SIZE = slice(16, 24)  # of a PNG's bytes: width and height, big-endian
 SMALL = 1e-3  # below, four decimals say little
 SEVERITIES = ("error", "warning")
-
-# Name and meaning of each metric that `evaluate` writes, in the order they are shown.
-METRICS = {
-    "roc_auc": ("ROC AUC", "a patch with tumour ranks above one without"),
-    "average_precision": ("average precision", "area under precision over recall"),
-    "accuracy": ("accuracy", "calls that agree with the label"),
-    "balanced_accuracy": ("balanced accuracy", "mean of sensitivity and specificity"),
-    "sensitivity": ("sensitivity", "of the patches with tumour, those called so"),
-    "specificity": ("specificity", "of the patches without, those left alone"),
-    "precision": ("precision", "of the calls of tumour, those that are right"),
-    "f1": ("F1", "harmonic mean of precision and sensitivity"),
-    "sensitivity_at_95_specificity": ("sensitivity at 95 % specificity", "at its own threshold"),
-    "specificity_at_95_sensitivity": ("specificity at 95 % sensitivity", "at its own threshold"),
-    "nll": ("log loss", "mean negative log-likelihood; lower is better"),
-    "brier": ("Brier score", "mean squared error of the probability; lower is better"),
-    "calibration_error": ("calibration error", "probability against frequency; lower is better"),
-}
 
 HISTORY = "Loss, accuracy and AUC of training and validation, by epoch"
 # What each figure of a stage shows, for those who can't see it, in the order of the page.

@@ -5,6 +5,8 @@ How a number is defined, `evaluate.measuring` says.
 
 from typing import Generic, TypeVar
 
+from pydantic import Field
+
 from metastasis import tables
 from metastasis.base.records import Record
 from metastasis.results import numbers
@@ -14,21 +16,49 @@ Value = TypeVar("Value")
 
 
 class Measured(Record, Generic[Value], frozen=True):
-    """A value for each metric."""
+    """A value for each metric, in the order of reports, which show its title and description."""
 
-    roc_auc: Value
-    average_precision: Value
-    accuracy: Value
-    balanced_accuracy: Value
-    sensitivity: Value
-    specificity: Value
-    precision: Value
-    f1: Value
-    sensitivity_at_95_specificity: Value
-    specificity_at_95_sensitivity: Value
-    nll: Value
-    brier: Value
-    calibration_error: Value
+    roc_auc: Value = Field(
+        title="ROC AUC", description="a patch with tumour ranks above one without"
+    )
+    average_precision: Value = Field(
+        title="average precision", description="area under precision over recall"
+    )
+    accuracy: Value = Field(title="accuracy", description="calls that agree with the label")
+    balanced_accuracy: Value = Field(
+        title="balanced accuracy", description="mean of sensitivity and specificity"
+    )
+    sensitivity: Value = Field(
+        title="sensitivity", description="of the patches with tumour, those called so"
+    )
+    specificity: Value = Field(
+        title="specificity", description="of the patches without, those left alone"
+    )
+    precision: Value = Field(
+        title="precision", description="of the calls of tumour, those that are right"
+    )
+    f1: Value = Field(title="F1", description="harmonic mean of precision and sensitivity")
+    sensitivity_at_95_specificity: Value = Field(
+        title="sensitivity at 95 % specificity", description="at its own threshold"
+    )
+    specificity_at_95_sensitivity: Value = Field(
+        title="specificity at 95 % sensitivity", description="at its own threshold"
+    )
+    nll: Value = Field(
+        title="log loss", description="mean negative log-likelihood; lower is better"
+    )
+    brier: Value = Field(
+        title="Brier score", description="mean squared error of the probability; lower is better"
+    )
+    calibration_error: Value = Field(
+        title="calibration error", description="probability against frequency; lower is better"
+    )
+
+
+# Name and meaning of each metric.
+METRICS = {
+    key: (str(field.title), str(field.description)) for key, field in Measured.model_fields.items()
+}
 
 
 class Interval(Record, frozen=True):
