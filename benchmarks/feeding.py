@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from metastasis.base import params
 from metastasis.patches import shards
 from metastasis.train import augmenting, feeding, train_params
 
@@ -32,26 +33,22 @@ AFFINE: dict[str, object] = {
 }
 FLIPS: dict[str, object] = {"horizontal_flip": True, "vertical_flip": True}
 
+PARAMS = params.read("train", train_params.TrainParams, Path(__file__).parents[1] / "params.yaml")
+STILL: dict[str, object] = {"stain_jitter": 0.0, "focus_jitter": 0.0}
+
 
 def feed(
     patches: shards.Patches,
-    geometry: train_params.Geometry,
-    stain_jitter: float = 0,
-    focus_jitter: float = 0,
+    changes: dict[str, object],
 ) -> int:
-    """Make an epoch's batches; return how many patches they hold."""
+    """Make an epoch's batches under changed params; return how many patches they hold."""
     ours = feeding.Feed(
         patches=patches,
         places=shards.places(patches.index),
         labels=np.zeros(NUM_PATCHES, np.float32),
         batch_size=BATCH_SIZE,
         seed=0,
-        augment=partial(
-            augmenting.augment,
-            geometry=geometry,
-            stain_jitter=stain_jitter,
-            focus_jitter=focus_jitter,
-        ),
+        augment=partial(augmenting.augment, params=PARAMS.model_copy(update=changes)),
     )
     return sum(len(ours.batch(step)[0]) for step in range(ours.num_steps))
 
@@ -64,10 +61,10 @@ def generate(patches: shards.Patches, num: int, changes: dict[str, object]) -> i
 
 
 WAYS: dict[str, Callable[[shards.Patches], int]] = {
-    "ours, affine": partial(feed, geometry="affine"),
-    "ours, flips and turns": partial(feed, geometry="d4"),
-    "ours, flips, turns, stain": partial(feed, geometry="d4", stain_jitter=0.15),
-    "ours, the default": partial(feed, geometry="d4", stain_jitter=0.15, focus_jitter=0.5),
+    "ours, affine": partial(feed, changes={"geometry": "affine"} | STILL),
+    "ours, flips and turns": partial(feed, changes=STILL),
+    "ours, flips, turns, stain": partial(feed, changes={"focus_jitter": 0.0}),
+    "ours, the default": partial(feed, changes={}),
     "Keras, affine and flips": partial(generate, num=512, changes=AFFINE | FLIPS),
     "Keras, flips": partial(generate, num=1024, changes=FLIPS),
 }

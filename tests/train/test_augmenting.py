@@ -1,15 +1,26 @@
 """Tests of `train.augmenting`: what may change changes, what the label is about stays."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from helpers.training import PARAMS
 from metastasis.patches import symmetries
 from metastasis.train import augmenting, train_params
 
 NOISE = np.random.default_rng(0).integers(0, 256, (16, 96, 96, 3), np.uint8)
+
+STILL: dict[str, Any] = {"stain_jitter": 0.0, "focus_jitter": 0.0}
+
+
+def augmented(patches: NDArray[np.uint8], seed: int = 0, **changes: object) -> NDArray[np.uint8]:
+    """Patches changed under changed params."""
+    params = PARAMS.model_copy(update=changes)
+    return augmenting.augment(patches, np.random.default_rng(seed), params)
 
 
 def test_each_patch_is_turned_by_its_own_element() -> None:
@@ -20,21 +31,18 @@ def test_each_patch_is_turned_by_its_own_element() -> None:
 
 @given(seed=st.integers(0, 1000), geometry=st.sampled_from(["none", "d4", "affine"]))
 def test_the_same_chance_gives_the_same_patches(seed: int, geometry: train_params.Geometry) -> None:
-    first, second = (
-        augmenting.augment(NOISE, np.random.default_rng(seed), geometry, 0.15, 1.0)
-        for _ in range(2)
-    )
+    first, second = (augmented(NOISE, seed, geometry=geometry) for _ in range(2))
     assert np.array_equal(first, second)
 
 
 def test_without_geometry_and_jitter_nothing_changes() -> None:
-    same = augmenting.augment(NOISE, np.random.default_rng(0), "none", 0, 0)
+    same = augmented(NOISE, geometry="none", **STILL)
     assert np.array_equal(same, NOISE)
 
 
 def test_the_patches_passed_in_are_left_alone() -> None:
     before = NOISE.copy()
-    augmenting.augment(NOISE, np.random.default_rng(0), "affine", 0.3, 1.0)
+    augmented(NOISE, geometry="affine")
     assert np.array_equal(before, NOISE)
 
 
@@ -104,7 +112,7 @@ def moved_by(patches: NDArray[np.uint8]) -> NDArray[np.floating]:
 def test_the_affine_set_shifts_by_at_most_a_tenth_of_the_side() -> None:
     dot = np.zeros((400, 96, 96, 3), np.uint8)
     dot[:, 44:52, 44:52] = 255
-    warped = augmenting.augment(dot, np.random.default_rng(0), "affine", 0, 0)
+    warped = augmented(dot, geometry="affine", **STILL)
     shift = np.abs(moved_by(warped))
     assert shift.max() <= 9.6 + 0.2
     assert shift.max() >= 9.0
@@ -112,5 +120,5 @@ def test_the_affine_set_shifts_by_at_most_a_tenth_of_the_side() -> None:
 
 def test_the_affine_set_repeats_the_edge_instead_of_adding_black() -> None:
     white = np.full((100, 96, 96, 3), 200, np.uint8)
-    warped = augmenting.augment(white, np.random.default_rng(0), "affine", 0, 0)
+    warped = augmented(white, geometry="affine", **STILL)
     assert (warped == 200).all()

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from helpers.patches import write_shards
+from helpers.training import PARAMS
 from metastasis.base import chance
 from metastasis.patches import shards
 from metastasis.train import augmenting, feeding
@@ -24,7 +25,7 @@ def feed(tmp_path: Path) -> feeding.Feed:
         labels=np.arange(22, dtype=np.float32),
         batch_size=5,
         seed=3,
-        augment=partial(augmenting.augment, geometry="d4", stain_jitter=0.1, focus_jitter=1.0),
+        augment=partial(augmenting.augment, params=PARAMS),
     )
 
 

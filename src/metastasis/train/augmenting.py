@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from metastasis.patches import symmetries
 from metastasis.patches.shards import UInt8
-from metastasis.train.train_params import Geometry
+from metastasis.train.train_params import TrainParams
 
 # Network A's ranges, as Keras's ImageDataGenerator takes them: degrees, share of the side, degrees,
 # factor. Its shear of .1 is a tenth of a degree.
@@ -21,26 +21,22 @@ STAIN_SHIFT_SHARE = 1 / 3  # of the stain jitter's scale: the shift of the optic
 SHARPENED_WIDTH = 1.0  # pixels: the standard deviation of the detail that sharpening raises
 
 
-def augment(
-    patches: UInt8,
-    random: np.random.Generator,
-    geometry: Geometry,
-    stain_jitter: float,
-    focus_jitter: float,
-) -> UInt8:
-    """Return changed copies of (n, size, size, 3) uint8 RGB patches.
+def augment(patches: UInt8, random: np.random.Generator, params: TrainParams) -> UInt8:
+    """Return changed copies of (n, size, size, 3) uint8 RGB patches, as `params` say.
 
     `d4` is a flip or quarter turn, which keeps the central 32x32 where it is. `affine` is network
     A's set: it may move tissue into or out of the centre. What the jitters mean, `jitter_stain` and
     `jitter_focus` say; 0 leaves them out.
     """
-    if geometry == "d4":
+    if params.geometry == "d4":
         patches = turn(patches, random.integers(symmetries.NUM_ELEMENTS, size=len(patches)))
-    elif geometry == "affine":
+    elif params.geometry == "affine":
         patches = _warp(patches, random)
-    if stain_jitter:
-        patches = jitter_stain(patches, random, stain_jitter)
-    return jitter_focus(patches, random, focus_jitter) if focus_jitter else patches
+    if params.stain_jitter:
+        patches = jitter_stain(patches, random, params.stain_jitter)
+    if params.focus_jitter:
+        patches = jitter_focus(patches, random, params.focus_jitter)
+    return patches
 
 
 def turn(patches: UInt8, elements: NDArray[np.integer]) -> UInt8:

@@ -143,12 +143,7 @@ def make_feed(params: TrainParams, patches: shards.Patches, table: pd.DataFrame)
         labels=table["label"].to_numpy(np.float32),
         batch_size=params.batch_size,
         seed=params.seed,
-        augment=partial(
-            augmenting.augment,
-            geometry=params.geometry,
-            stain_jitter=params.stain_jitter,
-            focus_jitter=params.focus_jitter,
-        ),
+        augment=partial(augmenting.augment, params=params),
     )
 
 
