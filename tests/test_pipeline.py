@@ -12,6 +12,7 @@ import yaml
 
 from helpers.files import ROOT
 from metastasis.check import locking
+from metastasis.report.reporting import FIGURES
 
 SOURCE = ROOT / "src" / "metastasis"
 TEMPLATES = sorted(file for kind in ("html", "css", "md") for file in SOURCE.rglob(f"*.{kind}"))
@@ -236,6 +237,14 @@ def test_the_metrics_shown_are_all_that_is_in_git_and_nothing_else_is() -> None:
         assert all(isinstance(out, str) for out in stage["outs"])  # without options
         for metric in stage.get("metrics", []):
             assert list(metric.values()) == [{"cache": False}]
+
+
+def test_dvc_shows_the_figures_of_the_page_and_no_others() -> None:
+    shown = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
+    paths = {path for path in shown if isinstance(path, str)}
+    figures = {f"plots/{stage}/{name}.png" for stage, names in FIGURES.items() for name in names}
+    assert [path for path in sorted(figures) if not inside(path, paths)] == []
+    assert {path for path in paths if path.endswith(".png")} <= figures
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -17,6 +17,7 @@ from metastasis import models, saving
 from metastasis.base.errors import InputError
 from metastasis.evaluate import evaluate_params, evaluating, evaluation_plots
 from metastasis.patches import shards, symmetries
+from metastasis.report import reporting
 from metastasis.results import provenance
 
 
@@ -98,6 +99,13 @@ def test_scores_over_flips_and_turns_are_the_means_of_the_eight(data: Path, tmp_
     )
     assert numbers["test"]["roc_auc"] == pytest.approx(area, abs=1e-6)
     assert json.loads((tmp_path / "decision.json").read_text())["tta"] == "d4"
+
+
+def test_the_report_describes_every_picture(data: Path, tmp_path: Path) -> None:
+    evaluate(data, tmp_path)
+    names = {path.stem for path in (tmp_path / "plots").glob("*.png")}
+    assert len(names) >= 7
+    assert names <= set(reporting.FIGURES["evaluate"])
 
 
 def test_the_threshold_does_not_know_the_test_labels(data: Path, tmp_path: Path) -> None:
