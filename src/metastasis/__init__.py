@@ -1,1 +1,1 @@
-"""Detects metastases in lymph-node patches: one module a subject, imported by its name."""
+"""Detects metastases in lymph-node patches; each module covers one subject."""

@@ -11,12 +11,12 @@ NAMES = "a revision or a file of scores, or several (models) separated by commas
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print what a comparison of two sides' models finds, as Markdown; return the exit code."""
+    """Compare the models of two sides, print the result as Markdown and return the exit code."""
     parser = argparse.ArgumentParser(prog="metastasis")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     compare = commands.add_parser(
         "compare",
-        help="say whether HEAD's models beat BASE's on the same test patches",
+        help="report whether HEAD's models beat BASE's on the same test patches",
         epilog="Exit code: 0 improved or no evidence, 1 regressed, 2 can't be compared.",
     )
     compare.add_argument("base", metavar="BASE", help=NAMES)
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="HEAD",
         nargs="?",
         default=revisions.SCORES,
-        help=f"likewise; left out: {revisions.SCORES} as it is here",
+        help=f"likewise; by default {revisions.SCORES} of this folder",
     )
     sides = parser.parse_args(arguments)
     try:

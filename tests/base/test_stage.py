@@ -62,7 +62,7 @@ def test_a_full_disk_is_told_without_a_traceback(tmp_path: Path) -> None:
     result = run(tmp_path, "Path('/dev/full').write_text('x')", "a", "b")
     assert (result.returncode, result.stderr) == (
         1,
-        "count.py: No space left on device; free some space, and run the same again.\n",
+        "count.py: No space left on device; free some space and run it again.\n",
     )
 
 

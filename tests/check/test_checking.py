@@ -61,7 +61,7 @@ def test_all_that_is_wrong_is_named_at_once_with_the_way_back(tree: Path) -> Non
         "fold must be 0 while folds is null",
         "section 'prdict' is unknown. Did you mean 'predict'?",
         "no output was touched",
-        "`git checkout params.yaml` takes it back",
+        "`git checkout params.yaml` undoes it",
     ):
         assert part in str(raised.value)
     assert not (tree / "data/checked.txt").exists()
@@ -78,7 +78,7 @@ def test_a_crop_that_the_network_does_not_take_is_refused_as_the_network_would(
     else:
         with pytest.raises(InputError, match=r"need crop\.size 32, 48, 64, 80 or 96"):
             models.build("compact", size)
-        with pytest.raises(InputError, match=f"crop.size is {size}: train.model compact takes 32,"):
+        with pytest.raises(InputError, match=f"crop.size is {size}: expected 32,"):
             check()
 
 

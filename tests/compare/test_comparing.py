@@ -159,7 +159,7 @@ def test_a_class_on_one_slide_leaves_no_interval_and_no_evidence(slides: list[st
     assert np.isnan([found.low, found.high]).all()
     assert found.verdict == "no evidence"
     text = comparison_report.markdown(found)
-    assert "Both classes must stand on two slides or more." in text
+    assert "Each class must occur on at least two slides." in text
     assert "nan" not in text
 
 
@@ -168,12 +168,18 @@ def test_a_class_on_one_slide_leaves_no_interval_and_no_evidence(slides: list[st
     [
         (
             small(id=list("abcdxy")),
-            r"sets differ: 4 patches are in both, 2 and 2 in one alone \(e, f, x, \.\.\.\)",
+            r"sets differ: 4 patches are in both, 2 and 2 in only one \(e, f, x, \.\.\.\)",
         ),
-        (small()[:5], r"5 patches are in both, 1 and 0 in one alone \(f\)"),
-        (small(label=[0, 1, 0, 1, 1, 0]), r"2 test patches have another label \(e, f\)"),
-        (small(slide=list("xxyyzx")), r"1 test patches have another slide \(f\)"),
-        (small(slide=["x", "x", "y", "y", "z", None]), r"1 test patches have another slide \(f\)"),
+        (small()[:5], r"5 patches are in both, 1 and 0 in only one \(f\)"),
+        (
+            small(label=[0, 1, 0, 1, 1, 0]),
+            r"2 test patches have a different label in two models \(e, f\)",
+        ),
+        (small(slide=list("xxyyzx")), r"1 test patches have a different slide in two models \(f\)"),
+        (
+            small(slide=["x", "x", "y", "y", "z", None]),
+            r"1 test patches have a different slide in two models \(f\)",
+        ),
         (small(split="validation"), r"none of a model's 6 scores is of the test part"),
         (small(logit=[0.1, np.nan, 0.2, np.inf, 0.7, 0.3]), r"logits of 2 test.* \(b, d\)"),
         (small(id=list("aabcde")), r"1 rows of the test part repeat an id \(a\)"),
@@ -218,15 +224,15 @@ def test_the_report_holds_verdict_areas_interval_and_what_it_is_of() -> None:
         "The difference, head - base, is -0.0152 (95 % interval -0.0301 to -0.0003), over 1,800 "
         "test patches of 21 slides, by leaving out one slide at a time.\n"
         "\n"
-        "The verdict is about these models. A claim about a recipe takes 3 models or more a side, "
-        "trained from different seeds.\n"
+        "The verdict is about these models. A claim about a recipe needs at least 3 models per "
+        "side, trained with different seeds.\n"
     )
 
 
 def test_the_report_warns_of_few_slides_and_lets_enough_models_speak() -> None:
     few = dataclasses.replace(FOUND, num_units=intervals.FEW_SLIDES - 1, is_about_recipes=True)
     text = comparison_report.markdown(few)
-    assert "Warning: 14 slides are few; below 15 intervals are rough and wide" in text
+    assert "Warning: 14 slides are few; below 15 the intervals are rough and wide" in text
     assert "recipe" not in text
     enough = dataclasses.replace(FOUND, num_units=intervals.FEW_SLIDES)
     assert "Warning" not in comparison_report.markdown(enough)
@@ -265,5 +271,5 @@ def test_patients_are_left_out_where_one_side_knows_them() -> None:
 
 def test_patients_that_differ_are_refused() -> None:
     base, head = with_patients(models(2.6, 2.2))
-    with pytest.raises(InputError, match="test patches have another patient"):
+    with pytest.raises(InputError, match="test patches have a different patient"):
         comparing.compare([base], [head.assign(patient="x")])

@@ -90,7 +90,7 @@ def test_a_table_is_cut_to_what_a_comment_takes(base: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        ("metrics/evaluate.json", r"evaluate\.json is no JSON: Expecting value.* Reproduce"),
+        ("metrics/evaluate.json", r"evaluate\.json is not JSON: Expecting value.* Reproduce"),
         ("params.yaml", r"params\.yaml is missing: run in the folder of dvc\.yaml, or restore"),
     ],
 )

@@ -68,10 +68,10 @@ def test_ids_and_slides_are_text_and_an_empty_slide_is_unknown(scores: Path) -> 
     [
         (
             "id,split,label,slide,logit\na,test,1,x,0\nb,test,1,x,0,0\n",
-            "are cut or damaged: a row doesn't fit",
+            "are truncated or damaged: a row doesn't fit",
         ),
-        ("id,split,label,slide,logit\na,test,2,x,0\n", "hold something else than labels 0"),
-        ("id,split,label,slide,logit\na,test,1,x,high\n", "hold something else than labels 0"),
+        ("id,split,label,slide,logit\na,test,2,x,0\n", "hold a label other than 0"),
+        ("id,split,label,slide,logit\na,test,1,x,high\n", "hold a label other than 0"),
     ],
 )
 def test_a_file_that_holds_no_scores_is_refused_with_what_to_do(
@@ -88,8 +88,8 @@ def test_a_file_that_holds_no_scores_is_refused_with_what_to_do(
         (b"id,split,label,logit\na,test,1,0\n", "'id,split,label,logit'"),
         (b"data:\n  source: data/demo, or\n    another: one\n", "'data:'"),
         (b"", "''"),
-        (b"PK\x03\x04\x00\xff\xfe", "'no text'"),
-        (b"\xff\xfei\x00d\x00", "'no text'"),
+        (b"PK\x03\x04\x00\xff\xfe", "'not text'"),
+        (b"\xff\xfei\x00d\x00", "'not text'"),
         (b"x" * 10_000, f"'{'x' * 60}'"),
     ],
 )
@@ -184,8 +184,8 @@ def test_two_revisions_are_compared_by_what_dvc_has_of_them(tmp_path: Path) -> N
 
     for names, message in (
         ("goood", "goood is neither a file nor a revision (unknown Git revision 'goood')"),
-        ("never-run", "never-run has no dvc.lock, which says what its run gave. Check never-run o"),
-        ("empty", "empty has no dvc.lock, which says what its run gave. Check empty out, run `dvc"),
+        ("never-run", "never-run has no dvc.lock, the record of its run. Check never-run o"),
+        ("empty", "empty has no dvc.lock, the record of its run. Check empty out, run `dvc"),
     ):
         missing = compare(tmp_path, names)
         assert missing.returncode == 2
@@ -197,7 +197,7 @@ def test_two_revisions_are_compared_by_what_dvc_has_of_them(tmp_path: Path) -> N
     (tmp_path / "dvc.lock").write_text(lock)  # as it stands after `dvc repro`
     fresh = compare(tmp_path, "HEAD")
     assert fresh.returncode == 2
-    assert "HEAD has no dvc.lock, which says what its run gave. It stands here unc" in fresh.stderr
+    assert "HEAD has no dvc.lock, the record of its run. It is here but unc" in fresh.stderr
     assert "commit it" in fresh.stderr
     assert "run `dvc repro`" not in fresh.stderr
     run(tmp_path, "git", "clone", "--quiet", ".", "clone")

@@ -206,7 +206,10 @@ def test_patches_that_repeat_each_other_are_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("num_patches: 11", "num_patches = 11 gives num_slides = 12 slides less than a patch each"),
+        (
+            "num_patches: 11",
+            "num_patches = 11 gives num_slides = 12 slides less than one patch each",
+        ),
         ("num_test_patches: 2", "demo.num_test_patches is 2: should be greater than or equal to 3"),
         ("seed: -1", "demo.seed is -1: should be greater than or equal to 0"),
         ("num_slides: 12.5", "demo.num_slides is 12.5"),

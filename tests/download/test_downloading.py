@@ -80,7 +80,7 @@ def test_a_later_run_goes_on_from_what_an_earlier_one_left(
     server: serving.Server, tmp_path: Path
 ) -> None:
     server.planned.extend([serving.break_off_after(2**20), *[serving.refuse(503)] * 3])
-    with pytest.raises(InputError, match=r"503 .* it goes on from 1,048,576 bytes"):
+    with pytest.raises(InputError, match=r"503 .* it resumes after 1,048,576 bytes"):
         fetch(server, tmp_path)
     assert not (tmp_path / NAME).exists()
     fetch(server, tmp_path)
@@ -162,7 +162,7 @@ def test_a_wait_that_the_server_asks_for_is_kept_within_bounds(
 ) -> None:
     server.planned.append(serving.refuse(429, {"Retry-After": "3600"}))
     fetch(server, tmp_path)
-    assert "429 Too Many Requests; on again in 0.01 s" in capsys.readouterr().out
+    assert "429 Too Many Requests; retrying in 0.01 s" in capsys.readouterr().out
 
 
 def test_a_servers_failure_that_stays_is_told(server: serving.Server, tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_what_an_earlier_run_left_stays_when_there_is_no_connection(tmp_path: Pa
     with serving.serving({}) as server:
         file = published(server)
     (tmp_path / f"{NAME}.partial").write_bytes(BODY[:1000])
-    with pytest.raises(InputError, match=r"it goes on from 1,000 bytes"):
+    with pytest.raises(InputError, match=r"it resumes after 1,000 bytes"):
         downloading.fetch([file], tmp_path, PATIENCE)
     assert (tmp_path / f"{NAME}.partial").read_bytes() == BODY[:1000]
 
@@ -235,7 +235,7 @@ def test_too_small_a_disk_is_told_before_anything_is_asked_for(
     server: serving.Server, tmp_path: Path
 ) -> None:
     file = published(server, num_bytes=10**18)
-    with pytest.raises(InputError, match=r"GB free, and the download takes 1000000000\.0 GB"):
+    with pytest.raises(InputError, match=r"GB free, and the download needs 1000000000\.0 GB"):
         downloading.fetch([file], tmp_path / "new", PATIENCE)
     assert server.ranges == []
 

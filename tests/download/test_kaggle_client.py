@@ -120,7 +120,7 @@ def test_a_download_that_a_page_got_into_is_thrown_away(
     result = run(server, tmp_path / "raw")
     assert result.returncode == 1
     assert "size (20) does not match" in result.stderr
-    assert "was thrown away: run this again" in result.stderr
+    assert "was deleted: run this again" in result.stderr
     assert list((tmp_path / "raw").iterdir()) == []
 
 
@@ -153,7 +153,7 @@ def test_without_a_token_the_steps_to_one_are_told(server: serving.Server, tmp_p
     result = run(server, tmp_path / "raw", is_signed_in=False)
     assert result.returncode == 1
     assert result.stdout == ""  # the client's own page of help is held back
-    assert result.stderr.startswith("fetch_kaggle.py: Kaggle doesn't know who is asking.")
+    assert result.stderr.startswith("fetch_kaggle.py: You are not signed in to Kaggle.")
     assert "chmod 600" in result.stderr
 
 
@@ -173,7 +173,10 @@ def test_without_the_client_the_message_says_how_to_get_it(
     ("status", "message"),
     [
         (401, "Kaggle doesn't accept the token (401)"),
-        (403, "this account hasn't accepted the rules.\n  1. open https://www.kaggle.com/comp"),
+        (
+            403,
+            "this account hasn't accepted the competition's rules.\n  1. open https://www.kaggle.com/comp",
+        ),
         (404, "Kaggle has no data at this address (404)"),
         (500, "Kaggle can't be reached, or the download broke off: HTTPError: 500"),
     ],
@@ -194,7 +197,7 @@ def test_a_download_that_is_not_the_zip_is_thrown_away(
     server.files["archive.zip"] = b"<html>Please sign in</html>"
     result = run(server, tmp_path / "raw")
     assert result.returncode == 1
-    assert f"{NAME} is no whole zip (File is not a zip file). It was thrown away" in result.stderr
+    assert f"{NAME} is not a complete zip (File is not a zip file). It was deleted" in result.stderr
     assert list((tmp_path / "raw").iterdir()) == []
 
 
@@ -204,16 +207,16 @@ def test_a_whole_zip_is_left_alone(
 ) -> None:
     (tmp_path / NAME).write_bytes(zipped(*(f"{top}{name}" for name in MEMBERS)))
     assert kaggle_client.fetch(tmp_path) == tmp_path / NAME
-    assert capsys.readouterr().out == f"{NAME}: there already, and whole\n"
+    assert capsys.readouterr().out == f"{NAME}: already there and complete\n"
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (BODY[:1_000_000], "is no whole zip"),
-        (BODY[:-100], "is no whole zip"),
-        (b"x" * 100 + BODY[100:], "is no whole zip"),
-        (BODY[:51] + b"x" * 100 + BODY[151:], "is no whole zip .*invalid stored block"),
+        (BODY[:1_000_000], "is not a complete zip"),
+        (BODY[:-100], "is not a complete zip"),
+        (b"x" * 100 + BODY[100:], "is not a complete zip"),
+        (BODY[:51] + b"x" * 100 + BODY[151:], "is not a complete zip .*invalid stored block"),
         (zipped(*MEMBERS[1:3]), "zip of 2 files, but lacks train_labels.csv, sample_submission.c"),
         (zipped(*(f"a/b/{name}" for name in MEMBERS)), "but lacks train_labels.csv, sample_"),
         (zipped(*MEMBERS[::3]), "but lacks train/, test/"),
@@ -239,6 +242,6 @@ def test_a_zip_of_the_users_that_is_not_whole_is_not_touched(
 
 
 def test_too_small_a_disk_is_told_before_anything_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="GB free, and the download takes"):
+    with pytest.raises(InputError, match="GB free, and the download needs"):
         kaggle_client.fetch(tmp_path / "raw", num_bytes=10**18)
     assert not (tmp_path / "raw").exists()

@@ -112,7 +112,7 @@ def test_the_threshold_is_one_of_calibrated_probabilities() -> None:
 
 
 def test_validation_of_one_class_is_refused() -> None:
-    with pytest.raises(InputError, match="the 3 validation patches are of one class"):
+    with pytest.raises(InputError, match="the 3 validation patches are all of one class"):
         deciding.decide(np.ones(3, int), np.arange(3.0), sensitivity=None, tta="none")
 
 

@@ -287,7 +287,7 @@ def test_a_network_that_gives_no_numbers_is_refused(data: Path, tmp_path: Path) 
     logit.set_weights([np.full_like(weights, np.nan) for weights in logit.get_weights()])
     (broken / "network.keras").unlink()
     saving.save(network, broken / "network.keras")
-    with pytest.raises(InputError, match="no number for 70 patches"):
+    with pytest.raises(InputError, match="output is not a number for 70 patches"):
         evaluate(broken, tmp_path / "out")
 
 

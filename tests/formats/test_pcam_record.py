@@ -42,5 +42,5 @@ def test_the_script_leaves_a_file_of_the_users_alone_and_says_so(tmp_path: Path)
         check=False,
     )
     assert result.returncode == 1
-    assert result.stderr.startswith(f"fetch_pcam.py: {mine} is there already, but its MD5 is ")
+    assert result.stderr.startswith(f"fetch_pcam.py: {mine} exists already, but its MD5 is ")
     assert mine.read_bytes() == b"mine"

@@ -465,7 +465,7 @@ def test_the_history_shows_each_logged_value_at_its_epoch_counted_from_1(tmp_pat
 def test_metrics_of_another_version_stop_with_what_to_do(tmp_path: Path) -> None:
     inputs = write(tmp_path / "inputs", found())
     (inputs.metrics / "split.json").write_text(json.dumps({"groups": "slide"}))
-    with pytest.raises(InputError, match=r"split\.json isn't as its stage wrote it.*`dvc repro`"):
+    with pytest.raises(InputError, match=r"split\.json is not in the expected form.*`dvc repro`"):
         made(tmp_path, inputs)
     (inputs.metrics / "split.json").unlink()
     with pytest.raises(InputError, match=r"split\.json is missing: `dvc repro` writes it"):

@@ -1,1 +1,1 @@
-"""What every script needs: params, settings, files, messages and the start of a stage."""
+"""Code that every script needs: params, settings, files, messages and the start of a stage."""

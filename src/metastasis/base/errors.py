@@ -1,6 +1,6 @@
-"""The error for what a user can mend, and how its message lists what was found.
+"""Defines the error for problems that a user can fix, and shortens lists of names in its message.
 
-How it reaches the terminal is the business of `stage`.
+`stage` prints the message.
 """
 
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ NUM_NAMED = 3
 
 
 class InputError(ValueError):
-    """Bad input or a bad parameter: the message says what was found, expected, and what to do."""
+    """Bad input or a bad param; the message says what was found, what was expected, what to do."""
 
 
 def named(names: Iterable[str], separator: str = ", ") -> str:
-    """Return the first few names, and dots if there are more."""
+    """Return the first `NUM_NAMED` names, followed by dots if there are more."""
     found = list(names)
     return separator.join(found[:NUM_NAMED] + ["..."] * (len(found) > NUM_NAMED))

@@ -1,6 +1,6 @@
-"""Writes files so that the same content gives the same bytes, and folders whole or not at all.
+"""Writes the same content to the same bytes, and writes a folder completely or not at all.
 
-What they hold is the stages' matter.
+The stages decide what the files hold.
 """
 
 import json
@@ -13,23 +13,23 @@ from typing import Any
 
 import pandas as pd
 
-NUM_METRIC_DIGITS = 6  # significant ones; beyond them a metric of 200,000 patches is noise
-NUM_TABLE_DIGITS = 9  # a float32 in a table is read back as it was
+NUM_METRIC_DIGITS = 6  # significant digits; further ones are noise for 200,000 patches
+NUM_TABLE_DIGITS = 9  # enough to read back a float32 unchanged
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write `content` with sorted keys and floats rounded to `NUM_METRIC_DIGITS`.
 
     Raises:
-        ValueError: a float is NaN or infinite, which JSON can't hold: write None for "not defined".
+        ValueError: a float is NaN or infinite, which JSON can't hold; None means "not defined".
     """
     _write_json(path, content, is_sorted=True)
 
 
 def write_metrics(path: Path, content: dict[str, Any]) -> None:
-    """Write what DVC shows of a stage as `write_json` does, but in the order given.
+    """Write a stage's metrics for DVC as `write_json` does, but in the given order.
 
-    It is the order of the columns of `dvc exp show`.
+    `dvc exp show` shows its columns in this order.
     """
     _write_json(path, content, is_sorted=False)
 
@@ -41,13 +41,13 @@ def _write_json(path: Path, content: dict[str, Any], *, is_sorted: bool) -> None
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write `table` without its index, with Unix line ends on every system."""
+    """Write `table` without its index, with Unix line endings on every system."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(csv(table))
 
 
 def csv(table: pd.DataFrame) -> bytes:
-    """Return what `write_csv` writes, in UTF-8."""
+    """Return the bytes that `write_csv` writes, in UTF-8."""
     form = f"%.{NUM_TABLE_DIGITS}g"
     text: str = table.to_csv(index=False, lineterminator="\n", float_format=form)
     return text.encode()
@@ -55,9 +55,9 @@ def csv(table: pd.DataFrame) -> bytes:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a path to write to, which becomes `path` at the end, or vanishes if anything is raised.
+    """Yield a temporary path that is renamed to `path` at the end, or removed after an exception.
 
-    A process killed in between leaves `path`.partial, which nothing reads.
+    If the process is killed, `path`.partial remains, which nothing reads.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -70,9 +70,9 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder that becomes `path` at the end, or vanishes if anything is raised.
+    """Yield a new folder that is renamed to `path` at the end, or removed after an exception.
 
-    A process killed in between leaves `path`.partial, which nothing reads and the next run removes.
+    If the process is killed, `path`.partial remains, which nothing reads and the next run removes.
     """
     partial = path.with_name(path.name + ".partial")
     for leftover in (partial, path):

@@ -1,6 +1,6 @@
-"""Holds the installed libraries against the versions that libraries.yaml records.
+"""Checks the installed libraries against the versions that libraries.yaml records.
 
-How the file comes from uv.lock, `locking` says.
+`locking` writes the file from uv.lock.
 """
 
 import sys
@@ -13,14 +13,14 @@ from metastasis.base.errors import InputError
 
 PATH = Path(__file__).parents[3] / "libraries.yaml"  # of the tree that this code belongs to
 
-Recorded = str | dict[str, str]  # the version, or one for each Python, and platform if it must be
+Recorded = str | dict[str, str]  # one version, or one for each Python and, if need be, platform
 
 
 def read(path: Path = PATH) -> dict[str, Recorded]:
-    """Return what the file records, by library.
+    """Return the recorded version of each library.
 
     Raises:
-        InputError: the file is missing or isn't as `make libraries` writes it.
+        InputError: the file is missing, or `make libraries` didn't write it so.
     """
     try:
         recorded = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -51,7 +51,7 @@ def require_installed(path: Path = PATH) -> None:
 
 
 def installed(name: str) -> str | None:
-    """Return the installed version, or None if there is none."""
+    """Return the installed version of a library, or None if it isn't installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -59,9 +59,9 @@ def installed(name: str) -> str | None:
 
 
 def key(python: str, platform: str = "") -> str:
-    """Return what a version stands under that is for one Python ("3.11"), or platform, alone.
+    """Return the key of a version for one Python ("3.11"), or for one Python and platform.
 
-    A dot in it would be a nested key to DVC.
+    It holds no dot, because DVC would read a dot as a nested key.
     """
     return "-".join(filter(None, ("py" + python.replace(".", ""), platform)))
 

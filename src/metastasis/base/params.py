@@ -1,6 +1,6 @@
 """Reads one section of params.yaml into its model.
 
-Which keys there are, each stage's module says.
+Each stage defines the keys of its section in its own params module.
 """
 
 import difflib
@@ -15,7 +15,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from metastasis.base.errors import InputError
 
-PARAMS_PATH = Path("params.yaml")  # the name DVC itself expects, in the folder of dvc.yaml
+PARAMS_PATH = Path("params.yaml")  # the name that DVC expects, in the folder of dvc.yaml
 
 
 class Section(BaseModel):
@@ -24,7 +24,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy's and Keras's generators take
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # the range that NumPy's and Keras's generators accept
 
 SectionType = TypeVar("SectionType", bound=Section)
 
@@ -60,13 +60,13 @@ def check_names(names: list[str], path: Path = PARAMS_PATH) -> None:
 
 
 def load(path: Path = PARAMS_PATH) -> dict[str, Any]:
-    """Return every section of the params file, by name and unchecked.
+    """Return every section of the params file by its name, unchecked.
 
     Raises:
         InputError: the file can't be read.
     """
     try:
-        # As DVC reads it: in PyYAML's YAML 1.1, 1e-05 is text, and 010 is 8.
+        # Read it as DVC does: PyYAML's YAML 1.1 reads 1e-05 as text and 010 as 8.
         content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(

@@ -1,6 +1,6 @@
-"""Reads what the stages of the pipeline declare: the code, the libraries and the outputs.
+"""Reads the code, the libraries and the outputs that the stages of the pipeline declare.
 
-How DVC runs them is DVC's matter.
+DVC itself runs the stages.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[3]  # of the tree that this code belongs to
-FILES = (Path("dvc.yaml"), Path("data/dvc.yaml"))  # DVC takes neither for a dependency
+FILES = (Path("dvc.yaml"), Path("data/dvc.yaml"))  # DVC counts neither as a dependency
 CODE_FOLDERS = ("src", "stages")
 
-Stage = Mapping[str, Any]  # as it stands in the file
+Stage = Mapping[str, Any]  # as written in the file
 
 
 def stages(paths: Iterable[Path]) -> dict[str, Stage]:
@@ -49,5 +49,5 @@ def outputs(stage: Stage) -> list[Path]:
 
 
 def _paths(stage: Stage, kind: str) -> Iterator[Path]:
-    for entry in stage.get(kind, []):  # one with options is a mapping of one key
+    for entry in stage.get(kind, []):  # an entry with options is a mapping with one key
         yield Path(entry if isinstance(entry, str) else next(iter(entry)))

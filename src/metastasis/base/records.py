@@ -1,6 +1,6 @@
-"""Knows the small JSON files that one stage hands to another: frozen models, one for each file.
+"""Reads and writes the small JSON files that stages pass on: one frozen model for each file.
 
-What a file holds, its model says.
+The model defines what its file holds.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from metastasis.base.errors import InputError
 
 
 class Record(pydantic.BaseModel):
-    """What one file holds; fields that weren't set aren't written."""
+    """The content of one file; fields that weren't set aren't written."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -22,17 +22,17 @@ RecordType = TypeVar("RecordType", bound=Record)
 
 
 def write(path: Path, record: Record) -> None:
-    """Write `record` with sorted keys, so that `read` gives it back."""
+    """Write `record` with sorted keys; `read` reads it back."""
     files.write_json(path, record.model_dump(exclude_unset=True))
 
 
 def write_metrics(path: Path, record: Record) -> None:
-    """Write `record` in the order of its fields, which is that of the columns of `dvc exp show`."""
+    """Write `record` in the order of its fields: `dvc exp show` shows its columns in this order."""
     files.write_metrics(path, record.model_dump(exclude_unset=True))
 
 
 def read(path: Path, model: type[RecordType]) -> RecordType:
-    """Return what the file at `path` holds.
+    """Return the content of the file at `path`.
 
     Raises:
         InputError: the file is missing or holds something else.
@@ -47,6 +47,6 @@ def read(path: Path, model: type[RecordType]) -> RecordType:
         found = error.errors()[0]
         place = ".".join(map(str, found["loc"])) or "the whole file"
         raise InputError(
-            f"{path} isn't as its stage wrote it: {found['msg']} ({place}). Run `dvc repro` with "
+            f"{path} is not in the expected form: {found['msg']} ({place}). Run `dvc repro` with "
             "this version of the project, or restore the file with `dvc checkout`."
         ) from None

@@ -1,55 +1,55 @@
-"""The project's own settings of the libraries, whatever the user's environment says.
+"""Applies the project's own settings of the libraries, whatever the user's environment says.
 
-They are set before the libraries are imported, which read them then; so this imports none of them.
+Libraries read them on import. So they are set before, and this module imports none of them.
 """
 
 import os
 import sys
 import warnings
 
-NOWHERE = os.devnull  # as a settings file it is empty, as a folder it can't hold one
+NOWHERE = os.devnull  # an empty settings file, and a folder that can't hold one
 
 SET = {
-    # Without it TensorFlow leaves oneDNN off on processors without AVX-512, and takes longer.
+    # By default TensorFlow leaves oneDNN off on processors without AVX-512, and is slower.
     "TF_ENABLE_ONEDNN_OPTS": "1",
     "KERAS_BACKEND": "tensorflow",
-    "KERAS_HOME": NOWHERE,  # a keras.json chooses the backend, the order of axes, the precision
-    "MPLBACKEND": "agg",  # a notebook names its own, which a stage can't import
+    "KERAS_HOME": NOWHERE,  # a keras.json would set backend, order of axes and precision
+    "MPLBACKEND": "agg",  # a notebook sets its own backend, which a stage can't import
     "MATPLOTLIBRC": NOWHERE,  # fonts, sizes, colours, TeX
-    # No stage reports to anybody that it ran.
+    # No stage sends usage statistics.
     "GX_ANALYTICS_ENABLED": "false",
     "DVC_STUDIO_OFFLINE": "true",
 }
 
-# A variable whose name begins so changes what is computed, read or sent. It is removed.
+# Variables with these prefixes change results, inputs or what is sent: they are removed.
 REMOVED = (
-    "TF_",  # determinism, XLA, Keras 2 in place of 3, precision of products on a GPU
+    "TF_",  # determinism, XLA, Keras 2 instead of 3, precision of products on a GPU
     "TF2_",
     "XLA_",
     "NVIDIA_TF32_",  # precision of products on a GPU
     "ONEDNN_",  # precision of products on a CPU
     "DNNL_",  # oneDNN's older name
-    "KERAS_",  # also the most epochs and steps an epoch
+    "KERAS_",  # also the maximum numbers of epochs and of steps per epoch
     "OPENCV_IO_",  # which images can be decoded
     "DVC_STUDIO_",
-    "STUDIO_",  # an older name of the former
+    "STUDIO_",  # an older name of DVC_STUDIO_
     "DVCLIVE_",
-    "PYTHONWARNINGS",  # `error` stops a stage for what a library does
+    "PYTHONWARNINGS",  # `error` would stop a stage at a library's warning
 )
 
-# What begins so and is the user's to decide: it changes messages, memory or speed alone.
+# Exceptions that users may set: they change only messages, memory or speed.
 KEPT = (
     "TF_CPP_",  # how much TensorFlow's native code logs
     "TF_FORCE_GPU_ALLOW_GROWTH",
     "TF_GPU_ALLOCATOR",
     "TF_GPU_THREAD_",
-    # Makes oneDNN compute as on an older processor, to see how results differ there.
+    # Makes oneDNN compute as on an older processor, to see how the results differ.
     "ONEDNN_MAX_CPU_ISA",
 )
 
 
 def apply() -> None:
-    """Set the environment of this process, and of those that it starts."""
+    """Set the environment of this process and of the processes that it starts."""
     if "PYTHONWARNINGS" in os.environ:
         _restore_warnings()
     for name in list(os.environ):
@@ -59,13 +59,13 @@ def apply() -> None:
 
 
 def apply_to_loaded() -> None:
-    """Undo what a library has read elsewhere: Matplotlib takes a file in the working directory."""
+    """Reset Matplotlib, which also reads a settings file in the working directory."""
     if matplotlib := sys.modules.get("matplotlib"):
         matplotlib.rcdefaults()
 
 
 def _restore_warnings() -> None:
-    """Show warnings as Python does by itself; those meant for developers are left out."""
+    """Restore Python's default filters: warnings for developers are not shown."""
     warnings.resetwarnings()
     for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", category)

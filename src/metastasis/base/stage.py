@@ -1,6 +1,6 @@
-"""How a stage's script runs: paths from its command line, a user's mistake as one short message.
+"""Runs a stage's script: takes paths from the command line, reports a user's mistake briefly.
 
-What the stages do stands in their own modules.
+The stages' own modules do the work.
 """
 
 import errno
@@ -20,10 +20,10 @@ INTERRUPTED = 128 + signal.SIGINT  # a shell's exit code after Ctrl-C
 def run(main: Callable[..., None]) -> None:
     """Call `main` with the command line's arguments as paths.
 
-    Nothing is called if the code isn't of the tree that the script lies in: DVC would record one
-    code and run another. An `InputError`, a lack of permission or of space ends the process with
-    its message and exit code 1, Ctrl-C with 130, without a traceback; any other error is a defect
-    of ours and keeps its traceback.
+    If the script would run the code of another tree, it ends at once: DVC would record one version
+    of the code and run another. An `InputError`, missing permission or missing disk space ends the
+    process with a message and exit code 1, and Ctrl-C with exit code 130, both without a traceback.
+    Any other error is a bug of this project and keeps its traceback.
     """
     script = Path(sys.argv[0]).absolute()
     _require_own_code(script)
@@ -40,17 +40,20 @@ def run(main: Callable[..., None]) -> None:
     except InputError as error:
         sys.exit(f"{script.name}: {error}")
     except PermissionError as error:
-        sys.exit(f"{script.name}: {error.filename}: {error.strerror}; its owner can change that.")
+        sys.exit(
+            f"{script.name}: {error.filename}: {error.strerror}; "
+            "its owner can change the permissions."
+        )
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        sys.exit(f"{script.name}: {error.strerror}; free some space, and run the same again.")
+        sys.exit(f"{script.name}: {error.strerror}; free some space and run it again.")
 
 
 def _require_own_code(script: Path) -> None:
-    """End the process if this package lies in another tree than `script`."""
+    """End the process if this package and `script` belong to different trees."""
     own, found = script.resolve().parents[1] / "src", Path(__file__).resolve().parents[2]
     if found != own:
         sys.exit(
@@ -60,7 +63,7 @@ def _require_own_code(script: Path) -> None:
 
 
 def _show_any_name() -> None:
-    """Let a character that the terminal's encoding lacks be printed as its escape."""
+    """Print characters that the terminal's encoding lacks as escape sequences."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,6 +1,6 @@
-"""Starts TensorFlow without its chatter.
+"""Starts TensorFlow without its start-up messages.
 
-Only the scripts that compute with it import this.
+Only the scripts that compute with TensorFlow import this module.
 """
 
 import os
@@ -14,10 +14,10 @@ from metastasis.base.stage import INTERRUPTED
 
 @contextmanager
 def tensorflow() -> Iterator[None]:
-    """Hold back what TensorFlow's native code writes to stderr while it is imported and started.
+    """Hold back the messages that TensorFlow's native code writes to stderr while it starts.
 
-    It reports there at length that all is well, before any setting of its log level takes effect.
-    If anything is raised, what was held back is shown.
+    It writes long messages without a problem, before any setting of its log level takes effect.
+    They are shown only if an exception is raised.
     """
     sys.stderr.flush()
     stderr = os.dup(2)
@@ -27,7 +27,7 @@ def tensorflow() -> Iterator[None]:
             yield
             import tensorflow as tf  # noqa: PLC0415  # 4 s that other stages don't pay
 
-            tf.config.list_physical_devices()  # looks for GPUs, and says so
+            tf.config.list_physical_devices()  # looks for GPUs and logs it
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
         except BaseException:

@@ -1,6 +1,7 @@
-"""Checks params, source and recorded libraries before any stage runs: DVC deletes outputs first.
+"""Checks params, source and recorded libraries before any other stage runs.
 
-Which keys and values a section takes, its own module says.
+DVC deletes a stage's outputs before it runs the stage, so that a later check would cost them.
+Each section's own module defines its keys and values.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +32,7 @@ SECTIONS: dict[str, type[params.Section]] = {
     "predict": predict_params.PredictParams,
 }
 DEMO_PATH = Path("data/demo")  # what data/dvc.yaml builds
-PASSED = "params.yaml has passed the check.\n"  # the same each time, so that nothing else reruns
+PASSED = "params.yaml has passed the check.\n"  # always the same: no other stage reruns
 
 
 def check(
@@ -42,21 +43,21 @@ def check(
     pipeline_paths: Sequence[Path],
     checked_path: Path,
 ) -> None:
-    """Write to `checked_path` that sections, recorded libraries and source are right.
+    """Check the sections, the recorded libraries and the source; write `checked_path` if all pass.
 
-    `pipeline_paths` are the files whose outputs may not be the source.
+    `pipeline_paths` are the pipeline files whose outputs must be apart from the source.
 
     Raises:
         InputError: a section, key or value is wrong, the libraries aren't those of the lock, or
-            there is no source; the message names all that is wrong with the sections, and how to
-            get back.
+            there is no source. The message lists every mistake in the sections and says how to undo
+            the change.
     """
     faults = list(_faults(params_path))
     if faults:
         raise InputError(
             "\n".join(faults)
             + f"\nNo stage ran, and no output was touched. `git diff {params_path}` "
-            f"shows what changed, `git checkout {params_path}` takes it back."
+            f"shows what changed, `git checkout {params_path}` undoes it."
         )
     locking.check(libraries_path, lock_path)
     data = params.read("data", data_params.DataParams, params_path)
@@ -68,11 +69,11 @@ def check(
         opening.open_source(Path(data.source)).close()
     checked_path.parent.mkdir(parents=True, exist_ok=True)
     checked_path.write_text(PASSED, encoding="utf-8")
-    print(f"check: {params_path} is as it should be; data.source is {data.source}")
+    print(f"check: {params_path} is valid; data.source is {data.source}")
 
 
 def _faults(path: Path) -> Iterator[str]:
-    """Yield what is wrong with the file's sections, a text each."""
+    """Yield a message for each mistake in the file's sections."""
     try:
         params.check_names(list(SECTIONS), path)
     except InputError as error:
@@ -88,4 +89,4 @@ def _faults(path: Path) -> Iterator[str]:
             network in train_params.RESIDUAL and size not in train_params.RESIDUAL_SIZES
         ):
             sizes = ", ".join(map(str, train_params.RESIDUAL_SIZES))
-            yield f"{path}: crop.size is {size}: train.model {network} takes {sizes}."
+            yield f"{path}: crop.size is {size}: expected {sizes} with train.model {network}."

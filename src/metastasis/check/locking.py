@@ -1,6 +1,6 @@
 """Records in libraries.yaml the locked versions of the libraries that stages compute with.
 
-Which stage computes with which library, dvc.yaml says; in which version, uv.lock.
+dvc.yaml lists the libraries of each stage; uv.lock holds their versions.
 """
 
 import tomllib
@@ -28,7 +28,7 @@ def write(lock_path: Path, pipeline_paths: Sequence[Path], libraries_path: Path)
     """Write the locked version of each library that a stage of the pipelines declares.
 
     Raises:
-        InputError: the lock lacks one.
+        InputError: the lock lacks a library.
     """
     stages = pipeline.stages(pipeline_paths).values()
     declared = (pipeline.libraries(stage, libraries_path.name) for stage in stages)
@@ -39,7 +39,7 @@ def write(lock_path: Path, pipeline_paths: Sequence[Path], libraries_path: Path)
 
 
 def check(libraries_path: Path, lock_path: Path) -> None:
-    """Raise InputError unless the file records what the lock says."""
+    """Raise InputError unless the file records the versions of the lock."""
     recorded = libraries.read(libraries_path)
     expected = locked(recorded, lock_path)
     if wrong := [name for name in recorded if recorded[name] != expected[name]]:
@@ -54,7 +54,7 @@ def locked(names: Iterable[str], lock_path: Path) -> dict[str, libraries.Recorde
     """Return the locked version of each library, as libraries.yaml records it.
 
     Raises:
-        InputError: the lock can't be read or lacks one.
+        InputError: the lock can't be read or lacks a library.
     """
     try:
         lock = tomllib.loads(lock_path.read_text(encoding="utf-8"))
@@ -75,7 +75,7 @@ def locked(names: Iterable[str], lock_path: Path) -> dict[str, libraries.Recorde
 
 
 def _recorded(forks: list[dict[str, Any]], pythons: Sequence[str]) -> libraries.Recorded:
-    """Return the one version of all forks, or what stands under the key of each Python."""
+    """Return the version that all forks share, or the version of each Python by its key."""
     if len({fork["version"] for fork in forks}) == 1:
         return str(forks[0]["version"])
     found: dict[str, str] = {}

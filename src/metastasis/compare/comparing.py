@@ -1,6 +1,6 @@
-"""Judges whether one side's models beat the other's on the same patches: difference and interval.
+"""Judges whether one side's models beat the other's, by the AUC difference and its interval.
 
-Where the scores come from, the caller says.
+Both sides are scored on the same patches. The caller supplies the scores.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from metastasis.base.errors import InputError, named
 from metastasis.compare import delong
 from metastasis.scores import intervals
 
-ENOUGH_MODELS = 3  # different ones a side, from which on a claim is about the recipe
-NUM_DIGITS = 12  # of a difference: an AUC is a ratio of counts, what lies beyond is rounding
+ENOUGH_MODELS = 3  # distinct models per side that a claim about a recipe needs
+NUM_DIGITS = 12  # of a difference; further digits are rounding error
 
 Verdict = Literal["improved", "regressed", "no evidence"]
 Floats = NDArray[np.float64]
@@ -26,24 +26,24 @@ Ints = NDArray[np.integer]
 
 @dataclass(frozen=True)
 class Comparison:
-    """The AUC of each side's models on the test patches, and what their difference is worth."""
+    """The AUCs of each side's models on the test patches, and the difference with its interval."""
 
     base: tuple[float, ...]
     head: tuple[float, ...]
     difference: float  # of the means, head - base
-    low: float  # of the difference; NaN where it can't be told
+    low: float  # of the difference; NaN if there is no interval
     high: float
     unit: intervals.Unit
     num_patches: int
     num_units: int | None  # patients or slides; None: both are unknown
     are_identical: bool  # every logit of every model
-    is_about_recipes: bool  # each side has enough models to speak for more than themselves
+    is_about_recipes: bool  # each side has enough models for a claim about its recipe
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the interval leaves no difference out; without an interval there is no evidence.
+        """The verdict: no evidence if the interval contains zero, or if there is no interval.
 
-        Identical predictions have none.
+        Identical predictions have no interval.
         """
         if self.low > 0:
             return "improved"
@@ -51,11 +51,12 @@ class Comparison:
 
 
 def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Comparison:
-    """Return how the models of `head` do beside those of `base` on the test patches.
+    """Compare the models of `head` with those of `base` on the test patches.
 
-    A model is its scores: a table of id, split, label, slide, patient and logit. The interval of
-    the difference is over patients or slides (`intervals`), and holds how the models of a side
-    scatter, if there are several. Where one is unknown it is DeLong's over patches, and too narrow.
+    Each model is given by its scores: a table of id, split, label, slide, patient and logit. The
+    interval of the difference is over patients or slides (`intervals`); with several models on a
+    side it includes their scatter. If a slide is unknown, the interval is DeLong's over patches,
+    and too narrow.
 
     Raises:
         InputError: there is no test part, the test patches differ, or an AUC isn't defined.
@@ -71,7 +72,7 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
         )
     logits = np.array([part["logit"].to_numpy(np.float64) for part in (first, *others)])
     base_logits, head_logits = (_distinct(of) for of in np.split(logits, [len(base)]))
-    logits = np.concatenate([base_logits, head_logits])  # a model named twice counts once
+    logits = np.concatenate([base_logits, head_logits])  # a model given twice counts once
     num_base, num_head = len(base_logits), len(head_logits)
     areas, covariance = delong.areas(labels, logits)
     sides = areas[:num_base], areas[num_base:]
@@ -98,7 +99,7 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
 
 
 def _distinct(logits: Floats) -> Floats:
-    """Return the different rows, in the order in which each comes first."""
+    """Return the distinct rows, in the order of their first occurrence."""
     _, firsts = np.unique(logits, axis=0, return_index=True)
     return logits[np.sort(firsts)]
 
@@ -108,9 +109,9 @@ def _difference(areas: Floats, share: Floats) -> float:
 
 
 def _best_known(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the first of several tables that knows all patients, else the first.
+    """Return the first table in which every patient is known, else the first table.
 
-    Scores of before patients were read know none.
+    Scores from older versions of the project have no patients.
     """
     return next((part for part in parts if tables.unit(part) == "patient"), parts[0])
 
@@ -127,46 +128,46 @@ def _variance_over_units(
 
 
 def _scatter(areas: Floats) -> intervals.Variance:
-    """Return the variance of the mean of a side's models; of one model nothing is known."""
+    """Return the variance of the mean AUC of a side's models; it is unknown for a single model."""
     if len(areas) < 2:  # noqa: PLR2004  # what scatters
         return intervals.Variance(0, 1)
     return intervals.Variance(float(np.var(areas, ddof=1)) / len(areas), len(areas) - 1)
 
 
 def _test_part(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the test patches by id, checked."""
+    """Return the checked rows of the test patches, sorted by id."""
     part = scores[scores["split"] == "test"].sort_values("id", ignore_index=True)
     if not len(part):
         raise InputError(
-            f"none of a model's {len(scores):,} scores is of the test part; nothing can "
-            "be compared. Set split.test above 0, and reproduce."
+            f"none of a model's {len(scores):,} scores is of the test part, so there is nothing "
+            "to compare. Set split.test above 0 and reproduce."
         )
     is_repeated = part["id"].duplicated()
     if is_repeated.any():
         raise InputError(
             f"{is_repeated.sum():,} rows of the test part repeat an id "
-            f"({named(part['id'][is_repeated])}); evaluate writes each once. Run it again."
+            f"({named(part['id'][is_repeated])}); evaluate writes each id once. Run it again."
         )
     is_number = np.isfinite(part["logit"].to_numpy(np.float64))
     if not is_number.all():
         raise InputError(
-            f"the logits of {(~is_number).sum():,} test patches are no numbers "
+            f"the logits of {(~is_number).sum():,} test patches are not numbers "
             f"({named(part['id'][~is_number])}); the model's weights are broken. Train it again."
         )
     return part
 
 
 def _check_same(first: pd.DataFrame, other: pd.DataFrame) -> None:
-    """Raise unless both tables hold the same test patches, of the same labels and slides.
+    """Raise unless both tables hold the same test patches with the same labels and slides.
 
-    Patients may be unknown to one of them.
+    One of the tables may lack patients.
     """
     ids, other_ids = set(first["id"]), set(other["id"])
     if ids != other_ids:
         raise InputError(
             f"the test sets differ: {len(ids & other_ids):,} patches are in both, "
-            f"{len(ids - other_ids):,} and {len(other_ids - ids):,} in one alone "
-            f"({named(sorted(ids ^ other_ids))}). Only numbers of the same patches can be "
+            f"{len(ids - other_ids):,} and {len(other_ids - ids):,} in only one "
+            f"({named(sorted(ids ^ other_ids))}). Only numbers on the same patches can be "
             "compared: reproduce both with the same data and the same section `split` of "
             "params.yaml."
         )
@@ -180,6 +181,6 @@ def _check_same(first: pd.DataFrame, other: pd.DataFrame) -> None:
     for name, rows in is_other.items():
         if rows.any():
             raise InputError(
-                f"{rows.sum():,} test patches have another {name} "
+                f"{rows.sum():,} test patches have a different {name} in two models "
                 f"({named(first['id'][rows])}); reproduce both with the same data."
             )

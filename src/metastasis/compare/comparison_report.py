@@ -1,6 +1,6 @@
-"""Puts a comparison into words and a table, as Markdown.
+"""Writes a comparison as Markdown, in sentences and a table.
 
-What is better than what, `comparing` has judged.
+`comparing` makes the comparison.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from metastasis.scores import intervals
 
 
 def markdown(comparison: comparing.Comparison) -> str:
-    """Return the verdict, each side's AUC, the difference with its interval, and what it is of."""
+    """Return the verdict, each side's AUC, the difference with its interval, and notes."""
     base, head = np.mean(comparison.base), np.mean(comparison.head)
     paragraphs = [
         f"**{comparison.verdict}**: test AUC {base:.4f} -> {head:.4f}",
@@ -51,23 +51,23 @@ def _notes(comparison: comparing.Comparison) -> list[str]:
         notes.append("The predictions are identical.")
     elif np.isnan(comparison.low):
         notes.append(
-            "Without an interval there is no evidence either way: the difference doesn't move, or "
-            f"isn't defined, when a {unit} is left out. Both classes must stand on two {unit}s or "
-            "more."
+            "Without an interval there is no evidence either way: the difference doesn't change "
+            f"or isn't defined when a {unit} is left out. Each class must occur on at least two "
+            f"{unit}s."
         )
     if num_units is None:
         notes.append(
-            "Warning: patches of one slide aren't independent, so that this interval is too "
-            "narrow. A slide map (`data.slides`) mends that."
+            "Warning: patches of one slide aren't independent, so this interval is too narrow. "
+            "A slide map (`data.slides`) fixes that."
         )
     elif num_units < few:
         notes.append(
-            f"Warning: {num_units} {unit}s are few; below {few} intervals are rough and wide, and "
-            "a real difference is seldom shown."
+            f"Warning: {num_units} {unit}s are few; below {few} the intervals are rough and wide, "
+            "and a real difference is rarely detected."
         )
     if not comparison.is_about_recipes:
         notes.append(
-            "The verdict is about these models. A claim about a recipe takes "
-            f"{comparing.ENOUGH_MODELS} models or more a side, trained from different seeds."
+            "The verdict is about these models. A claim about a recipe needs at least "
+            f"{comparing.ENOUGH_MODELS} models per side, trained with different seeds."
         )
     return notes

@@ -1,6 +1,6 @@
-"""Knows how areas under ROC curves vary together when patches are independent (DeLong).
+"""Computes AUCs and their covariance for independent patches (DeLong's method).
 
-Patches of a slide aren't: where slides are known, `intervals` holds.
+Patches of one slide aren't independent: where slides are known, use `intervals`.
 """
 
 import numpy as np
@@ -11,17 +11,17 @@ Floats = NDArray[np.float64]
 
 
 def areas(labels: NDArray[np.integer], scores: Floats) -> tuple[Floats, Floats]:
-    """Return the areas (k,) of k models' scores (k, n), and their covariance (k, k).
+    """Return the AUCs (k,) of k models' scores (k, n), and their covariance (k, k).
 
-    DeLong et al. 1988, by ranks as Sun and Xu 2014 compute it; ties count half. The covariance is
-    NaN where a class has fewer than two patches, and so are the areas where it has none.
+    The method is DeLong et al. 1988, computed from ranks as in Sun and Xu 2014; ties count half.
+    The covariance is NaN if a class has fewer than two patches, and the AUCs if it has none.
     """
     positive, negative = scores[:, labels == 1], scores[:, labels == 0]
     num_positive, num_negative = positive.shape[1], negative.shape[1]
     if not num_positive or not num_negative:
         return np.full(len(scores), np.nan), np.full((len(scores), len(scores)), np.nan)
     ranks = stats.rankdata(np.concatenate([positive, negative], axis=1), axis=1)
-    # How often a patch is ranked right beside those of the other class.
+    # The share of the other class's patches that rank below each patch.
     right = (ranks[:, :num_positive] - stats.rankdata(positive, axis=1)) / num_negative
     wrong = (ranks[:, num_positive:] - stats.rankdata(negative, axis=1)) / num_positive
     return right.mean(axis=1), _covariance(right) + _covariance(wrong)

@@ -1,6 +1,6 @@
-"""Knows what differs between the metrics and the params of two folders that were reproduced.
+"""Lists the metrics and the params that differ between two reproduced folders.
 
-Whose model is better, `comparing` says.
+`comparing` judges whose model is better.
 """
 
 import json
@@ -10,15 +10,15 @@ from typing import Any
 from metastasis.base import params as sections
 from metastasis.base.errors import InputError
 
-NUM_DIGITS = 4  # of a change; what is smaller is in the files
-MAIN = "evaluate.json"  # the metrics shown first, but for their intervals
+NUM_DIGITS = 4  # of a change; the files hold all digits
+MAIN = "evaluate.json"  # its metrics are shown first, without their intervals
 MAX_ROWS = 150  # of each table: a comment on a pull request has 65,536 characters
 
-Rows = list[tuple[str, Any, Any]]  # name, in base, in head; None: not there
+Rows = list[tuple[str, Any, Any]]  # name, value in base, value in head; None: missing
 
 
 def metrics(base: Path, head: Path) -> str:
-    """Return as Markdown which metrics of the folders `base` and `head` differ."""
+    """Return the metrics that differ between the folders `base` and `head`, as Markdown."""
     rows = _changed(_metrics(base), _metrics(head))
     first = [row for row in rows if row[0].startswith(MAIN) and ".interval." not in row[0]]
     others = [row for row in rows if row not in first]
@@ -32,7 +32,7 @@ def metrics(base: Path, head: Path) -> str:
 
 
 def params(base: Path, head: Path) -> str:
-    """Return as Markdown which params of the folders `base` and `head` differ."""
+    """Return the params that differ between the folders `base` and `head`, as Markdown."""
     both = (sections.load(folder / sections.PARAMS_PATH) for folder in (base, head))
     rows = _changed(*(_flat(found, "") for found in both))
     return _table("param", rows) if rows else "No param changed.\n"
@@ -44,7 +44,7 @@ def _metrics(folder: Path) -> dict[str, Any]:
         try:
             content = json.loads(_text(path))
         except json.JSONDecodeError as error:
-            raise InputError(f"{path} is no JSON: {error}. Reproduce {folder} again.") from error
+            raise InputError(f"{path} is not JSON: {error}. Reproduce {folder} again.") from error
         found |= _flat(content, f"{path.relative_to(folder / 'metrics').as_posix()}: ")
     if not found:
         raise InputError(f"{folder}/metrics holds no metrics; run `dvc repro` in {folder}.")
@@ -58,7 +58,7 @@ def _text(path: Path) -> str:
 
 
 def _flat(value: Any, name: str) -> dict[str, Any]:  # noqa: ANN401  # JSON's and YAML's own values
-    """Return the values of nested sections under names such as `test.roc_auc`."""
+    """Return the values of nested sections by flat names such as `test.roc_auc`."""
     if not isinstance(value, dict):
         return {name.removesuffix("."): value}
     flat: dict[str, Any] = {}
@@ -68,7 +68,7 @@ def _flat(value: Any, name: str) -> dict[str, Any]:  # noqa: ANN401  # JSON's an
 
 
 def _changed(base: dict[str, Any], head: dict[str, Any]) -> Rows:
-    """Return what differs, in base's order; what only head has comes last."""
+    """Return the rows that differ, in base's order; rows that only head has come last."""
     rows = [(name, base.get(name), head.get(name)) for name in base | head]
     return [row for row in rows if row[1] != row[2]]
 

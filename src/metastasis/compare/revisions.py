@@ -1,6 +1,6 @@
-"""Knows how to get at the scores that `evaluate` wrote at a revision, through DVC.
+"""Reads the scores that `evaluate` wrote at a revision, through DVC.
 
-What they are worth, `comparing` says.
+`comparing` judges them.
 """
 
 import io
@@ -14,19 +14,19 @@ from metastasis import tables
 from metastasis.base.errors import InputError
 
 SCORES = "data/scores.csv"
-LOCK = "dvc.lock"  # what DVC knows of a run; a commit without it knows nothing
+LOCK = "dvc.lock"  # DVC's record of a run; a commit without it has no scores
 MAX_SHOWN = 60  # characters of a first line
 COLUMNS = ["id", "split", "label", "slide", "logit"]
 MEND = "Run evaluate there again: `dvc repro --force evaluate`."
 
 
 def read(names: str) -> list[pd.DataFrame]:
-    """Return the scores of each of several revisions or files of scores, separated by commas.
+    """Return the scores of each revision or file of scores; `names` are separated by commas.
 
-    What is an existing file is read as one.
+    An existing file is read as a file, whatever its name.
 
     Raises:
-        InputError: a revision, its scores or a file isn't there, or holds something else.
+        InputError: a revision, its scores or a file is missing, or a file isn't a file of scores.
     """
     separate = [names] if Path(names).is_file() else map(str.strip, names.split(","))
     return [_table(_content(name), name) for name in separate]
@@ -59,20 +59,22 @@ def _content(name: str) -> bytes:
         if files.exists(SCORES):
             raise InputError(
                 f"{SCORES} of {name} isn't in DVC's cache. Check {name} out and run `dvc fetch` "
-                "if a remote has it, or `dvc repro`; then compare again."
+                "if a remote has it, or else `dvc repro`; then compare again."
             ) from error
         raise InputError(
-            f"{name} has no {SCORES}; expected what evaluate writes. Check {name} out, run "
-            "`dvc repro` and commit dvc.lock."
+            f"{name} has no {SCORES}; expected the scores that evaluate writes. Check {name} out, "
+            "run `dvc repro` and commit dvc.lock."
         ) from error
     return content
 
 
 def _without_lock(name: str, files: dvc.api.DVCFileSystem) -> str:
-    """Return why nothing is known of a revision's run: there was none, or it isn't committed."""
-    missing = f"{name} has no {LOCK}, which says what its run gave."
+    """Return why a revision has no record of a run: nothing was run, or it isn't committed."""
+    missing = f"{name} has no {LOCK}, the record of its run."
     if files.repo.get_rev() == files.repo.scm.get_rev() and Path(LOCK).exists():
-        return f"{missing} It stands here uncommitted: commit it, with data/{LOCK} and metrics/."
+        return (
+            f"{missing} The file is here but uncommitted: commit it, with data/{LOCK} and metrics/."
+        )
     return (
         f"{missing} Check {name} out, run `dvc repro` and commit {LOCK}, data/{LOCK} and metrics/; "
         "then compare again."
@@ -82,7 +84,7 @@ def _without_lock(name: str, files: dvc.api.DVCFileSystem) -> str:
 def _table(content: bytes, name: str) -> pd.DataFrame:
     header = content.partition(b"\n")[0].decode("utf-8", "replace").strip()
     if not set(COLUMNS) <= set(header.split(",")):
-        shown = header[:MAX_SHOWN] if header.isprintable() else "no text"
+        shown = header[:MAX_SHOWN] if header.isprintable() else "not text"
         raise InputError(
             f"{name} holds no scores: its first line is {shown!r}; expected a CSV with the columns "
             f"{', '.join(COLUMNS)}, as evaluate writes it to {SCORES}. Name such a file, or a "
@@ -92,17 +94,17 @@ def _table(content: bytes, name: str) -> pd.DataFrame:
         table = pd.read_csv(
             io.BytesIO(content),
             dtype=dict.fromkeys(("id", "split", "slide", tables.PATIENT_COLUMN), "str"),
-            keep_default_na=False,  # the gate has left nothing empty but what is unknown
+            keep_default_na=False,  # after the gate, an empty cell means unknown
             na_values={"slide": [""], tables.PATIENT_COLUMN: [""], "logit": ["", "nan"]},
         )
-    except ValueError as error:  # pandas' parser errors and bytes that are no text too
+    except ValueError as error:  # pandas' parser errors, and bytes that aren't text
         raise InputError(
-            f"the scores of {name} are cut or damaged: a row doesn't fit the header. {MEND}"
+            f"the scores of {name} are truncated or damaged: a row doesn't fit the header. {MEND}"
         ) from error
     is_wrong = ~table["label"].isin([0, 1])
     if is_wrong.any() or table["logit"].dtype.kind not in "if":
         raise InputError(
-            f"the scores of {name} hold something else than labels 0 and 1 and logits that are "
-            f"numbers. {MEND}"
+            f"the scores of {name} hold a label other than 0 and 1, or a logit that is not a "
+            f"number. {MEND}"
         )
     return tables.with_patients(table)

@@ -1,6 +1,6 @@
-"""Draws cell nuclei, all of a patch at once: outline, membrane, chromatin and nucleoli.
+"""Draws all cell nuclei of a patch at once: outline, membrane, chromatin and nucleoli.
 
-Which cells a patch holds and where they lie is for `demo.tissue` to say.
+`demo.tissue` chooses the cells of a patch and places them.
 """
 
 from dataclasses import dataclass
@@ -12,36 +12,36 @@ from metastasis.demo.textures import FloatArray, as_float
 
 Columns = dict[str, FloatArray]  # field name to values
 
-# One row a cell. Position and radius in pixels, the nucleolus's place in radii; chromatin and
-# nucleolus in optical density of haematoxylin; rim and clumps as shares of the chromatin.
+# One row per cell. Position and radius are in pixels, the nucleolus's place is in radii. Chromatin
+# and nucleolus are optical densities of haematoxylin; rim and clumps are shares of the chromatin.
 FIELDS = (
     "x", "y", "radius", "stretch", "angle", "lobes", "chromatin",
     "rim", "clumps", "nucleolus", "nucleolus_u", "nucleolus_v",
 )  # fmt: skip
 CELL = np.dtype([(name, np.float64) for name in FIELDS])
 
-NUM_OWNERS = 1 << 12  # cells a patch may hold: the low bits of a drawing key
-SCORE_STEPS = 64  # a drawing key's resolution, in steps a pixel
-NUM_SIZES = 2  # groups drawn together, so that few large cells don't cost all others their window
-OVERHANG = 0.9  # pixels that lobes and the outline's softness reach beyond the plain ellipse
-PLACE = ("x", "y", "radius", "u_x", "u_y", "v_x", "v_y")  # what decides about whose a pixel is
-NUCLEOLUS_RADIUS = 1.1  # pixels, about as many micrometres
+NUM_OWNERS = 1 << 12  # limit of cells per patch: the low bits of a drawing key
+SCORE_STEPS = 64  # resolution of a drawing key, in steps per pixel
+NUM_SIZES = 2  # size groups, so that a few large cells don't enlarge every window
+OVERHANG = 0.9  # pixels that lobes and the soft outline extend beyond the plain ellipse
+PLACE = ("x", "y", "radius", "u_x", "u_y", "v_x", "v_y")  # the fields that decide a pixel's owner
+NUCLEOLUS_RADIUS = 1.1  # pixels; a pixel is about a micrometre
 MEMBRANE_WIDTH = 1.4  # pixels
 OUTLINE_WIDTH = 1.2  # pixels over which a nucleus fades out
 
 
 @dataclass(frozen=True)
 class CellType:
-    """How the nuclei of one kind look; a pixel is about a micrometre."""
+    """The look of one kind of nuclei; a pixel is about a micrometre."""
 
     radius: float  # median, pixels
     spread: float  # standard deviation of the radius's logarithm
     stretch: float  # mean of long axis / short axis - 1
-    lobes: float  # 0 an ellipse, 0.3 plainly lobed
+    lobes: float  # 0 an ellipse, 0.3 clearly lobed
     spacing: float  # distance between neighbours, pixels
     chromatin: float  # optical density of haematoxylin
     rim: float  # 0 evenly dark, 1 all chromatin at the membrane (vesicular)
-    clumps: float  # how unevenly the chromatin lies
+    clumps: float  # how uneven the chromatin is
     nucleolus: float  # optical density of a nucleolus; 0 for none
 
 
@@ -72,12 +72,13 @@ def grow(
 def draw(cells: NDArray[np.void], texture: FloatArray) -> FloatArray:
     """Return the nuclei's optical density of haematoxylin, (height, width) float64.
 
-    Where cells overlap, each pixel belongs to the one it lies deepest in, so that neighbours press
-    against each other as they do in tissue. The outermost rows and columns are spoilt.
+    Where cells overlap, a pixel belongs to the cell in which it lies deepest, so that neighbours
+    press against each other as in tissue. The outermost rows and columns are not valid.
 
     Args:
         cells: rows of `CELL`, at most 4,095.
-        texture: (height, width) float64 with mean 0 and deviation 1: where chromatin is denser.
+        texture: (height, width) float64 with mean 0 and deviation 1; chromatin is denser
+            where it is higher.
     """
     density = np.zeros(texture.shape, np.float64)
     if not len(cells):
@@ -110,7 +111,7 @@ def _chromatin(
 
 
 def _columns(cells: NDArray[np.void]) -> Columns:
-    """Return the fields as arrays of their own, axes as what turns pixels into radii."""
+    """Return the fields as separate arrays, the axes as factors that turn pixels into radii."""
     table = np.ascontiguousarray(cells).view(np.float64).reshape(-1, len(FIELDS))
     columns = dict(zip(FIELDS, table.T.copy(), strict=True))
     angle, stretch, radius = columns.pop("angle"), columns.pop("stretch"), columns["radius"]
@@ -121,7 +122,7 @@ def _columns(cells: NDArray[np.void]) -> Columns:
 
 
 def _owners(cells: Columns, extent: FloatArray, shape: tuple[int, ...]) -> NDArray[np.int32]:
-    """Return the row + 1 of the cell that each pixel belongs to; 0 for none."""
+    """Return the row + 1 of each pixel's cell, or 0 for a pixel without a cell."""
     keys = np.zeros(shape, np.int32)
     order = np.argsort(extent, kind="stable")
     for index in np.array_split(order, min(len(order), NUM_SIZES)):
@@ -131,12 +132,12 @@ def _owners(cells: Columns, extent: FloatArray, shape: tuple[int, ...]) -> NDArr
 
 
 def _claim(keys: NDArray[np.int32], cells: Columns, index: NDArray[np.intp], *, half: int) -> None:
-    """Raise `keys` to (depth, cell) of each cell where it lies deeper than those drawn before.
+    """Raise `keys` to (depth, cell) of each cell where the pixel lies deeper in it than in others.
 
-    Depth is taken within the plain ellipse: this decides whose a pixel is, not what it shows.
+    The depth is that in the plain ellipse: it decides a pixel's owner, not its look.
     """
     height, width = keys.shape
-    # Rows, columns, cells: in this order the innermost loops are as long as there are cells.
+    # In the order rows, columns, cells the innermost loops run over the cells and are long.
     steps = np.arange(-half, half + 1, dtype=np.float64)[:, None]
     x = np.rint(cells["x"]) + steps
     y = np.rint(cells["y"]) + steps[:, None]
@@ -150,7 +151,7 @@ def _claim(keys: NDArray[np.int32], cells: Columns, index: NDArray[np.intp], *, 
     key = depth.astype(np.int32)
     key *= NUM_OWNERS
     key += (index + 1).astype(np.int32)
-    # What lies outside falls on the outermost row or column, which the caller crops.
+    # Pixels outside are clipped to the outermost row or column, which the caller crops.
     row, column = y.clip(0, height - 1).astype(np.intp), x.clip(0, width - 1).astype(np.intp)
     np.maximum.at(keys.reshape(-1), (row * width + column).ravel(), key.ravel())
 
@@ -161,7 +162,7 @@ def _axes(cell: Columns, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, Fl
 
 
 def _depth(cell: Columns, u: FloatArray, v: FloatArray) -> FloatArray:
-    """Return how many pixels a point lies within the nucleus's outline; negative outside."""
+    """Return the depth of a point within the nucleus's outline, in pixels; negative outside."""
     uu, vv = u * u, v * v
     square = uu + vv
     bulge = cell["lobes"] * u * (uu - 3 * vv)  # three lobes without computing an angle

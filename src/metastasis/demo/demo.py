@@ -1,6 +1,6 @@
-"""Writes the demo source: drawn patches of made-up slides in Kaggle's layout, with known truth.
+"""Writes the demo source: drawn patches of made-up slides in Kaggle's layout, with ground truth.
 
-What a patch looks like is for `demo.tissue` and `demo.rendering` to say.
+`demo.tissue` and `demo.rendering` draw the patches.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from metastasis.results import provenance
 
 POSITIVE_SHARE = 0.405  # of all patches, as in Kaggle's training set
 TUMOUR_FREE_SHARE = 1 / 3  # of the slides
-NEAR_TUMOUR_SHARE = 0.75  # of a tumour slide's negatives: those with tumour outside the centre
+NEAR_TUMOUR_SHARE = 0.75  # of a tumour slide's negatives, which show tumour outside the centre
 DRAWN = provenance.Provenance(name="the project's demo", is_drawn=True)
 BATCH = 64  # patches a worker draws at a time
 
@@ -38,7 +38,7 @@ class _Slide:
     name: str
     pool: str  # the folder its patches go to: train or test
     seed: int
-    key: tuple[int, int]  # pool and slide: with the seed, where its chance comes from
+    key: tuple[int, int]  # pool and slide: with the seed, they determine the random draws
     num_positive: int
     num_negative: int
 
@@ -54,27 +54,27 @@ class _Batch:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What is left to record of one batch once its images are written."""
+    """The facts to record of one batch after its images are written."""
 
     batch: _Batch
     ids: list[str]
     labels: list[int]
-    masks: NDArray[np.uint8]  # (n, 96, 12), 8 pixels a byte
+    masks: NDArray[np.uint8]  # (n, 96, 12), 8 pixels per byte
 
 
 def draw(params: DemoParams, source: Path, truth: Path, *, num_workers: int | None = None) -> None:
-    """Write the demo source, and apart from it what a pipeline mustn't see.
+    """Write the demo source, and separately the ground truth, which the pipeline mustn't see.
 
     `source` gets `train/ID.tif`, `test/ID.tif`, `train_labels.csv`, `sample_submission.csv`,
-    `slides.csv` (the labelled patches' slides), and a file that says that all of it is drawn; an id
-    is the SHA-1 of the patch's RGB bytes.
-    `truth` gets `masks.npy`, (n, 96, 12) uint8: the tumour masks of all patches, 8 pixels a byte
-    (`np.unpackbits`), `masks.csv` that names its rows, and `test_labels.csv`. The tables are
-    written last, so that a source with tables is whole. The same params give the same bytes,
-    however many worker processes draw them (one a core by default).
+    `slides.csv` (the labelled patches' slides), and a file that states that the patches are drawn.
+    An id is the SHA-1 of the patch's RGB bytes.
+    `truth` gets `masks.npy`, (n, 96, 12) uint8: the tumour masks of all patches, 8 pixels per byte
+    (`np.unpackbits`); `masks.csv`, which names its rows; and `test_labels.csv`. The tables are
+    written last, so that a source with tables is complete. The same params give the same bytes,
+    whatever the number of worker processes (by default one per core).
 
     Raises:
-        InputError: two patches came out alike.
+        InputError: two patches have the same pixels.
     """
     batches = list(_batches(_slides(params)))
     for folder in (source / "train", source / "test", truth):
@@ -116,7 +116,7 @@ def _write_tables(patches: pd.DataFrame, source: Path, truth: Path) -> None:
 
 
 def _slides(params: DemoParams) -> list[_Slide]:
-    """Share the patches out among slides of unequal size, a third of them without tumour."""
+    """Distribute the patches over slides of unequal size, a third of them without tumour."""
     labelled = _pool("train", params.seed, params.num_slides, params.num_patches)
     return labelled + _pool("test", params.seed, params.num_test_slides, params.num_test_patches)
 
@@ -125,7 +125,7 @@ def _pool(pool: str, seed: int, num_slides: int, num_patches: int) -> list[_Slid
     part = 0 if pool == "train" else 1
     rng = chance.generator(seed, part)
     sizes = 1 + _apportion(num_patches - num_slides, np.exp(rng.normal(0, 0.5, num_slides)))
-    # The largest third all have tumour: else a demo of few slides could lack room for positives.
+    # The largest third all have tumour: otherwise few slides could lack room for the positives.
     num_free = round(num_slides * TUMOUR_FREE_SHARE)
     smaller = np.argsort(sizes, kind="stable")[: num_slides - num_free]
     free = rng.choice(smaller, num_free, replace=False)
@@ -139,7 +139,7 @@ def _pool(pool: str, seed: int, num_slides: int, num_patches: int) -> list[_Slid
 
 
 def _fill(total: int, sizes: NDArray[np.int64], appetite: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Share `total` by size and appetite, and give no slide more than 95 % of its patches."""
+    """Distribute `total` by size and appetite; no slide gets more than 95 % of its patches."""
     most = np.where(appetite > 0, np.maximum(1, np.floor(0.95 * sizes)), 0).astype(np.int64)
     shares = np.zeros(len(sizes), np.int64)
     while (left := min(total, int(most.sum())) - int(shares.sum())) > 0:
@@ -148,7 +148,7 @@ def _fill(total: int, sizes: NDArray[np.int64], appetite: NDArray[np.float64]) -
 
 
 def _apportion(total: int, weights: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Share `total` in whole numbers in proportion to `weights` (largest remainders)."""
+    """Distribute `total` in whole numbers in proportion to `weights` (largest remainders)."""
     exact = total * weights / weights.sum()
     whole: NDArray[np.int64] = np.floor(exact).astype(np.int64)
     largest = np.argsort(whole - exact, kind="stable")[: total - int(whole.sum())]
@@ -197,7 +197,7 @@ def _draw_batch(batch: _Batch, source: Path) -> _Drawn:
 def _write_images(folder: Path, contents: list[bytes]) -> list[str]:
     """Write the patches' RGB bytes as TIFFs and return their ids.
 
-    They come all in a row because a file system that has just made one file makes the next sooner.
+    They are written together, since a file system creates several files in a row faster.
     """
     before, after = _tiff_frame()
     ids = [hashlib.sha1(pixels, usedforsecurity=False).hexdigest() for pixels in contents]
@@ -207,9 +207,9 @@ def _write_images(folder: Path, contents: list[bytes]) -> list[str]:
 
 
 def _tiff_frame() -> tuple[bytes, bytes]:
-    """Return what stands before and after the pixels' bytes in every patch's TIFF.
+    """Return the bytes before and after the pixels, which are the same in every patch's TIFF.
 
-    Uncompressed images of one size differ in nothing else, and so needn't be encoded one by one.
+    Uncompressed images of one size differ only in their pixels, so that each needs no encoding.
     """
     blank = np.full((textures.SIZE, textures.SIZE, 3), 255, np.uint8)
     options = [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_NONE]

@@ -1,4 +1,4 @@
-"""Section `demo` of params.yaml: how large the drawn source is."""
+"""Section `demo` of params.yaml: the size of the drawn source."""
 
 from typing import Annotated, Self
 
@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from metastasis.base.params import Section, Seed
 
-AtLeastThree = Annotated[int, Field(ge=3)]  # one slide without tumour and two with
+AtLeastThree = Annotated[int, Field(ge=3)]  # one slide without tumour and two with tumour
 
 
 class DemoParams(Section):
@@ -27,7 +27,7 @@ class DemoParams(Section):
             num_slides, num_patches = getattr(self, slides), getattr(self, patches)
             if num_patches < num_slides:
                 raise ValueError(
-                    f"{patches} = {num_patches} gives {slides} = {num_slides} slides less than a "
-                    f"patch each: raise {patches} or lower {slides}"
+                    f"{patches} = {num_patches} gives {slides} = {num_slides} slides less than "
+                    f"one patch each: raise {patches} or lower {slides}"
                 )
         return self

@@ -1,4 +1,4 @@
-"""Turns stain densities into the RGB a slide scanner would give. What the tissue is, others say."""
+"""Turns stain densities into the RGB of a slide scanner. `demo.tissue` composes the tissue."""
 
 from dataclasses import dataclass
 
@@ -12,21 +12,21 @@ from metastasis.demo.tissue import Stains
 
 @dataclass(frozen=True)
 class Look:
-    """What differs from slide to slide in staining and scanner."""
+    """The properties of staining and scanner that differ between slides."""
 
-    haematoxylin: FloatArray  # (3,) optical density of R, G, B a unit of stain; length 1
+    haematoxylin: FloatArray  # (3,) optical density of R, G, B per unit of stain; length 1
     eosin: FloatArray  # the same
-    strengths: tuple[float, float]  # how strongly each of the two stains
+    strengths: tuple[float, float]  # how strong each of the two stains is
     white: FloatArray  # (3,) RGB of bare glass, 0..255
     blur: float  # pixels, standard deviation of the optics
-    sharpening: float  # 0 none, 1 plain halos: what the scanner's software adds
+    sharpening: float  # by the scanner's software: 0 none, 1 clear halos
     noise: float  # standard deviation of a pixel, 0..255
-    unevenness: float  # from patch to patch: deviation of the logarithms of thickness and focus
+    unevenness: float  # between patches: deviation of the logarithms of thickness and focus
 
 
 @dataclass(frozen=True)
 class _Scanner:
-    """Medians of one scanner."""
+    """The median properties of one scanner."""
 
     haematoxylin: tuple[float, float, float]
     eosin: tuple[float, float, float]
@@ -35,10 +35,10 @@ class _Scanner:
     sharpening: float
 
 
-# Stain vectors are directions in optical density as in Ruifrok & Johnston 2001, "Quantification of
-# histochemical staining by color deconvolution": there haematoxylin (.65, .70, .29) and eosin
-# (.07, .99, .11). A scanner's own colours turn them: one gives warm, dark, sharp pictures, the
-# other violet, softer ones.
+# Stain vectors are directions in optical density. Ruifrok & Johnston 2001, "Quantification of
+# histochemical staining by color deconvolution", have haematoxylin (.65, .70, .29) and eosin
+# (.07, .99, .11). Each scanner's colours rotate them: one scanner gives warm, dark, sharp images,
+# the other softer, violet ones.
 _SCANNERS = (
     _Scanner((0.53, 0.69, 0.49), (0.25, 0.85, 0.46), (253, 249, 251), 0.45, 0.6),
     _Scanner((0.60, 0.76, 0.25), (0.19, 0.96, 0.19), (240, 236, 243), 0.6, 0.15),
@@ -63,7 +63,7 @@ def sample_look(rng: np.random.Generator) -> Look:
 def render(stains: Stains, look: Look, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return the patch as seen through `look`, (96, 96, 3) uint8 RGB.
 
-    Light falls off by Beer and Lambert's law: 10 to the minus optical density.
+    Transmitted light follows the Beer-Lambert law: 10 to the minus optical density.
     """
     thickness, focus = np.exp(look.unevenness * rng.standard_normal(2))
     light = _transmitted(stains, look, thickness)
@@ -72,19 +72,19 @@ def render(stains: Stains, look: Look, rng: np.random.Generator) -> NDArray[np.u
     sharp = cv2.addWeighted(seen, 1 + look.sharpening, soft, -look.sharpening, 0)
     grain = as_float(rng.standard_normal((SIZE, SIZE), dtype=np.float32)) * look.noise
     middle = sharp[MARGIN:-MARGIN, MARGIN:-MARGIN]
-    patch = cv2.add(middle, cv2.merge([grain] * 3), dtype=cv2.CV_8U)  # rounds and keeps to 0..255
+    patch = cv2.add(middle, cv2.merge([grain] * 3), dtype=cv2.CV_8U)  # rounds and clips to 0..255
     return np.asarray(patch, np.uint8)
 
 
 def _white(white: tuple[float, float, float], rng: np.random.Generator) -> FloatArray:
-    """Return the colour of bare glass, a little brighter or darker and with a trace of colour."""
+    """Return the colour of bare glass, with a random brightness and a slight tint."""
     varied = np.array(white) + rng.normal(0, 2) + rng.normal(0, 1, 3)
     return np.minimum(varied, 255).astype(np.float64)
 
 
 def _transmitted(stains: Stains, look: Look, thickness: float) -> FloatArray:
     haematoxylin, eosin = (-np.log(10) * thickness * strength for strength in look.strengths)
-    unused = np.zeros(3)  # OpenCV turns three channels into three far faster than two into three
+    unused = np.zeros(3)  # OpenCV maps three channels to three far faster than two to three
     exponents = np.column_stack(
         [haematoxylin * look.haematoxylin, eosin * look.eosin, unused, np.log(look.white)]
     )
@@ -93,7 +93,7 @@ def _transmitted(stains: Stains, look: Look, thickness: float) -> FloatArray:
 
 
 def _turned(vector: tuple[float, float, float], rng: np.random.Generator) -> FloatArray:
-    """Return the stain vector with a slide's own slight cast, at length 1."""
+    """Return the stain vector with a slide's own slight colour cast, at length 1."""
     turned = np.array(vector) * np.exp(rng.normal(0, 0.04, 3))
     length_one: FloatArray = (turned / np.linalg.norm(turned)).astype(np.float64)
     return length_one

@@ -1,4 +1,4 @@
-"""Says what differs between slides in the tissue itself. How tissue is drawn, others know."""
+"""Draws at random the tissue properties of each slide. `demo.tissue` draws the tissue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from metastasis.demo.cells import CellType
 
 
 class Region(IntEnum):
-    """What a pixel is part of."""
+    """The kind of tissue that a pixel belongs to."""
 
     GLASS = 0
     FAT = 1
@@ -27,15 +27,15 @@ HOSTS = (Region.GLASS, Region.FAT, Region.SINUS, Region.STROMA, Region.LYMPHOID)
 
 @dataclass(frozen=True)
 class Slide:
-    """What differs from slide to slide in the tissue itself."""
+    """The tissue properties that differ between slides."""
 
     hosts: NDArray[np.float64]  # how common each of HOSTS is; sums to 1
     kinds: Mapping[Region, CellType]
     gaps: float  # share of bare glass between lymphocytes
-    follicles: float  # how often a patch holds cells that look like tumour and aren't
+    follicles: float  # how often a patch holds cells that look like tumour but aren't
     nest_radius: float  # pixels, median
     ruggedness: float  # of a nest's outline, in radii
-    infiltration: float  # lymphocytes among tumour cells, per place
+    infiltration: float  # lymphocytes among tumour cells, per position
     cytoplasm: float  # of tumour cells, optical density of eosin
     basophilia: float  # the same of haematoxylin
 

@@ -1,9 +1,9 @@
-"""Makes the textures that tissue is drawn with: noise, fibres, crowded points.
+"""Makes the textures of drawn tissue: noise, fibres, crowded points.
 
-All cover a patch and a margin around it. What they stand for is `demo.tissue`'s business.
-All is drawn in double precision, so that every processor draws the same: the last bit of an
-exponential or of a sum differs from one processor's kernels to another's, and in single precision
-turns a pixel of about every second patch. What sorts does so stably, for the same reason.
+All cover a patch and a margin around it. `demo.tissue` decides what they represent.
+Everything is computed in double precision, so that every processor draws the same pixels: the last
+bit of an exponential or of a sum differs between processors, and in single precision it changes a
+pixel in about every second patch. All sorting is stable, for the same reason.
 """
 
 import functools
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-SIZE = 96  # pixels, of a patch
-MARGIN = 6  # pixels drawn around the patch, so that its edges look like its middle
+SIZE = 96  # pixels: the side of a patch
+MARGIN = 6  # pixels around the patch, so that its edges look like its middle
 SIDE = SIZE + 2 * MARGIN
 MIDDLE = SIDE / 2
 GAIN = 1.05  # interpolated noise has a deviation of 1 / GAIN
-MOST_PRODUCT = 32  # coarse values a side up to which a matrix product beats OpenCV's resizing
+MOST_PRODUCT = 32  # coarse values per side up to which a matrix product beats OpenCV's resizing
 
 ROWS, COLUMNS = np.indices((SIDE, SIDE), dtype=np.float64)
 
@@ -29,8 +29,8 @@ def lattice(
 ) -> FloatArray:
     """Return points (n, 2) that cover the patch and the `beyond` pixels around it.
 
-    They stand on a turned hexagonal grid, each moved by about `jitter` spacings: crowded, never
-    piled up.
+    They lie on a rotated hexagonal grid, each shifted by about `jitter` spacings: crowded, but
+    never on top of each other.
     """
     reach = int(np.ceil(1.5 * (MIDDLE + beyond) / spacing)) + 1
     grid = _hexagonal(reach)
@@ -57,7 +57,7 @@ def fibres(angle: float, rng: np.random.Generator, *, width: float, length: floa
     across = ramp(angle + np.pi / 2) + 4 * noise(28, rng)
     shape = int(2 * SIDE / width) + 3, int(2 * SIDE / length) + 3
     threads = as_float(rng.standard_normal(shape, dtype=np.float32))
-    column = (along / length + shape[1] / 2).astype(np.float32)  # OpenCV takes no other
+    column = (along / length + shape[1] / 2).astype(np.float32)  # OpenCV accepts only float32
     row = (across / width + shape[0] / 2).astype(np.float32)
     return as_float(
         cv2.remap(threads, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
@@ -67,7 +67,7 @@ def fibres(angle: float, rng: np.random.Generator, *, width: float, length: floa
 def noise(grain: float, rng: np.random.Generator) -> FloatArray:
     """Return smooth noise, (108, 108) float64 with mean 0 and deviation about 1.
 
-    `grain` is the distance, in pixels, over which it changes.
+    `grain` is the distance, in pixels, over which the noise changes.
     """
     num = int(np.ceil(SIDE / grain)) + 2
     coarse = as_float(rng.standard_normal((num, num), dtype=np.float32))
@@ -79,7 +79,7 @@ def noise(grain: float, rng: np.random.Generator) -> FloatArray:
 
 @functools.cache
 def _spread(num: int) -> FloatArray:
-    """Return the weights (108, num) that stretch `num` values over a row, cubically."""
+    """Return the weights (108, num) that interpolate `num` values over a row, cubically."""
     identity = np.eye(num, dtype=np.float64)
     spread = as_float(cv2.resize(identity, (num, SIDE), interpolation=cv2.INTER_CUBIC))
     return as_float(spread * np.sqrt(GAIN))
@@ -92,5 +92,5 @@ def ramp(angle: float) -> FloatArray:
 
 
 def as_float(image: cv2.typing.MatLike | NDArray[np.floating]) -> FloatArray:
-    """Return the array as float64, without a copy where it is; OpenCV's types say too little."""
+    """Return the array as float64, without a copy if it is; OpenCV's type hints are too vague."""
     return np.asarray(image, np.float64)

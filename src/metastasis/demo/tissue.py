@@ -1,7 +1,7 @@
-"""Composes lymph-node tissue as stain densities: what lies where, and where the tumour is.
+"""Composes lymph-node tissue as stain densities, and the tumour mask.
 
-How slides differ is for `demo.specimens`, how a nucleus looks for `demo.cells`, how a
-scanner sees the stains for `demo.rendering` to say.
+`demo.specimens` makes slides differ, `demo.cells` draws the nuclei and `demo.rendering` turns
+the stains into the scanner's colours.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,10 +27,10 @@ from metastasis.demo.textures import (
     ramp,
 )
 
-CENTRE = slice(32, 64)  # rows and columns of the patch that decide about the label
+CENTRE = slice(32, 64)  # rows and columns of the patch that decide the label
 HALF_CENTRE = 16  # pixels
-DEPOSIT_SHARE = 0.25  # of the positives: tumour in the centre and hardly beside it
-ISLAND_SHARE = 0.6  # of the negatives near tumour: a healthy island within it
+DEPOSIT_SHARE = 0.25  # of the positives: tumour in the centre and hardly any around it
+ISLAND_SHARE = 0.6  # of the negatives near tumour: a healthy island surrounded by it
 LEAST_DEPTH = 2.0  # pixels; a thinner sliver of tumour has no room for a nucleus
 
 _CENTRE = slice(MARGIN + CENTRE.start, MARGIN + CENTRE.stop)
@@ -38,7 +38,7 @@ _CENTRE = slice(MARGIN + CENTRE.start, MARGIN + CENTRE.stop)
 
 @dataclass(frozen=True)
 class Stains:
-    """Optical densities of one patch with its margin, (108, 108) float64 each."""
+    """The optical densities of one patch with its margin, (108, 108) float64 each."""
 
     haematoxylin: FloatArray
     eosin: FloatArray
@@ -46,9 +46,9 @@ class Stains:
 
 @dataclass(frozen=True)
 class _Scene:
-    """What all regions of a patch share."""
+    """The properties that all regions of a patch share."""
 
-    flow: float  # the direction its fibres run in, radians
+    flow: float  # the direction of its fibres, radians
     grain: FloatArray  # (108, 108) float64, the finest noise
     broad: (
         FloatArray  # (108, 108) float64, noise that changes from one part of the patch to another
@@ -61,8 +61,8 @@ def draw(
     """Return a patch's stains and its tumour mask, (96, 96) bool.
 
     A tumour pixel is a pixel of a tumour nest: nuclei, cytoplasm and the gaps between its cells.
-    `is_positive` says whether the central 32x32 holds one; a patch that is not positive and
-    `has_tumour` shows tumour outside the centre alone.
+    `is_positive` says whether the central 32x32 holds one. A patch that is not positive but
+    `has_tumour` shows tumour only outside the centre.
     """
     regions = _hosts(slide, rng)
     if rng.random() < slide.follicles:
@@ -78,8 +78,8 @@ def draw(
 
 
 def _hosts(slide: Slide, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Lay out two kinds of tissue on either side of a wavy line, which may pass by the patch."""
-    # Generator.choice does the same with checks that take far longer than the choice.
+    """Place two kinds of tissue on either side of a wavy line, which may miss the patch."""
+    # Generator.choice does the same, but its checks take far longer than the choice.
     first, second = np.searchsorted(slide.hosts[:-1].cumsum(), rng.random(2), side="right")
     slope = noise(40, rng) * 0.6 + ramp(rng.uniform(0, 2 * np.pi)) / 30
     beyond = slope > rng.normal(0, 1.6)
@@ -87,13 +87,13 @@ def _hosts(slide: Slide, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _nest(slide: Slide, *, is_positive: bool, rng: np.random.Generator) -> FloatArray:
-    """Return the tumour's level: pixels within its outline, negative outside."""
+    """Return each pixel's depth within the tumour's outline, in pixels; negative outside."""
     is_small = is_positive and rng.random() < DEPOSIT_SHARE
     level = _deposit(slide, rng) if is_small else _growth(slide, rng)
     if is_positive:
         least = rng.exponential(3.0) + 0.5  # pixels of tumour within the centre, at its deepest
         return level + max(0.0, least - float(level[_CENTRE, _CENTRE].max()))
-    # What lies about the centre must not tell what lies in it: healthy islands, healthy sides.
+    # The surroundings must not reveal the label: hence healthy islands and healthy sides.
     if rng.random() < ISLAND_SHARE:
         level = np.minimum(level, -_blob(_near_middle(4, rng), rng.uniform(22, 30), 0.1, rng))
     gap = rng.exponential(2.0) + 0.5
@@ -101,12 +101,12 @@ def _nest(slide: Slide, *, is_positive: bool, rng: np.random.Generator) -> Float
 
 
 def _deposit(slide: Slide, rng: np.random.Generator) -> FloatArray:
-    """Lay a few tumour cells into the centre, so that the rest of the patch may show none."""
+    """Place a few tumour cells in the centre, so that the rest of the patch may show none."""
     return _blob(_near_middle(12, rng), rng.uniform(8, 14), slide.ruggedness, rng)
 
 
 def _growth(slide: Slide, rng: np.random.Generator) -> FloatArray:
-    """Lay a nest of the slide's size, or a large one's edge, across the patch."""
+    """Place a nest of the slide's size, or the edge of a large one, across the patch."""
     radius = float(np.clip(slide.nest_radius * np.exp(rng.normal(0, 0.5)), 9, 90))
     return _blob(_near_middle(HALF_CENTRE + 0.7 * radius, rng), radius, slide.ruggedness, rng)
 
@@ -118,7 +118,7 @@ def _near_middle(reach: float, rng: np.random.Generator) -> NDArray[np.float64]:
 def _blob(
     centre: NDArray[np.float64], radius: float, ruggedness: float, rng: np.random.Generator
 ) -> FloatArray:
-    """Return how many pixels each pixel lies within a rugged ellipse; negative outside."""
+    """Return each pixel's depth within a rugged ellipse, in pixels; negative outside."""
     angle = rng.uniform(0, np.pi)
     stretch = 1 + 0.4 * rng.random()
     dx, dy = COLUMNS - centre[0], ROWS - centre[1]
@@ -160,7 +160,7 @@ def _populate(
     flow: float,
     rng: np.random.Generator,
 ) -> NDArray[np.void]:
-    """Grow the cells of one region; the tumour's outline divides them from all others."""
+    """Grow the cells of one region; the tumour's outline separates them from all others."""
     kind = slide.kinds[region]
     points = lattice(kind.spacing, rng)
     column, row = np.rint(points.clip(0, SIDE - 1)).astype(np.intp).T
@@ -184,7 +184,7 @@ def _populate(
 
 
 def _within(nest: FloatArray, points: FloatArray) -> FloatArray:
-    """Return the points, or where none lies in the nest, its deepest: a nest holds a cell."""
+    """Return `points`, or the nest's deepest pixel if there are none: a nest needs a cell."""
     if len(points) or nest.max() < LEAST_DEPTH:
         return points
     row, column = np.unravel_index(int(nest.argmax()), nest.shape)
@@ -233,7 +233,7 @@ def _stroma(_slide: Slide, scene: _Scene, rng: np.random.Generator) -> Stains:
 
 
 def _lymphoid(slide: Slide, scene: _Scene, rng: np.random.Generator) -> Stains:
-    """Draw what shows between packed lymphocytes: a little cytoplasm, and gaps."""
+    """Draw the space between packed lymphocytes: a little cytoplasm, and gaps."""
     density = 0.17 + 0.05 * noise(4, rng) + 0.05 * scene.broad + 0.03 * scene.grain
     openness = 3.0 * slide.gaps - 1.2
     density *= 1 - 0.9 * ((noise(4.5, rng) + openness) * 1.5).clip(0, 1)
@@ -242,7 +242,7 @@ def _lymphoid(slide: Slide, scene: _Scene, rng: np.random.Generator) -> Stains:
 
 
 def _follicle(slide: Slide, scene: _Scene, rng: np.random.Generator) -> Stains:
-    """Draw a germinal centre's ground, by which alone nobody could tell it from tumour."""
+    """Draw a germinal centre's background, which by itself looks like that of tumour."""
     density = 0.22 + 0.05 * noise(5, rng) + 0.04 * scene.broad + 0.03 * scene.grain
     density *= 1 - 0.7 * ((noise(5, rng) + (slide.gaps - 1.8)) * 2).clip(0, 1)
     density = density.clip(0.03, None)
@@ -250,7 +250,7 @@ def _follicle(slide: Slide, scene: _Scene, rng: np.random.Generator) -> Stains:
 
 
 def _tumour(slide: Slide, scene: _Scene, rng: np.random.Generator) -> Stains:
-    """Draw cytoplasm: granular, now paler, now denser from cell to cell, with some lumens."""
+    """Draw cytoplasm: granular, paler or denser from cell to cell, with some lumens."""
     grain = 1 + 0.10 * scene.grain + 0.12 * noise(4, rng) + 0.22 * noise(11, rng)
     lumen = ((noise(8, rng) - 1.7) * 3).clip(0, 1)
     grain = (grain * (1 - 0.85 * lumen)).clip(0.05, None)

@@ -1,1 +1,1 @@
-"""How raw data is fetched and verified."""
+"""Downloads raw data and verifies it."""

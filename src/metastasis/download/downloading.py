@@ -1,6 +1,6 @@
-"""Downloads over HTTP: gone on with where they broke off, and named only once their MD5 is right.
+"""Resumes broken downloads over HTTP; a file gets its name only after its MD5 is verified.
 
-Which files there are, and where, is for others to say.
+The caller says which files to download, and from where.
 """
 
 import re
@@ -20,15 +20,15 @@ from metastasis.base.errors import InputError
 from metastasis.formats import published
 from metastasis.formats.published import RemoteFile
 
-CHUNK_BYTES = 2**16  # what a timeout may lose: the unfinished chunk
-SPARE_BYTES = 10**8  # what else may be written to the disk meanwhile
+CHUNK_BYTES = 2**16  # the most that a timeout can lose: the unfinished chunk
+SPARE_BYTES = 10**8  # for other data that may be written to the disk meanwhile
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a silent server is waited for, and how long before each new attempt.
+    """How long to wait for a silent server, and how long before each new attempt.
 
-    The attempts are counted afresh whenever one of them brought something.
+    After an attempt that made progress, the count of attempts starts again.
     """
 
     timeout_s: float
@@ -39,25 +39,25 @@ PATIENCE = Patience(timeout_s=60, waits_s=(2, 10, 30, 60, 120))
 
 
 class _BrokenOffError(Exception):
-    """The download ended early for a reason that may pass."""
+    """The download ended early, for a reason that may be temporary."""
 
     def __init__(
         self, reason: str, *, retry_after_s: float = 0, is_out_of_reach: bool = False
     ) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
-        self.is_out_of_reach = is_out_of_reach  # no connection was made at all
+        self.is_out_of_reach = is_out_of_reach  # there was no connection at all
 
 
 def fetch(files: Iterable[RemoteFile], folder: Path, patience: Patience = PATIENCE) -> None:
-    """Have all `files` in `folder`, each with its MD5; what is there already is left alone.
+    """Download `files` into `folder` and verify their MD5s; a file that is there already is kept.
 
-    A file on its way is called NAME.partial. It stays there if the download fails, and the next
-    call goes on from it.
+    During the download a file is called NAME.partial. It stays there if the download fails, and the
+    next call resumes from it.
 
     Raises:
-        InputError: a file of another content stands in the way (it is not touched), the disk is
-            too small, the server refuses or is out of reach, or what it sent is something else.
+        InputError: a file of that name with other content exists (it is not touched), the disk is
+            too small, the server refuses or can't be reached, or it sent other content.
     """
     missing = [file for file in files if not _is_there(file, folder / file.name)]
     wanted = sum(max(0, file.num_bytes - _size(_partial(file, folder))) for file in missing)
@@ -73,9 +73,9 @@ def require_space(folder: Path, num_bytes: int) -> None:
     free = shutil.disk_usage(existing).free
     if num_bytes and free < num_bytes + SPARE_BYTES:
         raise InputError(
-            f"{folder}: its disk has {free / 1e9:.1f} GB free, and the download takes "
-            f"{num_bytes / 1e9:.1f} GB. Free some space, or make it a link to a folder on a "
-            "larger disk, and run this again"
+            f"{folder}: its disk has {free / 1e9:.1f} GB free, and the download needs "
+            f"{num_bytes / 1e9:.1f} GB. Free some space, or replace the folder by a link to a "
+            "folder on a larger disk, and run this again"
         )
 
 
@@ -85,10 +85,10 @@ def _is_there(file: RemoteFile, path: Path) -> bool:
     found = published.md5(path)
     if found != file.md5:
         raise InputError(
-            f"{path} is there already, but its MD5 is {found} instead of {file.md5}. It was not "
+            f"{path} exists already, but its MD5 is {found} instead of {file.md5}. It was not "
             "touched: move it away or delete it, and run this again"
         )
-    print(f"{file.name}: there already, with the right MD5")
+    print(f"{file.name}: already there, MD5 verified")
     return True
 
 
@@ -98,7 +98,7 @@ def _fetch(session: requests.Session, file: RemoteFile, folder: Path, patience: 
     _download(session, file, partial, patience)
     found = published.md5(partial)
     if found != file.md5 and is_inherited:
-        print(f"{file.name}: what an earlier run left is no part of it; starting over")
+        print(f"{file.name}: the part left by an earlier run doesn't match; starting over")
         partial.unlink()
         _download(session, file, partial, patience)
         found = published.md5(partial)
@@ -107,20 +107,20 @@ def _fetch(session: requests.Session, file: RemoteFile, folder: Path, patience: 
         partial.unlink()
         raise InputError(
             f"{file.url} gave {num_bytes:,} bytes with the MD5 {found} instead of {file.md5}; they "
-            "were thrown away. Run this again; if it stays so, something on the way answers in "
-            f"the server's place: get the file in a browser, put it into {folder}, and run this "
+            "were deleted. Run this again. If the MD5 is wrong again, something on the way answers "
+            f"instead of the server: get the file in a browser, put it into {folder}, and run this "
             "again"
         )
     partial.rename(folder / file.name)
-    print(f"{file.name}: downloaded, with the right MD5")
+    print(f"{file.name}: downloaded, MD5 verified")
 
 
 def _download(
     session: requests.Session, file: RemoteFile, partial: Path, patience: Patience
 ) -> None:
-    """Try until `partial` has all that the server has, or nothing more comes.
+    """Retry until `partial` is complete, or until the attempts make no more progress.
 
-    A server that can't be reached is waited for only if it was reached before.
+    If the server can't be reached, retry only if it was reached before.
     """
     waits = iter(patience.waits_s)
     num_first = _size(partial)
@@ -140,28 +140,28 @@ def _download(
                     f"progress; the last one ended with: {error}. {_how_to_go_on(partial)}"
                 ) from error
             wait_s = max(wait_s, min(error.retry_after_s, max(patience.waits_s)))
-            print(f"{file.name}: {error}; on again in {wait_s:g} s")
+            print(f"{file.name}: {error}; retrying in {wait_s:g} s")
             time.sleep(wait_s)
 
 
 def _how_to_go_on(partial: Path) -> str:
     return (
-        "Check the connection (a proxy is taken from HTTPS_PROXY) and run this again: it goes on "
-        f"from {_size(partial):,} bytes"
+        "Check the connection (the proxy is read from HTTPS_PROXY) and run this again: it resumes "
+        f"after {_size(partial):,} bytes"
     )
 
 
 def _receive(session: requests.Session, file: RemoteFile, partial: Path, timeout_s: float) -> None:
-    """Ask once for what `partial` lacks and add it."""
+    """Request the missing part of `partial` once and append it."""
     num_present = _size(partial)
-    # A compression of the transport's would count other bytes than the file has.
+    # With a compressed transfer, the byte counts would not be those of the file.
     headers = {"Accept-Encoding": "identity"}
     if num_present:
         headers["Range"] = f"bytes={num_present}-"
     try:
         with session.get(file.url, headers=headers, stream=True, timeout=timeout_s) as response:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
-                return  # nothing beyond what is here, whose MD5 is to tell what it is
+                return  # there is nothing more to get: the MD5 shows whether the file is right
             _require_success(response, file, partial.parent)
             _append(response, file, partial)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -169,7 +169,7 @@ def _receive(session: requests.Session, file: RemoteFile, partial: Path, timeout
 
 
 def _explained(error: Exception, host: str) -> _BrokenOffError:
-    """Say in a few words what is behind the libraries' nested exceptions."""
+    """Return an error that states the cause behind the libraries' nested exceptions briefly."""
     causes = list(_causes(error))
     system = next((cause.strerror for cause in reversed(causes) if _is_the_systems(cause)), None)
     for cause in causes:
@@ -190,7 +190,7 @@ def _explained(error: Exception, host: str) -> _BrokenOffError:
 
 
 def _causes(error: BaseException | None) -> Iterator[Any]:
-    """Yield the exception and those behind it, from the outermost to the first."""
+    """Yield the exception and its causes, from the outermost to the first."""
     while error is not None:
         yield error
         inner = [part for part in error.args if isinstance(part, BaseException)]
@@ -212,27 +212,27 @@ def _require_success(response: requests.Response, file: RemoteFile, folder: Path
         raise _BrokenOffError(f"the server answered {status}", retry_after_s=retry_after_s)
     raise InputError(
         f"{file.url}: the server answered {status}. Open that address in a browser; if it works "
-        f"there, put the file into {folder} and run this again: it is checked and kept. If it "
-        "doesn't, the file has moved or is closed to you: its record's page says more"
+        f"there, put the file into {folder} and run this again: it is verified and kept. If it "
+        "doesn't, the file has moved or you have no access: see its record's page"
     )
 
 
 def _append(response: requests.Response, file: RemoteFile, partial: Path) -> None:
-    """Write the body to where in `partial` it belongs; all that stood there or after goes."""
+    """Write the body to its position in `partial`; later bytes are cut off."""
     start = _start(response)
     length = response.headers.get("Content-Length")
     total = start + int(length) if length else None
-    partial.parent.mkdir(parents=True, exist_ok=True)  # now that there is something to keep
+    partial.parent.mkdir(parents=True, exist_ok=True)  # only now, when there is something to keep
     with partial.open("ab") as out, _bar(file.name, start, total) as bar:
         out.truncate(start)
-        # Not `iter_content`, which would unpack a .gz that a server calls gzip-encoded.
+        # Not `iter_content`: it would unpack a .gz that a server declares as gzip-encoded.
         for chunk in response.raw.stream(CHUNK_BYTES, decode_content=False):
             out.write(chunk)
             bar.update(len(chunk))
 
 
 def _start(response: requests.Response) -> int:
-    """Where the body begins: a server that ignores what range was asked for sends the whole."""
+    """Return where the body begins: a server that ignores the requested range sends all."""
     sent = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     return int(sent[1]) if sent and response.status_code == requests.codes.partial_content else 0
 

@@ -1,6 +1,6 @@
-"""The competition's zip, fetched by Kaggle's own client and looked at before it gets its name.
+"""Downloads the competition's zip by Kaggle's own client; checks it before it gets its name.
 
-What the patches in it are is the business of `sources`.
+`formats` reads the patches in it.
 """
 
 import contextlib
@@ -19,45 +19,45 @@ from metastasis.download import downloading
 
 COMPETITION = "histopathologic-cancer-detection"
 PAGE = f"https://www.kaggle.com/competitions/{COMPETITION}"
-NUM_BYTES = 7 * 10**9  # room for the zip, which is somewhat smaller
+NUM_BYTES = 7 * 10**9  # space for the zip, which is somewhat smaller
 
 HOW_TO_INSTALL = (
-    "Kaggle's client is not installed. `make kaggle` installs it and then does this; with pip it "
-    "is `pip install kaggle`"
+    "Kaggle's client is not installed. `make kaggle` installs it and downloads the data; with pip, "
+    "run `pip install kaggle`"
 )
-HOW_TO_SIGN_IN = """Kaggle doesn't know who is asking. It takes an account and its API token:
+HOW_TO_SIGN_IN = """You are not signed in to Kaggle. You need an account and its API token:
   1. create a token at https://www.kaggle.com/settings/api
-  2. save it as ~/.kaggle/access_token; a legacy key, which comes as kaggle.json, as
-     ~/.kaggle/kaggle.json
+  2. save it as ~/.kaggle/access_token (a legacy key, kaggle.json, as ~/.kaggle/kaggle.json)
   3. chmod 600 that file
   4. run this again
-KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY, in the environment do as well."""
+Or set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY, in the environment."""
 REFUSALS = {
     401: f"Kaggle doesn't accept the token (401): it may have expired.\n{HOW_TO_SIGN_IN}",
-    403: f"""Kaggle doesn't hand out the data (403): this account hasn't accepted the rules.
+    403: f"""Kaggle refuses the data (403): this account hasn't accepted the competition's rules.
   1. open {PAGE}/rules
   2. sign in, and press "Join the competition" or "I understand and accept"
      (Kaggle may ask to verify the account by phone first)
   3. run this again""",
-    404: f"""Kaggle has no data at this address (404). Look at {PAGE}/data; if the
-download works there, put the zip where this would have put it, and run this again.""",
+    404: f"""Kaggle has no data at this address (404). Open {PAGE}/data; if the
+    download works there, put the zip into the folder that this command was given, and run this
+    again.""",
 }
 
 
 def fetch(folder: Path, num_bytes: int = NUM_BYTES) -> Path:
-    """Have the competition's zip in `folder`; if it is there already and whole, nothing is done.
+    """Download the competition's zip into `folder`, unless it is there already and complete.
 
-    On its way it lies in a folder of its own, COMPETITION.partial, which stays if the download
-    breaks off: the client goes on from it if Kaggle still has the same file.
+    During the download it is in a folder of its own, COMPETITION.partial, which stays if the
+    download breaks off: the client resumes from it if Kaggle still has the same file.
 
     Raises:
-        InputError: the client, the token or the room is missing, Kaggle refuses or is out of reach,
-            or the zip isn't whole. One that was there before is not touched.
+        InputError: the client, the token or disk space is missing, Kaggle refuses or can't be
+            reached, or the zip isn't complete. A zip that was there before is not touched.
     """
     path = folder / f"{COMPETITION}.zip"
     if path.exists():
         _require_whole(path, "It was not touched: move it away or delete it, and run this again")
-        print(f"{path.name}: there already, and whole")
+        print(f"{path.name}: already there and complete")
         return path
     partial = folder / f"{COMPETITION}.partial"
     downloaded = partial / path.name
@@ -65,18 +65,18 @@ def fetch(folder: Path, num_bytes: int = NUM_BYTES) -> Path:
     downloading.require_space(folder, max(0, num_bytes - num_present))
     _download(_client(), partial)
     try:
-        _require_whole(downloaded, "It was thrown away: run this again")
+        _require_whole(downloaded, "It was deleted: run this again")
     except InputError:
         shutil.rmtree(partial)
         raise
     downloaded.rename(path)
     shutil.rmtree(partial)
-    print(f"{path.name}: downloaded, and whole")
+    print(f"{path.name}: downloaded and complete")
     return path
 
 
 def _client() -> Any:  # noqa: ANN401  # the client is untyped
-    """Kaggle's client, signed in."""
+    """Return Kaggle's client, signed in."""
     said = io.StringIO()
     try:
         # Without a token the client prints a page of help, twice, and ends the process.
@@ -92,7 +92,7 @@ def _client() -> Any:  # noqa: ANN401  # the client is untyped
     except requests.RequestException as error:
         raise _refusal(error) from error
     for line in dict.fromkeys(said.getvalue().splitlines()):
-        print(line)  # such as: the token can be read by others
+        print(line)  # such as a warning that others can read the token
     return client
 
 
@@ -102,10 +102,10 @@ def _download(client: Any, folder: Path) -> None:  # noqa: ANN401  # the client 
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _refusal(error) from error
     except ValueError as error:
-        # The client has mixed an answer that was no part of the zip into it.
+        # The client has mixed an answer into the zip that doesn't belong to it.
         shutil.rmtree(folder, ignore_errors=True)
         raise InputError(
-            f"the download went wrong ({error}) and was thrown away: run this again"
+            f"the download is damaged ({error}) and was deleted: run this again"
         ) from error
 
 
@@ -115,15 +115,15 @@ def _refusal(error: Exception) -> InputError:
         return InputError(REFUSALS[response.status_code])
     return InputError(
         f"Kaggle can't be reached, or the download broke off: {type(error).__name__}: {error}. "
-        "Check the connection and run this again: it goes on from what is here"
+        "Check the connection and run this again: it resumes the download"
     )
 
 
 def _require_whole(path: Path, advice: str) -> None:
-    """Raise an InputError unless the zip has its directory and what the competition's should hold.
+    """Raise an InputError unless the zip has its directory and the competition's files.
 
-    The CSVs are read, at its beginning and its end; whoever reads the patches learns whether those
-    are sound.
+    Only the CSVs are read, which are at its beginning and its end; damaged patches are found when
+    the patches are read.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -134,16 +134,16 @@ def _require_whole(path: Path, advice: str) -> None:
                     if name.endswith(".csv"):
                         archive.read(name)
     except (zipfile.BadZipFile, zlib.error, FileNotFoundError) as error:
-        raise InputError(f"{path} is no whole zip ({error}). {advice}") from error
+        raise InputError(f"{path} is not a complete zip ({error}). {advice}") from error
     if lacking:
         raise InputError(
             f"{path} is a zip of {len(names):,} files, but lacks {', '.join(lacking)}, which the "
-            f"competition's has. {advice}"
+            f"competition's zip has. {advice}"
         )
 
 
 def _lacking(names: list[str]) -> list[str]:
-    """What the competition's zip should hold, at its top or in one folder, and doesn't."""
+    """Return which of the competition's files are missing, at the zip's top or in one folder."""
     top = next((name for name in names if name.endswith("train_labels.csv")), "")
     folder = top.removesuffix("train_labels.csv")
     if folder.count("/") > 1:

@@ -1,6 +1,6 @@
-"""Decides on validation how logits are read: the temperature and the threshold.
+"""Chooses the temperature and the threshold on validation.
 
-What the decision is, `results.decision` says.
+`results.decision` defines the decision's file.
 """
 
 from decimal import ROUND_FLOOR, Context
@@ -16,8 +16,8 @@ from metastasis.base.errors import InputError
 from metastasis.patches.symmetries import TestTime
 from metastasis.results.decision import Decision
 
-# Bounds. Patches that are told apart entirely would have it fall to 0, and every probability become
-# 0 or 1.
+# Bounds. If a network separates the classes perfectly, the fitted temperature would go to 0 and
+# every probability to 0 or 1.
 TEMPERATURES = (0.3, 20.0)
 
 Ints = NDArray[np.integer]
@@ -25,15 +25,15 @@ Floats = NDArray[np.floating]
 
 
 def decide(labels: Ints, logits: Floats, *, sensitivity: float | None, tta: TestTime) -> Decision:
-    """Return the decision by the labels and logits (n,) of validation.
+    """Return the decision for the labels and logits (n,) of validation.
 
     Raises:
-        InputError: validation holds one class alone.
+        InputError: validation holds only one class.
     """
     if len(np.unique(labels)) < 2:  # noqa: PLR2004  # classes
         raise InputError(
-            f"evaluate: the {len(labels):,} validation patches are of one class; a threshold can "
-            "only be chosen between two. Choose another split.seed, or a larger split.validation."
+            f"evaluate: the {len(labels):,} validation patches are all of one class; choosing a "
+            "threshold needs both. Choose another split.seed, or a larger split.validation."
         )
     temperature = float(f"{fit_temperature(labels, logits):.{files.NUM_METRIC_DIGITS}g}")
     bounds: dict[float, Literal["lower", "upper"]]
@@ -50,11 +50,11 @@ def decide(labels: Ints, logits: Floats, *, sensitivity: float | None, tta: Test
 
 
 def fit_temperature(labels: Ints, logits: Floats) -> float:
-    """Return the temperature by which dividing the (n,) logits gives the likeliest probabilities.
+    """Return the temperature that calibrates the (n,) logits best when they are divided by it.
 
-    Temperature scaling (Guo et al. 2017), by the mean negative log-likelihood: it changes how sure
-    a network is, and never the order of patches. It is one of `TEMPERATURES` where the likeliest
-    lies beyond.
+    Temperature scaling (Guo et al. 2017) minimises the mean negative log-likelihood. It changes the
+    network's confidence, but never the order of patches. If the minimum is beyond a bound in
+    `TEMPERATURES`, that bound is returned.
     """
     signed = np.where(labels == 1, -1, 1) * logits.astype(np.float64)
 
@@ -63,21 +63,21 @@ def fit_temperature(labels: Ints, logits: Floats) -> float:
 
     low, high = np.log(TEMPERATURES)
     found = optimize.minimize_scalar(loss, bounds=(low, high), method="bounded")
-    # What is searched between the bounds stops short of them.
+    # The bounded search never returns a bound itself.
     at_bounds = {temperature: loss(np.log(temperature)) for temperature in TEMPERATURES}
     best = min(at_bounds, key=at_bounds.__getitem__)
     return best if at_bounds[best] <= found.fun else float(np.exp(found.x))
 
 
 def choose_threshold(labels: Ints, probabilities: Floats, sensitivity: float | None) -> float:
-    """Return the probability from which on a patch is called positive.
+    """Return the threshold: the lowest probability that is called positive.
 
-    Without `sensitivity` it maximises Youden's J (sensitivity + specificity - 1; Youden 1950); with
-    it, it is the highest threshold that reaches this sensitivity. It is rounded down to the digits
-    of a file, so that what is read back calls the same patches positive.
+    Without `sensitivity` it maximises Youden's J (sensitivity + specificity - 1; Youden 1950).
+    With `sensitivity` it is the highest threshold that reaches this sensitivity. It is rounded
+    down to the digits of a file, so that the value read back calls the same patches positive.
     """
     fpr, tpr, thresholds = metrics.roc_curve(labels, probabilities, drop_intermediate=False)
-    # The first point calls nothing positive, at an infinite threshold.
+    # The first point has an infinite threshold and calls nothing positive.
     fpr, tpr, thresholds = fpr[1:], tpr[1:], thresholds[1:]
     chosen = np.argmax(tpr - fpr) if sensitivity is None else np.argmax(tpr >= sensitivity)
     written = Context(prec=files.NUM_METRIC_DIGITS, rounding=ROUND_FLOOR)

@@ -1,4 +1,4 @@
-"""Section `evaluate` of params.yaml: how patches are scored, and how the threshold is chosen."""
+"""Section `evaluate` of params.yaml: how to score patches and how to choose the threshold."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from metastasis.patches.symmetries import TestTime
 
 
 class EvaluateParams(Section):
-    """How patches are scored, and the threshold chosen on validation."""
+    """How to score patches, and how to choose the threshold on validation."""
 
     sensitivity: Annotated[float, Field(gt=0, le=1)] | None
     tta: TestTime

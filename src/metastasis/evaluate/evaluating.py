@@ -1,6 +1,6 @@
-"""Scores validation and test: what is decided, from validation alone; every number from both.
+"""Scores validation and test; decides on validation alone and measures both.
 
-The numbers themselves are `measuring`'s, how sure they are `intervals`', the figures `plotting`'s.
+`measuring` computes the metrics, `intervals` their intervals and `evaluation_figures` the figures.
 """
 
 from pathlib import Path
@@ -31,12 +31,12 @@ from metastasis.results.evaluation import (
 )
 from metastasis.scores import intervals, scoring
 
-NUM_STAINS = 8  # clusters of stain that are measured by themselves
+NUM_STAINS = 8  # clusters of stain, each measured separately
 STAIN_SEED = 0
 COLOURS = ["mean_red", "mean_green", "mean_blue"]  # the inventory's
 COLUMNS = ("id", "split", "label", "slide", "patient", "logit")  # of the scores
 MEASURED = ("label", "probability", "logit")
-MEASURED_BY = ("roc_auc", "accuracy")  # slide and stain
+MEASURED_BY = ("roc_auc", "accuracy")  # metrics of each slide and stain
 
 
 def evaluate(  # noqa: PLR0913  # a path for each thing that is written
@@ -54,15 +54,15 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     metrics_path: Path,
     plots_folder: Path,
 ) -> None:
-    """Write scores, decision, final model, and the numbers and plots of validation and test.
+    """Write scores, decision, final model, and the metrics and plots of validation and test.
 
-    The final model is the network with the decision's temperature and flips and turns inside. The
-    evaluation holds every number with its interval, the metrics the few that are compared from one
-    experiment to another. An official split may have no test part: then validation alone is
+    The final model is the network with the decision's temperature, flips and turns built in. The
+    evaluation holds every metric with its interval; the metrics file holds the few metrics that
+    are compared between experiments. If an official split has no test part, only validation is
     reported.
 
     Raises:
-        InputError: the network gives no number for a patch, or validation is of one class.
+        InputError: the network's output for a patch is not a number, or validation has one class.
     """
     table = tables.read_patches(split_path)
     watched = table[table["split"].isin(["validation", "test"])].reset_index(drop=True)
@@ -85,7 +85,7 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     saving.save(models.to_final(network, decision.temperature, decision.tta), model_path)
     scores["probability"] = decision.probabilities(logits)
     scores["stain"] = _stains(inventory_path, watched["id"])
-    # Sorted, each of many measurements finds its curve at once.
+    # Sorted once, so that each of the many measurements needs no sorting.
     scores = scores.sort_values(["split", "logit", "id"], ignore_index=True)
     parts = {str(name): part for name, part in scores.groupby("split")}
     measured = {name: _numbers(part, decision) for name, part in parts.items()}
@@ -112,13 +112,13 @@ def _check(logits: measuring.Floats, ids: pd.Series) -> None:
     is_number = np.isfinite(logits)
     if not is_number.all():
         raise InputError(
-            f"evaluate: the network gives no number for {(~is_number).sum():,} patches "
+            f"evaluate: the network's output is not a number for {(~is_number).sum():,} patches "
             f"({named(ids[~is_number])}); its weights are broken. Train it again."
         )
 
 
 def _stains(inventory_path: Path, ids: pd.Series) -> pd.Series:
-    """Return a name for the stain of each patch, the same for patches stained alike."""
+    """Return the name of the stain cluster of each patch."""
     inventory = pd.read_parquet(inventory_path, columns=["id", "pool", *COLOURS])
     labelled = inventory[inventory["pool"] == "labelled"].drop_duplicates("id").set_index("id")
     colours = labelled.loc[ids, COLOURS].to_numpy(np.float64)
@@ -126,7 +126,7 @@ def _stains(inventory_path: Path, ids: pd.Series) -> pd.Series:
 
 
 def _numbers(part: pd.DataFrame, decision: Decision) -> Part:
-    """Return the metrics of a part, with their intervals, and some without calibration."""
+    """Return the metrics of a part with their intervals, and some metrics before calibration."""
     groups, unit = intervals.groups(part)
     as_given = expit(part["logit"].to_numpy(np.float64))
     raw = measuring.summarise(part["label"].to_numpy(), as_given, decision.threshold)
@@ -141,7 +141,7 @@ def _numbers(part: pd.DataFrame, decision: Decision) -> Part:
 
 
 def _compared(part: Part) -> Compared:
-    """Return the metrics of a part that are compared."""
+    """Return those metrics of a part that are compared between experiments."""
     ends = part.interval.roc_auc
     return Compared(
         roc_auc_low=ends.low,
@@ -151,7 +151,7 @@ def _compared(part: Part) -> Compared:
 
 
 def _num_known(names: pd.Series) -> int | None:
-    """Return how many there are, or None if one is unknown."""
+    """Return the number of different names, or None if one is unknown."""
     return int(names.nunique()) if names.notna().all() else None
 
 
@@ -171,12 +171,12 @@ def _intervals(
 
 
 def _defined(number: float) -> float | None:
-    """Return the number, or what JSON has for one that isn't defined."""
+    """Return the number, or None if it isn't defined."""
     return None if np.isnan(number) else number
 
 
 def _by(scores: pd.DataFrame, column: str, decision: Decision) -> pd.DataFrame:
-    """Return each slide or stain of each part with its AUC and accuracy, the worst AUC first."""
+    """Return the AUC and accuracy of each slide or stain of each part, the lowest AUC first."""
     rows = []
     for (split, name), part in scores.groupby(["split", column]):
         measured = _measured(part, decision)
@@ -187,8 +187,8 @@ def _by(scores: pd.DataFrame, column: str, decision: Decision) -> pd.DataFrame:
 
 
 def _report(evaluation: Evaluation, by: dict[str, pd.DataFrame]) -> None:
-    """Print the AUC and the accuracy of each part, and the lowest AUC of a slide and of a stain."""
-    for name, part in reversed(evaluation.parts.items()):  # test last, where it is seen
+    """Print the AUC and accuracy of each part, and the lowest AUCs of a slide and of a stain."""
+    for name, part in reversed(evaluation.parts.items()):  # test last, where readers look
         interval = f" ({part.area_interval})" if part.area_interval else ""
         units = f" of {part.counted}" if part.interval.over != "patches" else ""
         num = part.num_patches

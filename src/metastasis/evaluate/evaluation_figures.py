@@ -1,4 +1,4 @@
-"""Draws the figures of an evaluation from arrays. What is drawn, `evaluation_plots` works out."""
+"""Draws the figures of an evaluation from arrays. `evaluation_plots` computes the arrays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from metastasis.results import numbers
 
 Floats = NDArray[np.floating]
 
-NUM_NAMED_SLIDES = 3  # of each panel, the lowest
+NUM_NAMED_SLIDES = 3  # the lowest ones, in each panel
 ROOM_FOR_NAMES = 0.7  # of the range of values, below the lowest point
 CALIBRATED, AS_GIVEN = "#222222", "#7F3C8D"  # probabilities
-DOTS = (8, 120)  # areas in square points, of no patch and of the largest slide
+DOTS = (8, 120)  # areas in square points for zero patches and for the largest slide
 
 
 @dataclass(frozen=True)
 class SlideValues:
-    """A number of each slide (n,), with its patches."""
+    """One value for each slide (n,), with the slide's number of patches."""
 
     names: Sequence[str]
     values: Floats
@@ -31,7 +31,7 @@ class SlideValues:
 
     @classmethod
     def joined(cls, several: Sequence["SlideValues"]) -> "SlideValues":
-        """Return all of them, one after the other."""
+        """Return the values of all in one, in their order."""
         return cls(
             [name for slides in several for name in slides.names],
             np.concatenate([slides.values for slides in several]),
@@ -41,16 +41,16 @@ class SlideValues:
 
 @dataclass(frozen=True)
 class Curve:
-    """Points of a line, and an interval of its y at other points; NaN where there is none."""
+    """The points of a curve, and the interval of its y at other points; NaN without an interval."""
 
     x: Floats
     y: Floats
     band: tuple[Floats, Floats, Floats] | None = None  # x, low, high
-    point: tuple[float, float] | None = None  # where the threshold lies
+    point: tuple[float, float] | None = None  # the point of the threshold
 
 
 def confusion(matrix: NDArray[np.integer], title: str) -> Figure:
-    """Counts (2, 2), rows true and columns predicted, with each row's shares."""
+    """Draw counts (2, 2), with true classes in rows, predicted ones in columns, and row shares."""
     figure, axes = plotting.new_axes(title, plotting.NARROW, 4.2)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Greys", vmin=0, vmax=1)
@@ -73,9 +73,9 @@ def curves(
     ylabel: str,
     chance: str = "",
 ) -> Figure:
-    """Curves in the unit square, one a part, each (label, curve) in its band.
+    """Draw curves in the unit square, one (label, curve) per part, each with its band.
 
-    `chance` names the diagonal, if that is what guessing gives.
+    `chance` is the label of the diagonal, if guessing gives the diagonal.
     """
     figure, axes = plotting.new_axes(title, plotting.NARROW, 5.4)
     if chance:
@@ -96,7 +96,7 @@ def curves(
 
 
 def reliability(panels: Mapping[str, Mapping[str, tuple[Floats, Floats]]]) -> Figure:
-    """Mean predicted probability against the share of positives: a panel a part, two lines."""
+    """Draw the share of positives over mean predicted probability: a panel per part, two lines."""
     figure = Figure(figsize=(plotting.BROAD, 5.6), layout="constrained")
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (title, lines) in zip(all_axes, panels.items(), strict=True):
@@ -114,7 +114,7 @@ def reliability(panels: Mapping[str, Mapping[str, tuple[Floats, Floats]]]) -> Fi
 def score_histogram(
     labels: NDArray[np.integer], probabilities: Floats, threshold: float, part: str
 ) -> Figure:
-    """Predicted probabilities of each class, on a logarithmic count axis."""
+    """Draw histograms of predicted probabilities by class, on a logarithmic count axis."""
     title = f"Predicted probabilities by true class, {part}, {len(labels):,} patches"
     figure, axes = plotting.new_axes(title, plotting.BROAD, 3.8)
     bins = np.linspace(0, 1, 41).tolist()
@@ -128,7 +128,7 @@ def score_histogram(
 
 
 def slide_areas(parts: Mapping[str, SlideValues]) -> Figure:
-    """AUC within each slide, sorted, a panel a part; a point grows with the slide's patches."""
+    """Draw the sorted AUC within each slide, a panel per part; larger points have more patches."""
     figure, panels = _slide_panels(parts, "AUC within the slide", "with both classes")
     for axes, (part, slides) in zip(panels, parts.items(), strict=False):
         _scatter_slides(axes, slides, plotting.PARTS[part], _largest(parts))
@@ -138,12 +138,13 @@ def slide_areas(parts: Mapping[str, SlideValues]) -> Figure:
 
 
 def slide_rates(parts: Mapping[str, Mapping[str, SlideValues]]) -> Figure:
-    """Of slides of one class, a panel a part: specificity where no patch has tumour, in blue.
+    """Draw the rates of slides of one class, a panel per part.
 
-    Sensitivity where every patch has, in orange. A point grows with the slide's patches.
+    Slides without tumour show their specificity in blue, slides with only tumour their sensitivity
+    in orange. Larger points have more patches.
     """
     both = {part: SlideValues.joined(list(kinds.values())) for part, kinds in parts.items()}
-    figure, panels = _slide_panels(both, "share of the patches called rightly", "of one class")
+    figure, panels = _slide_panels(both, "share of the patches called correctly", "of one class")
     colours = {"specificity": plotting.BLUE, "sensitivity": plotting.ORANGE}
     largest = _largest(both)
     for axes, kinds in zip(panels, parts.values(), strict=False):
@@ -155,7 +156,7 @@ def slide_rates(parts: Mapping[str, Mapping[str, SlideValues]]) -> Figure:
     for axes, (part, kinds) in zip(panels, parts.items(), strict=False):
         axes.set_title(
             f"{part}: {numbers.count(len(kinds['specificity'].names), 'slide')} without tumour, "
-            f"{len(kinds['sensitivity'].names):,} with tumour alone",
+            f"{len(kinds['sensitivity'].names):,} with only tumour",
             fontsize=11,
         )
         _name_lowest(axes, both[part])
@@ -183,7 +184,7 @@ def _slide_panels(
 def _scatter_slides(
     axes: Axes, slides: SlideValues, colour: str, largest: int, *, start: int = 0, label: str = ""
 ) -> None:
-    """Draw the slides from the lowest value up, from rank `start` on."""
+    """Draw the slides in ascending order of value, from rank `start` on."""
     order = np.argsort(slides.values, kind="stable")
     ranks = start + np.arange(1, len(order) + 1)
     values = slides.values[order]
@@ -194,7 +195,7 @@ def _scatter_slides(
 
 
 def _name_lowest(axes: Axes, slides: SlideValues) -> None:
-    """Write the names of the lowest slides into the corner below the highest, where no point is."""
+    """Write the names of the lowest slides in the lower right corner, where there are no points."""
     order = np.argsort(slides.values, kind="stable")[:NUM_NAMED_SLIDES]
     chosen = ((slides.names[row], slides.values[row], int(slides.sizes[row])) for row in order)
     lines = [
@@ -206,7 +207,7 @@ def _name_lowest(axes: Axes, slides: SlideValues) -> None:
 
 
 def _areas(sizes: NDArray[np.integer], largest: int) -> Floats:
-    """Return the areas of points for slides of these numbers of patches, in square points."""
+    """Return the areas of points, in square points, for slides with these numbers of patches."""
     return np.asarray(DOTS[0] + (DOTS[1] - DOTS[0]) * sizes / largest, np.float64)
 
 
@@ -217,7 +218,7 @@ def _largest(parts: Mapping[str, SlideValues]) -> int:
 
 
 def _explain_sizes(figure: Figure, axes: Axes, parts: Mapping[str, SlideValues]) -> None:
-    """Say below what a point's size and colour mean."""
+    """Add a legend below that explains the sizes and colours of points."""
     largest = _largest(parts)
     for size in sorted({max(largest // 10, 1), max(largest // 2, 1), largest}):
         area = float(_areas(np.array([size]), largest)[0])
@@ -228,7 +229,7 @@ def _explain_sizes(figure: Figure, axes: Axes, parts: Mapping[str, SlideValues])
 
 
 def _legend_below(figure: Figure, num_columns: int = 1) -> None:
-    """Place one legend for all axes below them, where no curve can be."""
+    """Place one legend for all axes below them, where there are no curves."""
     found: dict[str, Any] = {}
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()

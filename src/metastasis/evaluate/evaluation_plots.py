@@ -18,8 +18,8 @@ from metastasis.results import numbers
 from metastasis.results.evaluation import Evaluation
 from metastasis.scores import intervals
 
-NUM_BAND_POINTS = 101  # of the unit interval
-MAX_CURVE_POINTS = 200  # more make a curve's file large and its picture no better
+NUM_BAND_POINTS = 101  # over the unit interval
+MAX_CURVE_POINTS = 200  # more would enlarge the file without improving the picture
 
 Floats = NDArray[np.floating]
 Band = tuple[Floats, Floats, Floats] | None
@@ -32,10 +32,10 @@ def write(
     folder: Path,
     note: str = "",
 ) -> None:
-    """Write the pictures of parts, each with `note` above it, and the ROC's points.
+    """Write the figures of the parts, each with `note`, and the points of their ROC curves.
 
-    A part has the columns label, slide, patient, logit and probability; `slides` are the numbers of
-    single slides (split, slide, num_patches, num_positive, roc_auc, accuracy).
+    A part has the columns label, slide, patient, logit and probability. `slides` has a row for each
+    slide (split, slide, num_patches, num_positive, roc_auc, accuracy).
     """
     roc, precision_recall, reliability = {}, {}, {}
     for name, part in sorted(parts.items()):
@@ -54,7 +54,7 @@ def write(
             "calibrated": measuring.calibration(labels, probabilities)[:2],
             "as the network gave them": measuring.calibration(labels, plain)[:2],
         }
-        if len(np.unique(labels)) < 2:  # noqa: PLR2004  # a curve takes two classes
+        if len(np.unique(labels)) < 2:  # noqa: PLR2004  # a curve needs two classes
             continue
         measured = evaluation.parts[name]
         average = numbers.rate(measured.average_precision, measured.num_patches)
@@ -100,15 +100,15 @@ def write(
 
 
 def _by_part(slides: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield each part with its slides of which `column` is defined."""
+    """Yield each part with those of its slides for which `column` is defined."""
     for part, rows in slides.dropna(subset=column).groupby("split"):
         yield str(part), rows
 
 
 def _rates(slides: pd.DataFrame) -> dict[str, dict[str, figures.SlideValues]]:
-    """Return of each part the specificity of slides without tumour, and the sensitivity of others.
+    """Return each part's specificities of slides without tumour and sensitivities of the others.
 
-    The accuracy of a slide of one class is the one or the other.
+    For a slide of one class, the accuracy is one or the other.
     """
     return {
         part: {
@@ -134,9 +134,9 @@ def _score_histogram(parts: Mapping[str, pd.DataFrame], threshold: float) -> Fig
 
 
 def _bands(part: pd.DataFrame) -> tuple[Band, Band]:
-    """Return the intervals of sensitivity at each false positive rate and of precision at recall.
+    """Return the intervals of sensitivity by false positive rate, and of precision by recall.
 
-    They are pointwise, from the same units that the intervals of numbers are from.
+    They are pointwise, and over the same units as the intervals of the metrics.
     """
     labels, logits = part["label"].to_numpy(), part["logit"].to_numpy()
     groups, _ = intervals.groups(part)
@@ -162,7 +162,7 @@ def _bands(part: pd.DataFrame) -> tuple[Band, Band]:
 
 
 def _thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Keep points evenly along the curve's length, both ends among them."""
+    """Thin out the points evenly along the curve's length; both ends are kept."""
     length = np.cumsum(np.hypot(np.diff(x, prepend=x[0]), np.diff(y, prepend=y[0])))
     kept = np.searchsorted(length, np.linspace(0, length[-1], MAX_CURVE_POINTS))
     kept = np.unique(np.append(kept, len(x) - 1))

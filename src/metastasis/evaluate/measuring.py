@@ -1,4 +1,4 @@
-"""Numbers from labels and probabilities: pure functions over arrays."""
+"""Computes metrics from labels and probabilities: pure functions over arrays."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +9,10 @@ from metastasis.scores import intervals
 Ints = NDArray[np.integer]
 Floats = NDArray[np.floating]
 
-NUM_BINS = 10  # of the calibration
-# On which scale a metric's interval is made; the others' is the logit.
+NUM_BINS = 10  # of the calibration error and the reliability diagram
+# The scale on which a metric's interval is computed; for all others it is the logit.
 SCALES: dict[str, intervals.Scale] = {"nll": "log", "calibration_error": "plain"}
-ASKED = 0.95  # sensitivity or specificity at which the other is told
+ASKED = 0.95  # sensitivity or specificity at which the other is reported
 
 
 def summarise(
@@ -20,12 +20,13 @@ def summarise(
 ) -> dict[str, float]:
     """Return the metrics of (n,) labels 0/1 and probabilities 0..1; positive is >= threshold.
 
-    `scores` (n,) rank the patches, in the order of their probabilities but for those that round to
-    the same, as sure ones do; without scores the probabilities rank.
+    `scores` (n,) rank the patches; their order is that of the probabilities, except that they also
+    order confident patches whose probabilities round to the same value. Without scores the
+    probabilities rank the patches.
 
-    What is not defined is NaN: so is the area under a curve of one class, or the precision where
-    nothing is called positive. The calibration error is the expected one (Naeini et al. 2015) over
-    bins of equal numbers of patches.
+    A metric that is not defined is NaN, such as the AUC of a single class, or the precision if
+    nothing is called positive. The calibration error is the expected calibration error (Naeini et
+    al. 2015) over bins of equal numbers of patches.
     """
     probabilities = probabilities.astype(np.float64)
     scores = probabilities if scores is None else scores
@@ -33,12 +34,12 @@ def summarise(
     # The curves begin where nothing is called positive.
     false, true = (np.append(0.0, counts[place]) for place in (1, 3))
     num_negative, num_positive, num_called = false[-1], true[-1], false + true
-    with np.errstate(invalid="ignore"):  # 0 / 0 is what isn't defined
+    with np.errstate(invalid="ignore"):  # 0 / 0 gives NaN: not defined
         sensitivity, specificity = true / num_positive, 1 - false / num_negative
         precision, f1 = true / num_called, 2 * true / (num_called + num_positive)
     lowest_called = np.min(scores[probabilities >= threshold], initial=np.inf)
     here = np.count_nonzero(counts[-1] >= lowest_called)
-    truth = np.where(labels == 1, probabilities, 1 - probabilities)  # what the label was given
+    truth = np.where(labels == 1, probabilities, 1 - probabilities)  # of the label
     numbers = {
         "roc_auc": np.trapezoid(sensitivity, 1 - specificity),
         "average_precision": np.sum(np.diff(sensitivity) * precision[1:]) + 0 * specificity[-1],
@@ -70,7 +71,7 @@ def interval_ends(
 ) -> dict[str, tuple[float, float]]:
     """Return the ends of the interval of each metric of `summarise`, over `groups` (n,).
 
-    NaN where there is none: nothing is left without the only group, for one.
+    They are NaN if there is no interval, for example if there is only one group.
     """
     scores = probabilities if scores is None else scores
     measured = summarise(labels, probabilities, threshold, scores)
@@ -91,7 +92,7 @@ def interval_ends(
 def curves(labels: Ints, scores: Floats, at: Floats) -> tuple[Floats, Floats]:
     """Return the sensitivity at the false positive rates `at`, and the precision at these recalls.
 
-    The first is read between its points along straight lines, the second at the next point.
+    The sensitivity is interpolated linearly; the precision is that of the next point.
     """
     fpr, sensitivity, _ = metrics.roc_curve(labels, scores)
     precision, recall, _ = metrics.precision_recall_curve(labels, scores)
@@ -100,9 +101,9 @@ def curves(labels: Ints, scores: Floats, at: Floats) -> tuple[Floats, Floats]:
 
 
 def calibration(labels: Ints, probabilities: Floats) -> tuple[Floats, Floats, Ints]:
-    """Return mean probability, share of positives and number of patches of bins of equal mass.
+    """Return mean probability, share of positives and number of patches of bins of equal size.
 
-    Equal probabilities are never parted: what would be in which bin were chance.
+    Equal probabilities are always in the same bin: otherwise their bins would be arbitrary.
     """
     order = np.argsort(probabilities, kind="stable")
     ranked = probabilities[order]
@@ -117,6 +118,6 @@ def calibration(labels: Ints, probabilities: Floats) -> tuple[Floats, Floats, In
 
 
 def calibration_error(labels: Ints, probabilities: Floats) -> float:
-    """Return the mean difference of a bin's mean probability from its share of positives."""
+    """Return the mean absolute difference between the bins' mean probability and positive share."""
     mean, share, num_patches = calibration(labels, probabilities)
     return float(np.average(np.abs(mean - share), weights=num_patches))

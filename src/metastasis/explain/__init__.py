@@ -1,1 +1,1 @@
-"""The stage that shows errors and where the network looks."""
+"""The stage that shows the network's errors and where it looks."""

@@ -1,4 +1,4 @@
-"""Knows where a network looks: Grad-CAM from its gradients, occlusion from its answers."""
+"""Computes where a network looks: Grad-CAM from its gradients, occlusion from its outputs."""
 
 import cv2
 import keras
@@ -10,20 +10,20 @@ from metastasis import models
 from metastasis.patches.shards import UInt8
 
 BATCH_SIZE = 64
-WINDOW = 16  # pixels of the side of what is covered
-STRIDE = 8  # pixels from one covered place to the next
-GLASS = 240  # of 0..255: red, green and blue of bare glass
+WINDOW = 16  # pixels: the side of the covered window
+STRIDE = 8  # pixels from one covered window to the next
+GLASS = 240  # 0..255: red, green and blue of bare glass
 
 Heat = NDArray[np.float32]
 
 
 def grad_cam(model: keras.Model, patches: UInt8) -> Heat:
-    """Return how much each place of (n, size, size, 3) patches speaks for tumour: (n, size, size).
+    """Return the evidence for tumour at each pixel of (n, size, size, 3) patches: (n, size, size).
 
-    Of the last features that still have a place, each is weighted by its gradient towards the logit
-    (Grad-CAM, Selvaraju et al. 2017) where it is, not by the mean over all places (HiResCAM,
-    Draelos and Carin 2020): the centre is pooled by itself, so that a feature counts more there.
-    What speaks against tumour is 0. The scale is that of logits.
+    The last spatial features are weighted by their gradients towards the logit (Grad-CAM, Selvaraju
+    et al. 2017): each position by its own gradient, not by the mean over all positions (HiResCAM,
+    Draelos and Carin 2020), since the centre is pooled separately and a feature counts more there.
+    Evidence against tumour is set to 0. The scale is that of logits.
     """
     network = _with_places(model)
     heats = []
@@ -37,10 +37,11 @@ def grad_cam(model: keras.Model, patches: UInt8) -> Heat:
 
 
 def occlusion(model: keras.Model, patches: UInt8) -> Heat:
-    """Return by how much the logit falls where a window is covered: (n, size, size), at least 0.
+    """Return how much the logit falls when a window is covered: (n, size, size), at least 0.
 
-    A place's fall is the mean over the windows that cover it (Zeiler and Fergus 2014). What covers
-    is bare glass: the mean colour or a blur looks like crowded nuclei, and raises the logit.
+    A pixel's value is the mean over the windows that cover it (Zeiler and Fergus 2014). Covered
+    windows show bare glass: the mean colour or a blur looks like crowded nuclei and raises the
+    logit.
     """
     if not len(patches):
         return np.empty(patches.shape[:3], np.float32)
@@ -61,7 +62,7 @@ def occlusion(model: keras.Model, patches: UInt8) -> Heat:
 
 
 def share_inside(heat: Heat, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the share of each patch's heat that lies in its mask, (n,); NaN without any heat."""
+    """Return the share of each patch's heat that is inside its mask, (n,); NaN without any heat."""
     total = heat.sum(axis=(1, 2), dtype=np.float64)
     inside = (heat * masks).sum(axis=(1, 2), dtype=np.float64)
     shares = np.full(len(heat), np.nan)
@@ -70,9 +71,9 @@ def share_inside(heat: Heat, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def agreement(first: Heat, second: Heat) -> NDArray[np.float64]:
-    """Return the correlation of two heats of each patch, (n,), over cells of a stride's side.
+    """Return the correlation of two heat maps of each patch, (n,), over cells of `STRIDE` pixels.
 
-    NaN where one of them is the same everywhere.
+    It is NaN if one of the maps is constant.
     """
     centred = [cells - cells.mean(axis=1, keepdims=True) for cells in map(_cells, (first, second))]
     covariance = (centred[0] * centred[1]).sum(axis=1)
@@ -89,7 +90,7 @@ def _cells(heat: Heat) -> NDArray[np.float64]:
 
 
 def _with_places(model: keras.Model) -> keras.Model:
-    """Return the network with two outputs: the last features that still have a place, the logit."""
+    """Return the network with two outputs: the last spatial features and the logit."""
     gives_up = (keras.layers.GlobalAveragePooling2D, keras.layers.Flatten)
     first = next(layer for layer in model.layers if isinstance(layer, gives_up))
     return keras.Model(model.input, [first.input, model.get_layer("probability").input])

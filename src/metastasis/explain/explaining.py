@@ -1,6 +1,6 @@
-"""Shows what the network gets wrong, where it looks, and which labels it contradicts most.
+"""Shows the network's errors, where it looks, and which labels it contradicts most.
 
-How a network's attention is found, `attention` knows; how it is drawn, `explanation_figures`.
+`attention` computes where the network looks; `explanation_figures` draws the figures.
 """
 
 from pathlib import Path
@@ -48,10 +48,10 @@ def explain(
     metrics_path: Path,
     plots_folder: Path,
 ) -> None:
-    """Write galleries of errors, of doubts and of suspicious labels, and maps of attention.
+    """Write galleries of errors, uncertain patches and suspicious labels, and maps of attention.
 
-    They are of the test part, or of validation where there is no test part; labels are held
-    suspicious in both. Nothing is deleted: the table is there to be looked at.
+    They are from the test part, or from validation if there is no test part; suspicious labels come
+    from both. Nothing is deleted: the table is for a person to review.
     """
     note = provenance.read(source_path).note
     decision = records.read(decision_path, Decision)
@@ -86,7 +86,7 @@ def explain(
 
 
 def most_suspicious(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the patches whose label is least likely by the model, the least likely first."""
+    """Return the patches whose labels are the least likely by the model, the least likely first."""
     likelihood = scores["probability"].where(scores["label"] == 1, 1 - scores["probability"])
     is_contradicted = scores["is_called"] != (scores["label"] == 1)
     ordered = scores.assign(likelihood=likelihood)[is_contradicted]
@@ -94,16 +94,19 @@ def most_suspicious(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def galleries(part: pd.DataFrame, threshold: float) -> dict[str, tuple[str, pd.DataFrame]]:
-    """Return the title and the patches, in order, of each gallery, by the name of its file."""
+    """Return the title and the ordered patches of each gallery, by the name of its file."""
     is_positive = part["label"] == 1
     doubt = (part["probability"] - threshold).abs()
     wrong = part[part["is_called"] != is_positive].sort_values(["probability", "id"])
     return {
         "false-positives": (
-            "No tumour, called tumour most surely",
+            "No tumour, but most confidently called tumour",
             wrong[wrong["label"] == 0][::-1],
         ),
-        "false-negatives": ("Tumour, most surely missed", wrong[wrong["label"] == 1]),
+        "false-negatives": (
+            "Tumour, but most confidently missed",
+            wrong[wrong["label"] == 1],
+        ),
         "uncertain": (
             f"Nearest to the threshold, {threshold:.3f}",
             part.assign(doubt=doubt).sort_values(["doubt", "id"]),
@@ -112,11 +115,11 @@ def galleries(part: pd.DataFrame, threshold: float) -> dict[str, tuple[str, pd.D
 
 
 def measure_attention(model: keras.Model, positives: UInt8) -> Attention:
-    """Return how much of the attention lies in the centre, and whether two ways of looking agree.
+    """Return the share of attention in the centre, and whether Grad-CAM and occlusion agree.
 
-    `positives` are patches (n, size, size, 3) called tumour. Beside it stands what Grad-CAM shows
-    of the same network with random weights, the mean of several: a network that pools the centre
-    by itself looks there before it has learnt anything.
+    `positives` are patches (n, size, size, 3) called tumour. For comparison it also returns the
+    Grad-CAM share of the same network with random weights, as the mean over several networks: a
+    network that pools the centre separately looks there before it has learnt anything.
     """
     size = model.input_shape[1]
     centre = np.zeros((size, size), bool)
@@ -143,7 +146,7 @@ def measure_attention(model: keras.Model, positives: UInt8) -> Attention:
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:
-    """Return the mean of what is defined, or None of nothing."""
+    """Return the mean of the defined values, or None if there are none."""
     defined = values[np.isfinite(values)]
     return float(defined.mean()) if len(defined) else None
 
@@ -158,7 +161,7 @@ def _pixels(patches: Patches, chosen: pd.DataFrame) -> UInt8:
 
 
 def _names(chosen: pd.DataFrame) -> list[str]:
-    """Return each patch's id, in brief, over its slide."""
+    """Return a caption for each patch: its shortened id above its slide."""
     slides = chosen["slide"].fillna("slide unknown")
     return [f"{tables.brief(i)}\n{slide}" for i, slide in zip(chosen["id"], slides, strict=True)]
 

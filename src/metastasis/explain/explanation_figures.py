@@ -1,4 +1,4 @@
-"""Draws galleries of patches, and where a network looks in them, from arrays."""
+"""Draws galleries of patches, and maps of where a network looks, from arrays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from metastasis.explain.attention import Heat
 from metastasis.patches.shards import UInt8
 
 NUM_COLUMNS = 6
-CELL_HEIGHT = 2.2  # inches of a patch with its caption
+CELL_HEIGHT = 2.2  # inches: a patch with its caption
 HEAT = "viridis"
 
 
 @dataclass(frozen=True)
 class Attended:
-    """Patches (n, size, size, 3) with a caption and two maps of heat each."""
+    """Patches (n, size, size, 3), each with a caption and two heat maps."""
 
     patches: UInt8
     captions: Sequence[str]
@@ -30,7 +30,7 @@ class Attended:
 
 
 def gallery(title: str, patches: UInt8, captions: Sequence[str]) -> Figure:
-    """Patches (n, size, size, 3), each over its caption and with its centre boxed."""
+    """Draw patches (n, size, size, 3), each with a caption below and a box around its centre."""
     num_rows = max(-(-len(patches) // NUM_COLUMNS), 1)
     size = (plotting.BROAD, CELL_HEIGHT * num_rows + 0.4)
     figure = Figure(figsize=size, layout="constrained")
@@ -48,12 +48,12 @@ def gallery(title: str, patches: UInt8, captions: Sequence[str]) -> Figure:
 
 
 def attention(rows: Mapping[str, Attended]) -> Figure:
-    """A row an outcome; of each patch itself, its Grad-CAM and its occlusion, side by side.
+    """Draw a row per outcome: each patch beside its Grad-CAM and its occlusion map.
 
-    Heats are drawn from nothing, which is clear, to the patch's own greatest.
+    Heat is drawn from 0, which is transparent, to the map's own maximum.
     """
     num_columns = 3 * max(max((len(row.patches) for row in rows.values()), default=0), 1)
-    # Inches between the rows, for their names.
+    # The padding, in inches, leaves room for the rows' names.
     layout = ConstrainedLayoutEngine(h_pad=0.16)
     figure = Figure(figsize=(plotting.BROAD, 1.75 * len(rows) + 0.9), layout=layout)
     figure.suptitle("Where the network looks", fontsize=11)
@@ -80,7 +80,7 @@ def attention(rows: Mapping[str, Attended]) -> Figure:
     bar = figure.colorbar(
         ScalarMappable(Normalize(0, 1), HEAT), ax=panels, location="bottom", shrink=0.5, aspect=50
     )
-    bar.set_label("what a place adds to the call of tumour, as a share of the patch's greatest")
+    bar.set_label("contribution of each place to the call of tumour, as a share of the maximum")
     bar.outline.set_visible(False)
     return figure
 
