@@ -101,7 +101,7 @@ def test_a_crop_of_any_size_is_right_for_the_baseline(tree: Path) -> None:
 
 def test_a_missing_slide_map_is_named(tree: Path) -> None:
     edit(tree, "data", slides="none.csv")
-    with pytest.raises(InputError, match=r"data\.slides: none\.csv is no file; expected a CSV"):
+    with pytest.raises(InputError, match=r"data\.slides: none\.csv is not a file; expected a CSV"):
         check()
 
 

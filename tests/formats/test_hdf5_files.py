@@ -77,7 +77,7 @@ def test_a_file_system_without_locks_is_read(path: Path, monkeypatch: pytest.Mon
 def test_a_file_that_was_cut_short_says_by_how_much(path: Path) -> None:
     size = path.stat().st_size
     path.write_bytes(path.read_bytes()[:50_000])
-    message = rf"^pcam-whole: .* has 50,000 bytes and says that it had {size:,}: it was cut short"
+    message = rf"^pcam-whole: .* has 50,000 bytes and should have {size:,}: it was truncated"
     with pytest.raises(InputError, match=message):
         read(path)
 
@@ -94,12 +94,12 @@ def test_a_file_that_was_cut_short_says_by_how_much(path: Path) -> None:
             "git lfs pull",
         ),
         (b"outs:\n- md5: 1\n", "pcam-format", "`dvc pull`"),
-        (b"PK\3\4\0\0", "pcam-format", "is no HDF5 file but a zip. Unpack it"),
+        (b"PK\3\4\0\0", "pcam-format", "is not an HDF5 file but a zip. Unpack it"),
         (b"BZh91AY", "pcam-format", "bzip2"),
         (b"hello", "pcam-format", "it begins with b'hello'"),
         (b"\x89HDF\r\n\x1a\n and no more", "pcam-whole", "can't be read as HDF5"),
         (b"\x1f\x8b and no more", "pcam-whole", "can't be unpacked"),
-        (gzip.compress(b"hello", mtime=0), "pcam-whole", "what .* holds can't be read as HDF5"),
+        (gzip.compress(b"hello", mtime=0), "pcam-whole", "the content of .* can't be read as HDF5"),
     ],
 )
 def test_what_is_something_else_is_called_what_it_is(
@@ -124,7 +124,7 @@ def test_no_room_to_unpack_is_not_damage(path: Path, monkeypatch: pytest.MonkeyP
     path.write_bytes(gzip.compress(path.read_bytes()))
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(
-        InputError, match=r"^pcam-room: .* no room .*No space left .*TMPDIR="
+        InputError, match=r"^pcam-room: .* no space .*No space left .*TMPDIR="
     ) as caught:
         read(path)
     assert "fetch it again" not in str(caught.value)

@@ -154,7 +154,7 @@ def test_a_table_that_contradicts_the_folders_is_refused(source: Path) -> None:
     by_class(source)
     victim = min((source / "train" / "0").iterdir())
     victim.rename(source / "train" / "1" / victim.name)
-    message = f"^labels-folders: 1 of 20 images .* {victim.stem} lies in 1/ and is 0 in the table"
+    message = f"^labels-folders: 1 of 20 images .* {victim.stem} is in 1/ but 0 in the table"
     with pytest.raises(InputError, match=message):
         KaggleFolder(source).tables()
 
@@ -174,10 +174,10 @@ def test_an_id_in_two_folders_or_under_two_endings_is_one_entry_with_a_flaw(sour
     shutil.copyfile(second, second.with_suffix(".png"))
     assert flaws(source) == {
         f"train/0/{first.name}": Flaw(
-            "repeated", f"2 files of this id: train/0/{first.name}, train/1/{first.name}"
+            "repeated", f"2 files with this id: train/0/{first.name}, train/1/{first.name}"
         ),
         f"train/0/{second.stem}.png": Flaw(
-            "repeated", f"2 files of this id: train/0/{second.stem}.png, train/0/{second.name}"
+            "repeated", f"2 files with this id: train/0/{second.stem}.png, train/0/{second.name}"
         ),
     }
 

@@ -64,7 +64,7 @@ def test_a_zip_is_laid_out_as_freely_as_a_folder(source: Path, tmp_path: Path) -
 def test_a_truncated_zip_is_refused(source: Path, tmp_path: Path) -> None:
     path = zipped(source, tmp_path / "k.zip")
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(InputError, match=r"zip-whole: .*k\.zip is no whole zip"):
+    with pytest.raises(InputError, match=r"zip-whole: .*k\.zip is not a complete zip"):
         KaggleZip.open(path)
 
 
@@ -106,7 +106,7 @@ def test_a_name_that_occurs_twice_is_one_entry_with_a_flaw(source: Path, tmp_pat
         add(path, name, b"another")
     entries = KaggleZip.open(path).entries()
     assert len(entries) == 24
-    assert entries[0].flaw == Flaw("repeated", "2 members of this name")
+    assert entries[0].flaw == Flaw("repeated", "2 members with this name")
 
 
 def test_an_encrypted_member_has_a_flaw(source: Path, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_table_that_occurs_twice_is_refused(source: Path, tmp_path: Path) -> N
 def test_two_places_with_a_label_table_are_refused(source: Path, tmp_path: Path) -> None:
     path = zipped(source, tmp_path / "k.zip")
     add(path, "old/train_labels.csv", b"id,label\n")
-    with pytest.raises(InputError, match=r"zip-tops: .* several places \('', 'old/'\)"):
+    with pytest.raises(InputError, match=r"zip-tops: .* several folders \('', 'old/'\)"):
         KaggleZip.open(path)
 
 

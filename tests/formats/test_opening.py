@@ -36,7 +36,7 @@ def test_a_folder_without_labels_is_told_that_alone(source: Path) -> None:
 
 
 def test_a_file_that_is_no_zip_is_no_source(source: Path) -> None:
-    with pytest.raises(InputError, match=r"train_labels\.csv is a file and no zip; expected"):
+    with pytest.raises(InputError, match=r"train_labels\.csv is a file but not a zip; expected"):
         opening.open_source(source / "train_labels.csv")
 
 
@@ -116,7 +116,7 @@ def test_images_beside_the_label_table_are_counted_where_they_lie(source: Path) 
 
 def test_a_label_table_within_train_is_named(source: Path) -> None:
     (source / "train_labels.csv").rename(source / "train" / "train_labels.csv")
-    with pytest.raises(InputError, match=r"no train_labels\.csv; .*lies in train/, and belongs"):
+    with pytest.raises(InputError, match=r"no train_labels\.csv; .*is in train/, but belongs"):
         opening.open_source(source)
 
 
@@ -143,7 +143,7 @@ def test_in_the_copy_of_an_experiment_an_untracked_path_is_told_apart(
 def test_a_packed_train_folder_is_named_as_to_be_unpacked(source: Path) -> None:
     shutil.rmtree(source / "train")
     (source / "train.zip").touch()
-    with pytest.raises(InputError, match=r"no train; .*train\.zip is to be unpacked, into train/"):
+    with pytest.raises(InputError, match=r"no train; .*Unpack train\.zip into train/"):
         opening.open_source(source)
 
 
@@ -152,5 +152,5 @@ def test_a_zip_of_patchcamelyon_is_told_to_be_unpacked(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
         archive.writestr("pcam/training_split.h5", b"")
     for path in (tmp_path, tmp_path / "archive.zip"):
-        with pytest.raises(InputError, match=r"PatchCamelyon's files: unpack them, and name their"):
+        with pytest.raises(InputError, match=r"PatchCamelyon's files: unpack them and name their"):
             opening.open_source(path)

@@ -29,7 +29,9 @@ def test_what_is_published_passes(tmp_path: Path) -> None:
 
 def test_a_file_that_is_published_under_another_name_is_refused(tmp_path: Path) -> None:
     paths = written(tmp_path, {VALID: CONTENTS[TEST], TEST: CONTENTS[VALID]})
-    with pytest.raises(InputError, match=rf"^pcam-exchanged: .*{VALID} holds .* as {TEST} \(MD5 "):
+    with pytest.raises(
+        InputError, match=rf"^pcam-exchanged: .*{VALID} has the content published as {TEST} \(MD5 "
+    ):
         pcam_checks.check_published(paths, RECORD)
 
 

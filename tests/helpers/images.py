@@ -72,7 +72,7 @@ def huge_png() -> bytes:
 
 FLAWED: dict[str, tuple[bytes, str, str]] = {
     "nothing": (b"", "format", "an empty file"),
-    "text": (b"no image at all", "format", "no image: it begins with b'no image'"),
+    "text": (b"no image at all", "format", "not an image: it begins with b'no image'"),
     "a PNG": (encoded(NOISE, ".png"), "format", "a PNG file"),
     "a JPEG": (encoded(NOISE, ".jpg"), "format", "a JPEG file"),
     "a JPEG 2000": (encoded(NOISE, ".jp2"), "format", "a JPEG 2000 file"),

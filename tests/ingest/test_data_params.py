@@ -40,19 +40,19 @@ def test_a_path_that_a_shell_would_expand_is_refused_with_the_one_to_write(
     values = {"source": "data/demo", "slides": "data/slides.csv"} | {key: value}
     with pytest.raises(InputError) as caught:
         read(tmp_path, **values)
-    assert f"data.{key} is '{value}': DVC takes it for a name as it stands" in str(caught.value)
+    assert f"data.{key} is '{value}': DVC reads it literally" in str(caught.value)
     assert str(caught.value).endswith(f"; write {expanded}.")
 
 
 @pytest.mark.parametrize("value", ["~nobody-of-this-name/x", "$NOT_SET_ANYWHERE/x"])
 def test_a_path_that_expands_to_nothing_is_refused_all_the_same(tmp_path: Path, value: str) -> None:
-    with pytest.raises(InputError, match=r"expanded, .*; write the path in full\.$"):
+    with pytest.raises(InputError, match=r"VARIABLE, .*; write the path in full\.$"):
         read(tmp_path, value)
 
 
 @pytest.mark.parametrize("value", ["s3://bucket/x", "https://example.org/k.zip", "GS://b"])
 def test_an_address_is_no_path(tmp_path: Path, value: str) -> None:
-    with pytest.raises(InputError, match=r"should be a folder or a file of this machine"):
+    with pytest.raises(InputError, match=r"should be a folder or a file on this machine"):
         read(tmp_path, value)
 
 
@@ -70,5 +70,5 @@ def test_a_path_that_the_shell_would_read_otherwise_is_refused_though_it_is_ther
 ) -> None:
     """DVC hands the path to a shell, within double quotes: k$2 would be the folder k."""
     (tmp_path / name).mkdir()
-    with pytest.raises(ValueError, match="which the shell that DVC starts would read otherwise"):
+    with pytest.raises(ValueError, match="which the shell that DVC starts would interpret"):
         DataParams(source=str(tmp_path / name), slides="data/slides.csv")

@@ -164,7 +164,7 @@ def test_a_bad_patch_stops_the_run_when_asked_and_leaves_no_submission(data: Pat
     ask(data, ["p7", "p3"])
     quarantine(data, ["p3"])
     with pytest.raises(
-        InputError, match=r"1 of the unlabelled patches are bad \(p3\); .*quarantine\.csv says why"
+        InputError, match=r"1 of the unlabelled patches are bad \(p3\); see .*quarantine\.csv"
     ):
         predict(data, bad_patches="fail")
     assert not (data / "submission.csv").exists()

@@ -68,7 +68,7 @@ def test_a_bad_patch_stops_by_default_and_leaves_verdicts_and_report(
     source: Path, tmp_path: Path
 ) -> None:
     victims = sorted(cut(path) for path in paths(source)[:2])
-    found = ", ".join(f"{id_}: 1,000 bytes, of which no image can be made" for id_ in victims)
+    found = ", ".join(f"{id_}: 1,000 bytes that can't be decoded to an image" for id_ in victims)
     with pytest.raises(InputError) as caught:
         validate(source, tmp_path / "out")
     message = str(caught.value)

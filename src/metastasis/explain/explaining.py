@@ -100,11 +100,11 @@ def galleries(part: pd.DataFrame, threshold: float) -> dict[str, tuple[str, pd.D
     wrong = part[part["is_called"] != is_positive].sort_values(["probability", "id"])
     return {
         "false-positives": (
-            "No tumour, but most confidently called tumour",
+            "False positives with the highest probabilities",
             wrong[wrong["label"] == 0][::-1],
         ),
         "false-negatives": (
-            "Tumour, but most confidently missed",
+            "False negatives with the lowest probabilities",
             wrong[wrong["label"] == 1],
         ),
         "uncertain": (

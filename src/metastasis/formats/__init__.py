@@ -1,1 +1,1 @@
-"""The formats that a source may have, and what one image of it is."""
+"""The formats that a source may have, and the decoding of its images."""

@@ -1,6 +1,6 @@
-"""Knows what one image is: decodes it, describes it, and says why it is no patch, if it isn't.
+"""Decodes and describes one image, and says why it can't be used as a patch.
 
-Which images there are, `sources` knows; whether the data is good enough, `validating` decides.
+`sources` lists the images; `validating` decides whether the data is good enough.
 """
 
 import enum
@@ -25,11 +25,11 @@ PATCH_SHAPE = (PATCH_SIZE, PATCH_SIZE, 3)
 ROW_BYTES = PATCH_SIZE * 3
 PATCH_BYTES = PATCH_SIZE * ROW_BYTES
 MAX_FRAME_BYTES = 2**11
-MAX_FRAMES, MAX_STARTS = 2**14, 8  # enough for Kaggle's writer, which dates its files
+MAX_FRAMES, MAX_STARTS = 2**14, 8  # enough for Kaggle's writer, which writes dates
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # little and big endian, classic and BigTIFF
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 PNG_COLOURS = {0: "grey", 2: "rgb", 3: "palette", 4: "grey with alpha", 6: "rgb with alpha"}
-JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of frames; the others: tables
+JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # frame markers; the others mark tables
 JPEG_COLOURS = {1: "grey", 3: "ycbcr", 4: "cmyk"}
 OTHER_MAGIC = {
     **dict.fromkeys(TIFF_MAGIC, "TIFF"),
@@ -41,31 +41,31 @@ OTHER_MAGIC = {
     b"RIFF": "WebP",
     b"PK\3\4": "zip",
 }
-# What OpenCV decodes rightly. Of JPEG 2000 in TIFF it makes noise, and doesn't say so.
+# The compressions that OpenCV decodes correctly. It silently decodes JPEG 2000 in TIFF to noise.
 COMPRESSIONS = ("none", "lzw", "deflate", "adobe_deflate", "packbits", "jpeg")
-COLOURS = ("rgb", "ycbcr")  # the second is how JPEG keeps RGB
+COLOURS = ("rgb", "ycbcr")  # JPEG stores RGB as YCbCr
 CHANNEL_NAMES = {1: "grey", 3: "three channels", 4: "RGBA"}
 
 FLAWS = {
     "readable": "An image can be read.",
-    "bytes": "An image is no larger than a patch can be: no file fills the memory.",
-    "encrypted": "An image is not locked by a password.",
-    "repeated": "An id stands for one image: a zip can hold a name twice, and folders an id.",
-    "format": "An image is the TIFF, PNG or JPEG that its name says.",
-    "decodable": "An image is whole, and decodes.",
-    "compression": "An image is compressed in a way that is decoded rightly, or not at all.",
-    "pages": "An image holds one picture.",
-    "colour": "An image is RGB: three channels, neither grey, palette nor with transparency.",
-    "depth": "An image has 8 bits a channel.",
+    "bytes": "An image file is no larger than a patch can be, so that none fills the memory.",
+    "encrypted": "An image is not protected by a password.",
+    "repeated": "An id has one image; a zip can hold a name twice, and folders the same id.",
+    "format": "An image has the format that its name says: TIFF, PNG or JPEG.",
+    "decodable": "An image is complete and can be decoded.",
+    "compression": "An image is uncompressed, or compressed in a way that is decoded correctly.",
+    "pages": "An image has one page.",
+    "colour": "An image is RGB: three channels, not grey, no palette, no transparency.",
+    "depth": "An image has 8 bits per channel.",
     "size": f"An image is {PATCH_SIZE}x{PATCH_SIZE} pixels.",
 }
 
 
 class Facts(NamedTuple):
-    """What is known of one image file, flawed or not; what isn't known is empty or None."""
+    """The facts about one image file, flawed or not; unknown ones are empty or None."""
 
     flaw: str
-    found: str  # what was found where the flaw is, in words
+    found: str  # the flawed property as found, in words
     num_bytes: int | None = None
     compression: str = ""
     width: int | None = None
@@ -75,7 +75,7 @@ class Facts(NamedTuple):
 
 
 class Measures(NamedTuple):
-    """What is known of the pixels of a patch; the moments are of values 0..255."""
+    """The measures of a patch's pixels; the moments are of values 0..255."""
 
     sha1: str  # of the RGB bytes
     mean: float
@@ -87,10 +87,10 @@ class Measures(NamedTuple):
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found in a number of images, m of them without a flaw and so patches.
+    """The findings on several images, of which m have no flaw and are patches.
 
-    `patches` are (m, 96, 96, 3) uint8, RGB; `measures` and `hashes` (perceptual ones) are theirs,
-    in the same order.
+    `patches` are (m, 96, 96, 3) uint8, RGB; `measures` and `hashes` (perceptual ones) belong to
+    them, in the same order.
     """
 
     facts: list[Facts]
@@ -100,7 +100,7 @@ class Inspection:
 
 
 class Description(NamedTuple):
-    """What a TIFF says of itself; `is_known` is false where it can't be made out."""
+    """The properties that an image file declares; `is_known` is false if they can't be read."""
 
     num_pages: int = 1
     compression: str = ""
@@ -112,14 +112,14 @@ class Description(NamedTuple):
 
 @dataclass
 class Frames:
-    """What stands around the pixels of uncompressed patches seen so far.
+    """The bytes around the pixels of the uncompressed patches seen so far, and their facts.
 
-    Files of one writer share it, but for a date; what else they are, can only differ there, and
-    needn't be found out again.
+    Files by one writer share these bytes, except for a date. Files with the same bytes around their
+    pixels have the same facts, which needn't be read again.
     """
 
     facts: dict[tuple[bytes, bytes], Facts] = field(default_factory=dict)
-    starts: set[int] = field(default_factory=set)  # where the pixels began
+    starts: set[int] = field(default_factory=set)  # offsets at which the pixels began
 
     def find(self, content: bytes) -> Facts | None:
         """Return the facts of a patch with the same frame, if one was seen."""
@@ -130,7 +130,7 @@ class Frames:
         return None
 
     def learn(self, content: bytes, patch: UInt8, facts: Facts) -> None:
-        """Keep the frame of a patch, if its pixels lie in the file as they are."""
+        """Keep the frame of a patch, if the file holds its pixels uncompressed."""
         start = content.find(patch[0].tobytes())
         is_plain = start >= 0 and content[start : start + PATCH_BYTES] == patch.tobytes()
         if not is_plain or len(content) > PATCH_BYTES + MAX_FRAME_BYTES:
@@ -143,10 +143,10 @@ class Frames:
 
 
 def inspect(contents: Iterable[Content], buffer: UInt8, frames: Frames) -> Inspection:
-    """Decode and measure images, no more than `buffer` has room for: (n, 96, 96, 3) uint8.
+    """Decode and measure images, at most as many as fit into `buffer`: (n, 96, 96, 3) uint8.
 
-    The patches are the buffer's first ones. Each image is looked at and let go before the next is
-    taken, while it is in the processor's cache.
+    The patches are the first rows of the buffer. Each image is finished and freed before the next
+    is read, so that it stays in the processor's cache.
     """
     grids = np.empty((len(buffer), perceptual.GRID, perceptual.GRID), np.uint8)
     facts: list[Facts] = []
@@ -164,7 +164,7 @@ def inspect(contents: Iterable[Content], buffer: UInt8, frames: Frames) -> Inspe
 
 
 def look(content: Content, out: UInt8, frames: Frames) -> Facts:
-    """Return what one image is; write its pixels to `out`, (96, 96, 3), if it has no flaw."""
+    """Return the facts of one image; write its pixels to `out`, (96, 96, 3), if it has no flaw."""
     if isinstance(content, Flaw):
         return Facts(content.kind, content.found)
     if isinstance(content, np.ndarray):
@@ -190,9 +190,9 @@ def _look_closely(content: bytes, out: UInt8) -> Facts:
 
 
 def _look_at_other(encoded: Encoded, out: UInt8) -> Facts:
-    """Return what an image is whose name says PNG or JPEG.
+    """Return the facts of an image whose name says PNG or JPEG.
 
-    JPEG changes pixels a little, so that ids can't be hashes of them.
+    JPEG changes pixels slightly, so that ids can't be hashes of them.
     """
     if _format(encoded.content) != encoded.format:
         return Facts("format", _other_format(encoded.content), len(encoded.content))
@@ -203,11 +203,11 @@ def _look_at_other(encoded: Encoded, out: UInt8) -> Facts:
 def _decode_described(content: bytes, description: Description, out: UInt8) -> Facts:
     size = (description.width, description.height)
     if description.is_known and size != PATCH_SHAPE[:2]:
-        # Not decoded: a file of 1 MB can hold a picture of gigabytes.
+        # Don't decode it: a file of 1 MB can hold an image of gigabytes.
         return Facts("size", f"{size[0]}x{size[1]}", len(content), description.compression, *size)
     image = _decode(content)
     if image is None:
-        found = f"{len(content):,} bytes, of which no image can be made"
+        found = f"{len(content):,} bytes that can't be decoded to an image"
         return _described(Facts("decodable", found, len(content)), description)
     if image.shape != PATCH_SHAPE or image.dtype != np.uint8:
         height, width, channels = image.shape
@@ -222,14 +222,14 @@ def _patch_facts(num_bytes: int, compression: str) -> Facts:
 
 
 def _described(facts: Facts, description: Description) -> Facts:
-    """Return the facts with what the file says of itself, and with the first flaw of either."""
+    """Return the facts with the file's declared properties, and with the first flaw of either."""
     facts = facts._replace(compression=description.compression)
     flaw = _flaw(facts, description)
     return facts._replace(flaw=flaw.kind, found=flaw.found) if flaw else facts
 
 
 def _flaw(facts: Facts, description: Description) -> Flaw | None:
-    """Return the first flaw, from how it is compressed to its size."""
+    """Return the first flaw, in the order from compression to size."""
     channels = CHANNEL_NAMES.get(facts.channels or 0, f"{facts.channels} channels")
     is_rgb = facts.channels == PATCH_SHAPE[2] and description.colour in COLOURS
     is_patch_size = (facts.width, facts.height) == PATCH_SHAPE[:2]
@@ -249,7 +249,7 @@ def _flaw(facts: Facts, description: Description) -> Flaw | None:
 
 
 def _format(content: bytes) -> str | None:
-    """Return the format that an image's first bytes say, if it is a known one."""
+    """Return the format that an image's first bytes show, if it is a known one."""
     return next((name for magic, name in OTHER_MAGIC.items() if content.startswith(magic)), None)
 
 
@@ -257,20 +257,20 @@ def _other_format(content: bytes) -> str:
     if not content:
         return "an empty file"
     name = _format(content)
-    return f"a {name} file" if name else f"no image: it begins with {content[:8]!r}"
+    return f"a {name} file" if name else f"not an image: it begins with {content[:8]!r}"
 
 
 def _decode(content: bytes) -> NDArray[np.integer | np.floating] | None:
-    """Return the image as (height, width, channels), or None if there is none to be had."""
+    """Return the image as (height, width, channels), or None if it can't be decoded."""
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:  # of one that claims to hold more pixels than OpenCV reads
+    except cv2.error:  # the file claims more pixels than OpenCV reads
         return None
     return image if image is None or image.ndim == 3 else image[:, :, np.newaxis]  # noqa: PLR2004
 
 
 def describe(content: bytes) -> Description:
-    """Return what a TIFF's tags say of it."""
+    """Return the properties that a TIFF's tags declare."""
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             page = file.pages.first
@@ -278,11 +278,11 @@ def describe(content: bytes) -> Description:
             size = (page.imagewidth, page.imagelength)
             return Description(len(file.pages), *words, *size, is_known=True)
     except (ArithmeticError, LookupError, OSError, TypeError, ValueError, struct.error):
-        return Description()  # tifffile raises any of these for tags that make no sense
+        return Description()  # tifffile raises any of these for invalid tags
 
 
 def _describe_png(content: bytes) -> Description:
-    """Return what stands in a PNG before its pixels."""
+    """Return the properties in a PNG's header."""
     header = content[len(PNG_MAGIC) + 8 :][:10]
     if len(header) < 10:  # noqa: PLR2004  # width, height, depth and colour
         return Description()
@@ -293,7 +293,7 @@ def _describe_png(content: bytes) -> Description:
 
 
 def _describe_jpeg(content: bytes) -> Description:
-    """Return what a JPEG's frame header says of it."""
+    """Return the properties in a JPEG's frame header."""
     place = 2
     while content[place : place + 1] == b"\xff" and place + 10 <= len(content):
         marker = content[place + 1]
@@ -319,6 +319,6 @@ def sha1(patch: UInt8) -> str:
 def _measure(patch: UInt8) -> Measures:
     red, green, blue, _ = cv2.mean(patch)
     mean = (red + green + blue) / 3
-    # The sum of squares is a whole number below 2**53, and so exact.
+    # The sum of squares is a whole number below 2**53, so it is exact.
     variance = cv2.norm(patch, cv2.NORM_L2SQR) / patch.size - mean**2
     return Measures(sha1(patch), mean, math.sqrt(max(variance, 0)), red, green, blue)

@@ -1,6 +1,6 @@
-"""Reads a folder in Kaggle's layout, the one that the competition's zip unpacks to.
+"""Reads a folder in Kaggle's layout, as the competition's zip unpacks to.
 
-Which names are images and tables, `kaggle_layout` knows.
+`kaggle_layout` recognises images and tables by their names.
 """
 
 import itertools
@@ -16,16 +16,16 @@ from metastasis.formats.kaggle_layout import POOLS, Place
 from metastasis.formats.packed_tables import HEAD_BYTES
 from metastasis.formats.sources import MAX_FILE_BYTES, Content, Encoded, Entry, Flaw, Format
 
-MAX_LISTED = 1000  # names looked at in a folder that may be the top one: images need no look
+MAX_LISTED = 1000  # names read in a folder that may be the top one
 
 
 def tops(folder: Path) -> list[str]:
-    """Return where in `folder` the layout may begin: "" for itself, "name/" for one in it."""
+    """Return where in `folder` the layout may begin: "" for itself, "name/" for a subfolder."""
     return kaggle_layout.tops(near(folder))
 
 
 def near(folder: Path) -> Iterator[str]:
-    """Yield the first names in a folder and in its folders, and those of folders of classes."""
+    """Yield the first names in a folder and in its subfolders, and the names of class folders."""
     for file in _first(folder):
         yield file.name
         if Path(file.path).is_dir():
@@ -38,7 +38,7 @@ def near(folder: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class KaggleFolder:
-    """What the competition's zip unpacks to; `top` is the folder in it that holds the files."""
+    """A folder in Kaggle's layout; `top` is the subfolder that holds the files, or empty."""
 
     title: ClassVar[str] = "a source in Kaggle's layout"
 
@@ -46,7 +46,7 @@ class KaggleFolder:
     top: str = ""
 
     def entries(self) -> list[Entry]:
-        """Return every image of train/ and test/ by pool and name."""
+        """Return every image of train/ and test/, sorted by pool and name."""
         return self._listing[0]
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Content]:
@@ -62,12 +62,12 @@ class KaggleFolder:
         return kaggle_layout.tables(self._top_files, self._read_table, self.entries())
 
     def strays(self) -> list[str]:
-        """Return what else lies in the top folder, in train/ and in test/."""
+        """Return the other files in the top folder, in train/ and in test/."""
         strays = kaggle_layout.strays(self._top_files, self._listing[1], self._peek)
         return [sources.readable(stray) for stray in strays]
 
     def close(self) -> None:
-        """Do nothing: a folder keeps no file open."""
+        """Do nothing: a folder has no open files."""
 
     @cached_property
     def _top_files(self) -> list[str]:
@@ -76,7 +76,7 @@ class KaggleFolder:
 
     @cached_property
     def _listing(self) -> tuple[list[Entry], list[str]]:
-        """Return the entries, and what else is there but for the files at the top."""
+        """Return the entries, and all other names except for the files at the top."""
         root = self.folder.resolve()
         entries: list[Entry] = []
         strays = []
@@ -90,7 +90,7 @@ class KaggleFolder:
         return kaggle_layout.in_order(entries), strays
 
     def _list(self, folder: str, root: Path, entries: list[Entry], strays: list[str]) -> None:
-        """Add what lies in a folder, which is named from the top, to one of the lists."""
+        """Add each file in a folder, given relative to the top, to one of the lists."""
         place = kaggle_layout.place(folder)
         for file in self._files(self.top + folder):
             name = f"{folder}/{file.name}"
@@ -122,7 +122,7 @@ def _first(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _described(file: os.DirEntry[str], start: str) -> str:
-    """Return the name of what isn't read; of a folder also how much is in it."""
+    """Return the name of a file or folder that isn't read; a folder's with its number of files."""
     if not Path(file.path).is_dir():
         return start + file.name
     try:
@@ -141,18 +141,18 @@ def _entry(
     flaw = None
     is_out = False
     try:
-        if not file.is_file():  # a folder, a broken link, a pipe that would never end
+        if not file.is_file():  # a folder, a broken link or a pipe, which would never end
             flaw = Flaw("readable", "not a file")
         elif file.is_symlink():
             is_out = not Path(file.path).resolve().is_relative_to(root)
-    except OSError as error:  # a link to itself
+    except OSError as error:  # a symbolic link to itself
         flaw = Flaw("readable", f"not readable: {error.strerror}")
     return Entry(place.pool, id_, name, flaw, is_out, form, place.label)
 
 
 def _read(path: str, form: Format) -> bytes | Encoded | Flaw:
     try:
-        # Unbuffered and without pathlib, which at 30 us a file would show.
+        # Unbuffered and without pathlib, which would cost 30 us per file.
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
             num_bytes = os.fstat(file.fileno()).st_size
             if num_bytes > MAX_FILE_BYTES:

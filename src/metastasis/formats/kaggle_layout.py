@@ -1,6 +1,6 @@
-"""Knows Kaggle's layout by names alone, and how people lay it out: what is image, table or stray.
+"""Recognises images, tables and other files by their names in Kaggle's layout and its variants.
 
-It is the same in a folder and in a zip; how files are read, `kaggle_folder` and `kaggle_zip` know.
+The layout is the same in a folder and in a zip; `kaggle_folder` and `kaggle_zip` read the files.
 """
 
 import io
@@ -29,7 +29,7 @@ from metastasis.results import provenance
 
 POOLS: dict[str, Pool] = {"train": "labelled", "test": "unlabelled"}  # of folders
 CLASSES = ("0", "1")
-MAX_DEPTH = 3  # of folders that hold images: train/images/0
+MAX_DEPTH = 3  # of folders with images, such as train/images/0
 FORMATS: dict[str, Format] = {
     "tif": "TIFF",
     "tiff": "TIFF",
@@ -37,8 +37,8 @@ FORMATS: dict[str, Format] = {
     "jpg": "JPEG",
     "jpeg": "JPEG",
 }
-# A table's name in a source: its name in the pipeline. Of several slide maps the first is read;
-# the second and third are the published names of the map of Kaggle's patches.
+# Maps a table's name in a source to its name in the pipeline. If there are several slide maps, the
+# first is read; the second and third are the published names of the map of Kaggle's patches.
 TABLE_NAMES = {
     LABELS_NAME: LABELS_NAME,
     SUBMISSION_NAME: SUBMISSION_NAME,
@@ -48,7 +48,7 @@ TABLE_NAMES = {
     provenance.SOURCE_NAME: provenance.TABLE_NAME,
 }
 RANKS = {name: rank for rank, name in enumerate(TABLE_NAMES)}
-MAX_LOOKED_AT = 20  # stray tables whose header is read
+MAX_LOOKED_AT = 20  # other tables whose header is read
 NUM_LISTED = 10
 OTHER_IMAGES = ("bmp", "gif", "webp", "jp2", "npy", "npz", "dcm", "svs", "ndpi")
 
@@ -56,7 +56,7 @@ Read = Callable[[str], bytes]
 
 
 class Place(NamedTuple):
-    """What a folder says of the images in it; `label` is empty where it says none."""
+    """The pool and label of the images in a folder; `label` is empty if the folder gives none."""
 
     pool: Pool
     label: str = ""
@@ -64,9 +64,9 @@ class Place(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def place(folder: str) -> Place | None:
-    """Return what `folder`, a path below the top, says of its images; None if it holds none.
+    """Return pool and label of the images in `folder`, a path below the top, or None.
 
-    Capitals don't count, and `images` or a name said twice, as in train/train, says nothing.
+    Case is ignored, and so are `images` and a repeated name, as in train/train.
     """
     first, *rest = folder.lower().split("/")
     if first not in POOLS or len(rest) >= MAX_DEPTH:
@@ -80,7 +80,7 @@ def place(folder: str) -> Place | None:
 
 
 def image(file_name: str) -> tuple[str, Format] | None:
-    """Return the id and the format that an image file's name says, or None if it is no image's."""
+    """Return the id and the format in an image file's name, or None for any other name."""
     stem, dot, suffix = file_name.rpartition(".")
     if not dot or file_name.startswith("."):
         return None
@@ -89,18 +89,18 @@ def image(file_name: str) -> tuple[str, Format] | None:
 
 
 def is_label_table(file_name: str) -> bool:
-    """Return whether a file's name is that of the label table, packed or not."""
+    """Return whether a file has the name of the label table, packed or not."""
     return packed_tables.plain_name(file_name) == LABELS_NAME
 
 
 def may_be_whole_zip(file_name: str) -> bool:
-    """Return whether a file may be the competition's zip, and not that of a table."""
+    """Return whether a file may be the competition's zip, not the zip of a table."""
     is_table = packed_tables.plain_name(file_name) in TABLE_NAMES
     return file_name.lower().endswith(".zip") and not is_table
 
 
 def tops(paths: Iterable[str]) -> list[str]:
-    """Return where the layout may begin: "" or "folder/", found by label tables, else by classes.
+    """Return where the layout may begin ("" or "folder/"), by label tables or else class folders.
 
     `paths` are those of files and folders.
     """
@@ -117,7 +117,7 @@ def tops(paths: Iterable[str]) -> list[str]:
 
 
 def survey(paths: Iterable[str]) -> str:
-    """Return a sentence on what lies there instead, images by folder and ending."""
+    """Return a sentence on the names found instead, with images by folder and extension."""
     tops: set[str] = set()
     images: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in paths:
@@ -136,7 +136,7 @@ def survey(paths: Iterable[str]) -> str:
 
 
 def in_order(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the entries by pool and name, one for each id: two of one id are one with a flaw."""
+    """Return the entries by pool and name; several with the same id become one with a flaw."""
     groups: dict[tuple[Pool, str], list[Entry]] = defaultdict(list)
     for entry in entries:
         groups[entry.pool, entry.id].append(entry)
@@ -145,15 +145,15 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def tables(names: Iterable[str], read: Read, entries: Sequence[Entry]) -> dict[str, bytes]:
-    """Return the content of each table, by the name that the pipeline knows it by.
+    """Return the content of each table, by its name in the pipeline.
 
-    `names` are those of the files at the top, and `read` gives the bytes of one. The labels may be
-    said by folders (train/0, train/1), by a table, or by both. A slide map that isn't read is
-    handed on by a name that begins with `OTHER_SLIDES`, to be held against the one that is.
+    `names` are those of the files at the top, and `read` returns the bytes of a file. The labels
+    may come from folders (train/0, train/1), from a table, or from both. Slide maps other than the
+    first are passed on under a name that begins with `OTHER_SLIDES`, to be compared with the first.
 
     Raises:
-        InputError: a table can't be unpacked, two tables or a table and folders contradict, or
-            there is no label table and an image lies in no folder of a class.
+        InputError: a table can't be unpacked, two tables contradict each other, a table contradicts
+            the folders, or there is no label table and an image is not in a class folder.
     """
     found = {}
     for known, candidates in _candidates(names).items():
@@ -165,16 +165,16 @@ def tables(names: Iterable[str], read: Read, entries: Sequence[Entry]) -> dict[s
                 found[f"{OTHER_SLIDES}{other}"] = content
             elif content != found[known]:
                 raise InputError(
-                    f"table-twice: {first} and {other} differ, and no one can tell which is meant. "
-                    "Leave one."
+                    f"table-twice: {first} and {other} differ; it is unclear which one applies. "
+                    "Keep one."
                 )
     return _with_folders(found, entries)
 
 
 def strays(names: Collection[str], others: Iterable[str], peek: Read) -> list[str]:
-    """Return what isn't read, with what it looks like: of `names` at the top, and `others`.
+    """Return the files that aren't read, of `names` at the top and `others`, with a guess of each.
 
-    `peek` gives the first bytes of one.
+    `peek` returns the first bytes of a file.
     """
     candidates = _candidates(names)
     tables = {name for group in candidates.values() for name in group}
@@ -190,7 +190,7 @@ def strays(names: Collection[str], others: Iterable[str], peek: Read) -> list[st
 
 
 def _candidates(names: Iterable[str]) -> dict[str, list[str]]:
-    """Return the files that may be each table, the one to be read first."""
+    """Return the candidate files of each table; the first one is read."""
     groups: dict[str, list[tuple[int, bool, str]]] = defaultdict(list)
     for name in names:
         plain = packed_tables.plain_name(name.rpartition("/")[2])
@@ -203,15 +203,15 @@ def _candidates(names: Iterable[str]) -> dict[str, list[str]]:
 def _repeated(group: list[Entry]) -> Entry:
     names = sorted(entry.name for entry in group)
     if len(set(names)) == 1:
-        found = f"{len(group)} members of this name"
+        found = f"{len(group)} members with this name"
     else:
-        found = f"{len(group)} files of this id: {named(names)}"
+        found = f"{len(group)} files with this id: {named(names)}"
     first = min(group, key=lambda entry: entry.name)
     return replace(first, flaw=Flaw("repeated", found))
 
 
 def _with_folders(found: dict[str, bytes], entries: Sequence[Entry]) -> dict[str, bytes]:
-    """Return the tables, with the labels that folders say where no table says them."""
+    """Return the tables; without a label table, the labels come from the folders."""
     labelled = [entry for entry in entries if entry.pool == "labelled"]
     said = {entry.id: entry.label for entry in labelled if entry.label}
     if LABELS_NAME in found:
@@ -221,7 +221,7 @@ def _with_folders(found: dict[str, bytes], entries: Sequence[Entry]) -> dict[str
     if bare:
         raise InputError(
             f"labels-folders: there is no {LABELS_NAME}, and {len(bare):,} of {len(labelled):,} "
-            f"images lie in no folder 0 or 1 that would say their label "
+            f"images are in no folder 0 or 1, which would give their label "
             f"({named(bare)})."
         )
     table = pd.DataFrame({"id": list(said), "label": list(said.values())}, dtype="str")
@@ -230,20 +230,20 @@ def _with_folders(found: dict[str, bytes], entries: Sequence[Entry]) -> dict[str
 
 def _check_contradictions(table: bytes, said: dict[str, str]) -> None:
     wrong = [
-        f"{id_} lies in {said[id_]}/ and is {label or 'empty'} in the table"
+        f"{id_} is in {said[id_]}/ but {label or 'empty'} in the table"
         for id_, label in (_rows(table) if said else ())
         if said.get(id_, label) != label
     ]
     if wrong:
         raise InputError(
-            f"labels-folders: {len(wrong):,} of {len(said):,} images lie in a folder of another "
-            f"class than {LABELS_NAME} says: {named(wrong, '; ')}. One of the two is "
+            f"labels-folders: {len(wrong):,} of {len(said):,} images are in the folder of a "
+            f"class other than that in {LABELS_NAME}: {named(wrong, '; ')}. One of the two is "
             "wrong: move the images, or remove the table if the folders are right."
         )
 
 
 def _rows(table: bytes) -> Iterator[tuple[str, str]]:
-    """Yield id and label of each row; none, if the gate is to say what is wrong with the table."""
+    """Yield id and label of each row; nothing if the table is invalid, which the gate reports."""
     try:
         rows = pd.read_csv(io.BytesIO(table), dtype="str", keep_default_na=False)
         yield from zip(rows["id"].str.strip(), rows["label"].str.strip(), strict=True)

@@ -1,7 +1,7 @@
-"""Reads Kaggle's zip as it is, without unpacking; the files may lie under one top folder.
+"""Reads Kaggle's zip without unpacking it; its files may be in one top folder.
 
-Which names are images and tables, `kaggle_layout` knows. Some of Windows' tools write backslashes
-between a member's folders: they count as what they stand for.
+`kaggle_layout` recognises images and tables by their names. Some Windows tools write backslashes
+between a member's folders; they are read as slashes.
 """
 
 import lzma
@@ -18,7 +18,7 @@ from metastasis.formats import kaggle_layout, pcam_layout, sources
 from metastasis.formats.packed_tables import HEAD_BYTES, MAX_TABLE_BYTES
 from metastasis.formats.sources import LABELS_NAME, MAX_FILE_BYTES, Content, Encoded, Entry, Flaw
 
-ENCRYPTED = 0x1  # the bit of a member's flags
+ENCRYPTED = 0x1  # the bit in a member's flags
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,23 @@ class KaggleZip:
         """Return the zip at `path`.
 
         Raises:
-            InputError: it is no whole zip, holds no label table, or has members whose place would
-                lie outside of it.
+            InputError: it is not a complete zip, holds no label table, or has members whose path
+                leads outside.
         """
         try:
             archive = zipfile.ZipFile(path)
-        # Besides its own error it lets through those of names and versions that make no sense.
+        # zipfile also raises these, for invalid names and versions.
         except (zipfile.BadZipFile, NotImplementedError, ValueError):
             raise InputError(
-                f"zip-whole: {path} is no whole zip: its directory, which stands at the end, is "
-                "missing or damaged. A download that broke off looks like this; fetch it again."
+                f"zip-whole: {path} is not a complete zip: its directory, at the end of the file, "
+                "is missing or damaged. The download may have broken off; fetch it again."
             ) from None
         outside = [name for name in archive.namelist() if _is_outside(name)]
         if outside:
             raise InputError(
                 f"zip-members-inside: {path} has {len(outside):,} members with an absolute path or "
-                f"with '..' in it ({named(outside)}). Kaggle's has none: don't "
-                "unpack this file, and fetch it again from where you trust."
+                f"with '..' in it ({named(outside)}). Kaggle's zip has none: don't "
+                "unpack this file, and fetch it again from a source you trust."
             )
         return cls(path, archive, _top(path, archive.namelist()))
 
@@ -73,7 +73,7 @@ class KaggleZip:
         """Return the tables of the top folder, unpacked.
 
         Raises:
-            InputError: a table is there and can't be read, or contradicts another or the folders.
+            InputError: a table can't be read, or contradicts another table or the folders.
         """
         return kaggle_layout.tables(self._top_files, self._read_table, self.entries())
 
@@ -112,7 +112,7 @@ class KaggleZip:
 
     @cached_property
     def _top_files(self) -> dict[str, str]:
-        """The files at the top: their names with slashes, and as the archive has them."""
+        """Return the files at the top: each name with slashes, and as written in the archive."""
         names = {_plain(name): name for name in self.archive.namelist()}
         return {
             plain: name
@@ -129,8 +129,8 @@ class KaggleZip:
         count = sum(_plain(member) == plain for member in self.archive.namelist())
         if count > 1:
             raise InputError(
-                f"zip-table-repeated: {self.path} holds {count} tables named {plain}, of which "
-                "no one can tell which is meant. Leave one."
+                f"zip-table-repeated: {self.path} holds {count} tables named {plain}; it is "
+                "unclear which one applies. Keep one."
             )
         content = self._read(name, MAX_TABLE_BYTES)
         if isinstance(content, Flaw):
@@ -139,17 +139,17 @@ class KaggleZip:
         return content
 
     def _read(self, name: str, max_bytes: int, *, is_start: bool = False) -> bytes | Flaw:
-        """Return a member's content, or the start of it, if that will do."""
+        """Return a member's content, or only its start with `is_start`."""
         try:
             claimed = self.archive.getinfo(name).file_size
             if claimed > max_bytes and not is_start:
                 return sources.too_large(claimed, max_bytes)
-            # No further than is allowed: what a member claims to hold may be a lie.
+            # Read no more than allowed: the declared size may be false.
             with self.archive.open(name) as member:
                 content = member.read(max_bytes + 1)
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError):
             return Flaw("readable", "damaged within the zip")
-        except RuntimeError:  # what zipfile raises for a member that asks for a password
+        except RuntimeError:  # zipfile's error for a member with a password
             return Flaw("encrypted", "encrypted")
         except (NotImplementedError, OSError) as error:
             return Flaw("readable", f"not readable: {error}")
@@ -170,10 +170,10 @@ def _plain(name: str) -> str:
 
 
 def _top(path: Path, names: Iterable[str]) -> str:
-    """Return what stands before train_labels.csv, or else before train/0: nothing, or one folder.
+    """Return the folder of train_labels.csv, or else of train/0: nothing, or one folder.
 
     Raises:
-        InputError: that is to be found nowhere, or in several places.
+        InputError: there is none, or there are several.
     """
     plain = {_plain(name) for name in names}
     parents = {str(parent) for name in plain for parent in PurePosixPath(name).parents}
@@ -183,14 +183,14 @@ def _top(path: Path, names: Iterable[str]) -> str:
     if tops:
         found = ", ".join(map(repr, tops))
         raise InputError(
-            f"zip-tops: {path} holds a {LABELS_NAME} in several places ({found}); expected one, at "
-            "its top or in one folder there."
+            f"zip-tops: {path} holds a {LABELS_NAME} in several folders ({found}); expected one, "
+            "at its top or in one folder."
         )
     raise InputError(
-        f"data.source: {path} holds no {LABELS_NAME}, at its top or in one folder there; expected "
-        f"Kaggle's zip. {kaggle_layout.survey(plain)}"
+        f"data.source: {path} holds no {LABELS_NAME}, neither at its top nor in one folder; "
+        f"expected Kaggle's zip. {kaggle_layout.survey(plain)}"
         + (
-            " These are PatchCamelyon's files: unpack them, and name their folder."
+            " These are PatchCamelyon's files: unpack them and name their folder."
             if any(pcam_layout.role(name.rpartition("/")[2]) for name in plain)
             else ""
         )

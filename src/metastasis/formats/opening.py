@@ -1,4 +1,4 @@
-"""Finds out, by looking, which kind of source a path holds."""
+"""Finds out which kind of source a path holds, by its content."""
 
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
@@ -16,14 +16,14 @@ EXPECTED = (
     f"Kaggle's zip, the folder it unpacks to (with train/ and {LABELS_NAME}), or a folder with "
     "PatchCamelyon's HDF5 files (camelyonpatch_level_2_split_train_x.h5 or .h5.gz, and so on)"
 )
-EXPERIMENTS = (".dvc", "tmp")  # below it DVC lays out the copies that experiments run in
+EXPERIMENTS = (".dvc", "tmp")  # DVC puts the copies that experiments run in below it
 
 
 def open_source(path: Path) -> Source:
     """Return the source at `path`, or the one that the folder `path` holds.
 
     Raises:
-        InputError: nothing is there, it is no layout that is known, or it is damaged.
+        InputError: the path doesn't exist, its layout is unknown, or it is damaged.
     """
     if not path.exists():
         raise InputError(
@@ -33,7 +33,7 @@ def open_source(path: Path) -> Source:
     if path.is_file():
         if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
             return KaggleZip.open(path)
-        raise InputError(f"data.source: {path} is a file and no zip; expected {EXPECTED}.")
+        raise InputError(f"data.source: {path} is a file but not a zip; expected {EXPECTED}.")
     if not path.is_dir():
         raise InputError(
             f"data.source: {path} is neither a file nor a folder; expected {EXPECTED}."
@@ -42,13 +42,13 @@ def open_source(path: Path) -> Source:
 
 
 def check_apart(source: Path, outputs: Iterable[Path]) -> None:
-    """Raise InputError if an output is the source, or lies in it or around it."""
+    """Raise InputError if an output is the source, is inside it, or contains it."""
     resolved = source.resolve()
     for output in (path.resolve() for path in outputs):
         if resolved.is_relative_to(output) or output.is_relative_to(resolved):
             raise InputError(
                 f"data.source: {source} is, holds or lies in {output}, an output of the pipeline, "
-                "which DVC removes at will; put the source into a folder of its own."
+                "which DVC deletes before it runs a stage; put the source into its own folder."
             )
 
 
@@ -56,16 +56,16 @@ def check_slides(path: Path) -> None:
     """Raise InputError if there is no slide map at `path`."""
     if not path.is_file():
         raise InputError(
-            f"data.slides: {path} is no file; expected a CSV with the columns id and slide (or "
-            "wsi). The project's own data/slides.csv, with a header and no row, says: unknown."
+            f"data.slides: {path} is not a file; expected a CSV with the columns id and slide (or "
+            "wsi). For unknown slides use the project's data/slides.csv, which has only a header."
             + _of_a_copy(path)
         )
 
 
 def _in_folder(path: Path) -> Source:
-    """Return the one source in a folder; what lies in the folder itself goes before what is deeper.
+    """Return the one source in a folder; files in the folder itself come before deeper ones.
 
-    A folder that holds just the zip, or the data one folder deeper, is what downloads leave.
+    Downloads leave a folder with only the zip, or with the data one folder deeper.
     """
     tops = kaggle_folder.tops(path)
     names = {item.name for item in path.iterdir()}
@@ -86,8 +86,8 @@ def _in_folder(path: Path) -> Source:
         opened["PatchCamelyon's HDF5 files"] = partial(PcamFiles.open, path)
     if len(opened) > 1:
         raise InputError(
-            f"data.source: {path} holds several data sets ({', '.join(opened)}), of which no one "
-            "can tell which is meant. Name one of them."
+            f"data.source: {path} holds several data sets ({', '.join(opened)}); it is unclear "
+            "which one is meant. Name one of them."
         )
     for name, read in opened.items():
         print(f"data.source: reading {name} in {path}")
@@ -98,10 +98,10 @@ def _in_folder(path: Path) -> Source:
 def _incomplete(path: Path, tops: Sequence[str], *missing: str) -> InputError:
     lacking = [name for name in missing if name and not (name == LABELS_NAME and "" in tops)]
     elsewhere = "".join(
-        f" {LABELS_NAME} lies in {top}, and belongs beside train/." for top in tops if top
+        f" {LABELS_NAME} is in {top}, but belongs beside train/." for top in tops if top
     )
     packed = sorted(item.name for item in path.glob("[tT]rain.*") if item.is_file())
-    elsewhere += f" {packed[0]} is to be unpacked, into train/." if packed else ""
+    elsewhere += f" Unpack {packed[0]} into train/." if packed else ""
     return InputError(
         f"data.source: {path} holds no {' and no '.join(lacking)}; expected {EXPECTED}. "
         f"{kaggle_layout.survey(kaggle_folder.near(path))}{elsewhere}"
@@ -109,7 +109,7 @@ def _incomplete(path: Path, tops: Sequence[str], *missing: str) -> InputError:
 
 
 def _of_a_copy(path: Path) -> str:
-    """Return why a path is missing where an experiment runs: its copy holds what git and DVC do."""
+    """Return why an experiment's copy lacks a path: it holds only files that git or DVC tracks."""
     parts = Path.cwd().resolve().parts
     starts = [i for i in range(len(parts)) if parts[i : i + len(EXPERIMENTS)] == EXPERIMENTS]
     if not starts or path.is_absolute():

@@ -1,6 +1,6 @@
-"""Unpacks a table: Kaggle's client and the maps' authors deliver them as .csv.zip and .csv.gz.
+"""Unpacks tables, which Kaggle's client and the maps' authors deliver as .csv.zip and .csv.gz.
 
-Which tables there are, and where, is for others to say.
+`kaggle_layout` finds the tables.
 """
 
 import csv
@@ -13,17 +13,17 @@ from typing import IO
 
 from metastasis.base.errors import InputError
 
-MAX_TABLE_BYTES = 2**28  # ten times Kaggle's largest: a packed file can claim to hold any number
+MAX_TABLE_BYTES = 2**28  # ten times Kaggle's largest: a packed file can claim any size
 HEAD_BYTES = 2**16  # enough for a header, packed or not
 PACKINGS = (".gz", ".zip")
 GZIP_MAGIC = b"\x1f\x8b"
-ZIP_MAGIC = (b"PK\3\4", b"PK\5\6")  # the second of one that holds nothing
+ZIP_MAGIC = (b"PK\3\4", b"PK\5\6")  # the second is that of an empty zip
 ID_COLUMNS = {"id", "image_id", "patch_id", "patch", "image"}
 SLIDE_COLUMNS = {"slide", "wsi", "slide_id", "wsi_id", "patient", "patient_id"}
 
 
 def plain_name(name: str) -> str:
-    """Return the name in small letters, without what says that it is packed."""
+    """Return the name in lower case, without the extension of a packed file."""
     name = name.lower()
     for packing in PACKINGS:
         name = name.removesuffix(packing)
@@ -36,10 +36,10 @@ def is_packed(name: str) -> bool:
 
 
 def unpack(name: str, content: bytes) -> bytes:
-    """Return the table in `content`, whether it is packed or not: its first bytes say so.
+    """Return the table in `content`; the first bytes show whether it is packed.
 
     Raises:
-        InputError: it is damaged, holds not just one table, or is larger than any table is.
+        InputError: it is damaged, doesn't hold exactly one table, or is larger than any table.
     """
     if content.startswith(GZIP_MAGIC):
         stream = gzip.GzipFile(fileobj=io.BytesIO(content))
@@ -48,9 +48,9 @@ def unpack(name: str, content: bytes) -> bytes:
 
 
 def is_slide_map(head: bytes) -> bool:
-    """Return whether a table's header names a column of ids and one of slides or patients.
+    """Return whether a table's header has a column of ids and one of slides or patients.
 
-    `head` are its first bytes, plain or packed by gzip.
+    `head` holds its first bytes, plain or packed by gzip.
     """
     if head.startswith(GZIP_MAGIC):
         try:
@@ -74,7 +74,7 @@ def _unzip(name: str, content: bytes) -> bytes:
             if len(members) == 1:
                 with archive.open(members[0]) as member:
                     return _limited(name, member)
-    except InputError:  # which is a ValueError, as zipfile's own for offsets that make no sense
+    except InputError:  # a ValueError, like zipfile's own for invalid offsets
         raise
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
         raise _damaged(name, error) from None
@@ -92,7 +92,7 @@ def _limited(name: str, stream: IO[bytes] | gzip.GzipFile) -> bytes:
     if len(content) > MAX_TABLE_BYTES:
         raise InputError(
             f"table-packed: {name} holds more than {MAX_TABLE_BYTES:,} bytes, ten times as many as "
-            "the largest table of this kind; it is something else."
+            "the largest known table; it can't be one."
         )
     return content
 

@@ -1,6 +1,6 @@
-"""Holds against each other what PatchCamelyon says twice: labels and meta rows, files and MD5s.
+"""Checks that facts that PatchCamelyon states twice agree: labels and meta rows, files and MD5s.
 
-Which file is which, `pcam_layout` finds; what was published, `pcam_record` knows.
+`pcam_layout` finds the files; `pcam_record` lists the published ones.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,14 +15,14 @@ from metastasis.base.errors import NUM_NAMED, InputError, named
 from metastasis.formats import pcam_record, published
 from metastasis.formats.published import RemoteFile
 
-CENTRE, ANYWHERE = "center_tumor_patch", "tumor_patch"  # what the label says, and more than it
+CENTRE, ANYWHERE = "center_tumor_patch", "tumor_patch"  # equal to the label, and implied by it
 TRUTHS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
-SMALL_BYTES = 2**26  # labels and meta rows are smaller, and are always hashed
+SMALL_BYTES = 2**26  # files of labels and meta rows are smaller, and always hashed
 
 
 @dataclass(frozen=True)
 class Part:
-    """A split's labels (n,) and its meta rows, if there are any, with the files they came from."""
+    """A split's labels (n,) and its meta rows, if there are any, with the paths of their files."""
 
     labels: NDArray[np.integer]
     path: Path
@@ -33,14 +33,14 @@ class Part:
 def check_published(
     paths: Iterable[Path], record: Sequence[RemoteFile] = pcam_record.FILES
 ) -> None:
-    """Hold files under published names against their published MD5s; others pass.
+    """Check files with published names against their published MD5s; all other files pass.
 
-    Images are hashed only where their size is a published one. It takes 1.1 s of a core per GB, and
-    unpacking the same takes 5.9 s.
+    Images are hashed only if their size is a published one. Hashing takes 1.1 s of a core per GB;
+    unpacking takes 5.9 s.
 
     Raises:
-        InputError: a file holds what is published under another name, or has the published size
-            and another content.
+        InputError: a file has the content that is published under another name, or the published
+            size but other content.
     """
     by_name = {file.name.removesuffix(".gz"): file for file in record}
     sizes = {file.num_bytes for file in record}
@@ -55,23 +55,23 @@ def check_published(
             continue
         if found in names:
             raise InputError(
-                f"pcam-exchanged: {path} holds what is published as {names[found]} (MD5 {found}): "
-                "the two look exchanged. Their published MD5s once were: rename the files, or "
-                "fetch both again with `make pcam`."
+                f"pcam-exchanged: {path} has the content published as {names[found]} (MD5 "
+                f"{found}): the two look exchanged, as their published MD5s once were. Rename "
+                "the files, or fetch both again with `make pcam`."
             )
         if num_bytes and num_bytes == expected.num_bytes:
             raise InputError(
-                f"pcam-whole: {path} has the {num_bytes:,} bytes of the published file and another "
+                f"pcam-whole: {path} has the {num_bytes:,} bytes of the published file, but other "
                 f"content: its MD5 is {found}, expected {expected.md5}. Fetch it again."
             )
 
 
 def check_labels(splits: Mapping[str, Part]) -> None:
-    """Hold each split's labels against its meta rows, of which there are as many.
+    """Check each split's labels against its meta rows, of which there are as many.
 
     Raises:
-        InputError: they contradict each other; the message says which files look exchanged, if the
-            labels fit another split's rows.
+        InputError: they contradict each other. If the labels fit another split's rows, the message
+            says which files look exchanged.
     """
     for split, part in splits.items():
         if part.meta is None:
@@ -84,7 +84,7 @@ def check_labels(splits: Mapping[str, Part]) -> None:
         if anywhere is not None:
             positive = part.labels == 1 if centre is None else (part.labels == 1) | centre
             _require_none(
-                positive & ~anywhere, split, part, f"there is tumour, and {ANYWHERE} is False"
+                positive & ~anywhere, split, part, f"there is tumour, but {ANYWHERE} is False"
             )
 
 
@@ -101,25 +101,25 @@ def _require_none(
         raise InputError(
             f"pcam-labels: {len(rows):,} of {len(wrong):,} labels of the {split} split, in "
             f"{part.path}, contradict {part.meta_path} (counted from 0, {named(texts, '; ')}). "
-            + (cause or "One of the two is another split's or was changed: fetch both again.")
+            + (cause or "One of the two belongs to another split or was changed: fetch both again.")
         )
 
 
 def _exchanged(split: str, splits: Mapping[str, Part]) -> str:
-    """Return which files look exchanged: those of a split whose meta rows these labels fit."""
+    """Return which files look exchanged, if the labels fit another split's meta rows."""
     values = splits[split].labels
     for other, part in splits.items():
         centre = None if other == split or part.meta is None else _truths(part, CENTRE)
         if centre is not None and np.array_equal(values, centre):
             return (
                 f"All of them fit {part.meta_path}: {splits[split].path} and {part.path} look "
-                "exchanged, or else the two meta files; exchange their names, or fetch them again."
+                "exchanged, or else the two meta files; swap their names, or fetch them again."
             )
     return ""
 
 
 def _truths(part: Part, column: str) -> NDArray[np.bool_] | None:
-    """Return a column of the meta rows as booleans, or None if there is none."""
+    """Return a column of the meta rows as booleans, or None if there is no such column."""
     if part.meta is None or column not in part.meta:
         return None
     cells = part.meta[column].str.strip().str.lower()

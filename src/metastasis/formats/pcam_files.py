@@ -1,7 +1,7 @@
 """Reads PatchCamelyon's HDF5 files, packed (.h5.gz) or not, with their slides and official splits.
 
 The files and their columns are as published by Veeling et al. (2018), https://github.com/basveeling/pcam.
-Where they lie, `pcam_layout` finds; whether they contradict each other, `pcam_checks` knows.
+`pcam_layout` finds the files; `pcam_checks` checks that they don't contradict each other.
 """
 
 import itertools
@@ -28,42 +28,42 @@ from metastasis.patches.shards import PATCH_SIZE
 
 @dataclass(frozen=True)
 class PcamFiles:
-    """The splits that a folder holds; every patch has a label, and is named by split and row."""
+    """The splits in a folder; every patch has a label, and its id is made of split and row."""
 
     title: ClassVar[str] = "PatchCamelyon"
 
     files: Mapping[Role, Path]
     others: Sequence[str]
-    resources: ExitStack = field(default_factory=ExitStack)  # the files it has open
+    resources: ExitStack = field(default_factory=ExitStack)  # the open files
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Return the source in `folder`; nothing is unpacked before its entries are asked for.
+        """Return the source in `folder`; files are unpacked only when its entries are requested.
 
         Raises:
-            InputError: a split has images without labels, or labels without images; or two files
-                may be meant for the same.
+            InputError: a split has images without labels or labels without images, or two files
+                compete for one role.
         """
         files, others = pcam_layout.find(folder)
         for split in SPLITS:
             found = [kind for kind in "xy" if (split, kind) in files]
             if len(found) == 1:
                 raise InputError(
-                    f"pcam-pairs: {folder} holds {files[split, found[0]].name}, and of the {split} "
-                    "split not the other of x (images) and y (labels). Fetch the missing one: it "
-                    f"is published as {pcam_layout.stem(split)}_{'y' if found == ['x'] else 'x'}"
+                    f"pcam-pairs: {folder} holds only one of the {split} split's two files, x "
+                    f"(images) and y (labels): {files[split, found[0]].name}. Fetch the other one, "
+                    f"published as {pcam_layout.stem(split)}_{'y' if found == ['x'] else 'x'}"
                     ".h5.gz."
                 )
         return cls(files, others)
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits that are there, in PatchCamelyon's words."""
+        """The available splits, by PatchCamelyon's names."""
         return tuple(split for split in SPLITS if (split, "x") in self.files)
 
     @property
     def is_packed(self) -> bool:
-        """Whether images or labels are to be unpacked before they are read, which takes minutes."""
+        """Whether images or labels must be unpacked first, which takes minutes."""
         return any(
             path.name.lower().endswith(".gz")
             for (_, kind), path in self.files.items()
@@ -71,11 +71,10 @@ class PcamFiles:
         )
 
     def entries(self) -> list[Entry]:
-        """Return every patch by split and row; unpacks what is packed, into temporary files.
+        """Return every patch, sorted by split and row; packed files are unpacked to temporary ones.
 
         Raises:
-            InputError: a file is damaged, in use, or holds something else than PatchCamelyon's
-                arrays.
+            InputError: a file is damaged, in use, or doesn't hold PatchCamelyon's arrays.
         """
         return [
             Entry("labelled", _id(split, row), f"{split}/{row}")
@@ -90,10 +89,10 @@ class PcamFiles:
             yield from _read_rows(self._images[split], [int(row) for _, row in group])
 
     def tables(self) -> dict[str, bytes]:
-        """Return the labels, and the slides (where the meta files are there) with their splits.
+        """Return the labels, and the slides (if there are meta files) with their splits.
 
         Raises:
-            InputError: a file is damaged, its length is not that of the images, or labels and meta
+            InputError: a file is damaged, it has not as many rows as the images, or labels and meta
                 rows contradict each other.
         """
         parts = {split: self._part(split) for split in self.splits}
@@ -105,11 +104,11 @@ class PcamFiles:
         }
 
     def strays(self) -> list[str]:
-        """Return what else lies in the folder."""
+        """Return the other files in the folder."""
         return list(self.others)
 
     def close(self) -> None:
-        """Close the files; what was unpacked is gone."""
+        """Close the files; this deletes the unpacked ones."""
         self.resources.close()
 
     @cached_property
@@ -122,7 +121,7 @@ class PcamFiles:
         file = hdf5_files.open_file(path, self.resources)
         try:
             is_dataset, found = isinstance(file.get(kind), h5py.Dataset), ", ".join(file)
-        except (OSError, RuntimeError) as error:  # h5py's for damage in what lists the content
+        except (OSError, RuntimeError) as error:  # h5py's errors for a damaged list of contents
             raise InputError(f"pcam-whole: {path} is damaged: {error}. Fetch it again.") from None
         if not is_dataset:
             found = found or "nothing"
@@ -138,13 +137,13 @@ class PcamFiles:
                 f"pcam-shape: {kind} in {path} has the shape {dataset.shape}; expected "
                 f"(n, {', '.join(map(str, expected))})."
             )
-        # Labels that were written anew are often wider: what they say is the same.
+        # Rewritten labels often have a wider dtype, but the same values.
         if dataset.dtype != np.uint8 and not (kind == "y" and dataset.dtype.kind in "biu"):
             raise InputError(f"pcam-dtype: {kind} in {path} is {dataset.dtype}; expected uint8.")
         return dataset
 
     def _part(self, split: str) -> Part:
-        """Return the labels and the meta rows of a split, as many as there are images."""
+        """Return the labels and the meta rows of a split, one for each image."""
         num_patches = len(self._images[split])
         path, meta_path = self.files[split, "y"], self.files.get((split, "meta"))
         try:
@@ -175,7 +174,7 @@ def _meta(path: Path) -> pd.DataFrame:
 
 
 def _table(split: str, part: Part) -> pd.DataFrame:
-    """Return id, label, slide and split of each row; a slide is empty where it is unknown."""
+    """Return id, label, slide and split of each row; an unknown slide is empty."""
     return pd.DataFrame(
         {
             "id": [_id(split, row) for row in range(len(part.labels))],
@@ -195,7 +194,7 @@ def _read_rows(images: h5py.Dataset, rows: list[int]) -> list[Content]:
     first = rows[0]
     try:
         block = images[first : rows[-1] + 1]
-    except OSError as error:  # a damaged block: find the rows that are whole one by one
+    except OSError as error:  # a damaged block: read row by row to find the intact rows
         if len(rows) == 1:
             return [Flaw("readable", f"not readable: {error}")]
         return [content for row in rows for content in _read_rows(images, [row])]
@@ -205,6 +204,6 @@ def _read_rows(images: h5py.Dataset, rows: list[int]) -> list[Content]:
 def _check_length(path: Path, found: int, expected: int) -> None:
     if found != expected:
         raise InputError(
-            f"pcam-lengths: {path} has {found:,} rows and the images are {expected:,}; they don't "
-            "belong together. Fetch them again."
+            f"pcam-lengths: {path} has {found:,} rows but there are {expected:,} images; the files "
+            "don't belong together. Fetch them again."
         )

@@ -1,8 +1,8 @@
-"""Finds PatchCamelyon's files in a folder, however they were laid out there.
+"""Finds PatchCamelyon's files in a folder, in any of their usual layouts.
 
-Known are the published names, in one folder or in several, as in torchvision's root, and those of
-Kaggle's mirror (pcam/training_split.h5, Labels/Labels/..., Metadata/Metadata/...). What the files
-hold, `pcam_files` knows.
+It recognises the published names, in one folder or in several as in torchvision's root, and those
+of Kaggle's mirror (pcam/training_split.h5, Labels/Labels/..., Metadata/Metadata/...).
+`pcam_files` reads the files.
 """
 
 import itertools
@@ -15,10 +15,14 @@ from pathlib import Path
 from metastasis.base.errors import InputError
 from metastasis.formats import sources
 
-SPLITS = {"train": "train", "valid": "validation", "test": "test"}  # PCam's word for it: ours
-KINDS = ("x", "y", "meta")  # images, labels, and a CSV with a row a patch
-MAX_DEPTH = 4  # of folders below the source: Kaggle's mirror takes two, or three one level too high
-MAX_LISTED = 1000  # files looked at in a folder: one with more holds patches
+SPLITS = {
+    "train": "train",
+    "valid": "validation",
+    "test": "test",
+}  # PCam's name: ours
+KINDS = ("x", "y", "meta")  # images, labels, and a CSV with a row per patch
+MAX_DEPTH = 4  # of folders below the source: Kaggle's mirror has two, its parent folder three
+MAX_LISTED = 1000  # files read per folder: a folder with more holds patches
 
 Role = tuple[str, str]  # split and kind
 
@@ -32,12 +36,12 @@ _MIRROR_SPLITS = {"training": "train", "validation": "valid", "test": "test"}
 
 
 def stem(split: str) -> str:
-    """Return how the published names of a split's files begin."""
+    """Return the common beginning of the published names of a split's files."""
     return f"camelyonpatch_level_2_split_{split}"
 
 
 def role(file_name: str) -> Role | None:
-    """Return which split's images, labels or meta rows a file of this name holds, if any."""
+    """Return the split and kind (images, labels or meta rows) in a file's name, if any."""
     published, mirrored = _PUBLISHED.fullmatch(file_name), _MIRRORED.fullmatch(file_name)
     if published:
         split, array, table = published.groups()
@@ -46,22 +50,22 @@ def role(file_name: str) -> Role | None:
 
 
 def is_there(folder: Path) -> bool:
-    """Return whether HDF5 files of PatchCamelyon lie in `folder` itself."""
+    """Return whether there are HDF5 files of PatchCamelyon in `folder` itself."""
     return any(_is_array(name) for name in _names(folder, 0))
 
 
 def is_below(folder: Path) -> bool:
-    """Return whether HDF5 files of PatchCamelyon lie in `folder` or in folders of it."""
+    """Return whether there are HDF5 files of PatchCamelyon in `folder` or its subfolders."""
     return any(_is_array(name) for name in _names(folder, MAX_DEPTH))
 
 
 def find(folder: Path) -> tuple[dict[Role, Path], list[str]]:
-    """Return the file of each role, and the names of all others, in order.
+    """Return the file of each role, and the names of all other files, in order.
 
-    The unpacked file goes before the packed one beside it.
+    An unpacked file is preferred to the packed one beside it.
 
     Raises:
-        InputError: two files may be meant for one role.
+        InputError: two files compete for one role.
     """
     names = sorted(_names(folder, MAX_DEPTH))
     candidates: dict[Role, list[str]] = defaultdict(list)
@@ -77,7 +81,7 @@ def find(folder: Path) -> tuple[dict[Role, Path], list[str]]:
 
 
 def _one(folder: Path, role: Role, names: list[str]) -> str:
-    """Return the file that is meant."""
+    """Return the file for a role."""
     unpacked = {name.lower() for name in names if not name.lower().endswith(".gz")}
     rest = [name for name in names if name.lower().removesuffix(".gz") not in unpacked]
     rest += [name for name in names if name.lower() in unpacked]
@@ -86,7 +90,7 @@ def _one(folder: Path, role: Role, names: list[str]) -> str:
         split, kind = role
         raise InputError(
             f"pcam-ambiguous: {folder} holds {len(places)} files that may be the {split} split's "
-            f"{kind}: {', '.join(sorted(places.values()))}. Leave one, or name one's own folder."
+            f"{kind}: {', '.join(sorted(places.values()))}. Keep one, or name the folder of one."
         )
     return next(iter(places.values()))
 
@@ -97,7 +101,7 @@ def _is_array(name: str) -> bool:
 
 
 def _names(folder: Path, depth: int, start: str = "") -> Iterator[str]:
-    """Yield the files in a folder and, `depth` deep, in folders of it, named from the first."""
+    """Yield the files in a folder and, to `depth`, in its subfolders, relative to the folder."""
     with os.scandir(folder) as found:
         files = list(itertools.islice(found, MAX_LISTED))
     for file in files:

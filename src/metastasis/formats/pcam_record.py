@@ -1,17 +1,16 @@
-"""PatchCamelyon's nine files as Zenodo publishes them: addresses, MD5s and sizes.
+"""Lists PatchCamelyon's nine files as Zenodo publishes them: addresses, MD5s and sizes.
 
-How they are downloaded is the business of `downloading`.
+`downloading` downloads them.
 """
 
 from metastasis.formats.published import RemoteFile
 
 RECORD = "https://zenodo.org/records/2546921"
 
-# The MD5s are those of the table in the README of github.com/basveeling/pcam, but for one thing:
-# that table has valid and test the wrong way round (its issues 1 and 4). The names here are those
-# that torchvision's `PCAM` has for the same sums, and those found by who downloaded from Zenodo.
-# The sizes are those that TensorFlow Datasets checks; none is published for the CSVs, which are
-# small.
+# The MD5s are those of the table in the README of github.com/basveeling/pcam, except that that
+# table has valid and test exchanged (its issues 1 and 4). The names here are those that
+# torchvision's `PCAM` and downloads from Zenodo have for the same MD5s. The sizes are those that
+# TensorFlow Datasets checks; none are published for the CSVs, which are small.
 _PUBLISHED = (
     ("train_x.h5.gz", "1571f514728f59376b705fc836ff4b63", 6_421_353_462),
     ("train_y.h5.gz", "35c2d7259d906cfc8143347bb8e05be7", 21_378),

@@ -1,6 +1,6 @@
-"""Knows what its authors say of a file that they publish, and its MD5, by which it is known.
+"""Describes a published file, and computes the MD5 that identifies it.
 
-Which files there are, and how they are downloaded, others know.
+`pcam_record` lists the files and `downloading` downloads them.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file as its authors publish it; `num_bytes` is 0 where they don't say."""
+    """A file as its authors publish it; `num_bytes` is 0 if they don't publish the size."""
 
     name: str
     url: str

@@ -1,6 +1,6 @@
-"""Knows what every data source gives: entries to be read, their content, and tables.
+"""Defines the interface of all data sources: entries to read, their content, and tables.
 
-Each format is a module of its own; which one a path holds, `opening` finds out.
+Each format has its own module; `opening` finds out which format a path holds.
 """
 
 import os
@@ -13,16 +13,16 @@ from metastasis.patches.shards import Pool, UInt8
 LABELS_NAME = "train_labels.csv"
 SUBMISSION_NAME = "sample_submission.csv"
 SLIDES_NAME = "slides.csv"
-OTHER_SLIDES = "other-"  # begins the name of a slide map that is only held against the one read
+OTHER_SLIDES = "other-"  # prefix of a slide map that is only compared with the first
 STRAYS_NAME = "strays.csv"
-MAX_FILE_BYTES = 16 * 2**20  # 600 times a patch: more is no patch, whatever it claims
+MAX_FILE_BYTES = 16 * 2**20  # 600 times a patch: a larger file can't be a patch
 
 Format = Literal["TIFF", "PNG", "JPEG"]
 
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Why an entry has no pixels, and what was found; `kind` is one of `images.FLAWS`."""
+    """The reason why an entry has no pixels, as found; `kind` is one of `images.FLAWS`."""
 
     kind: str
     found: str
@@ -30,7 +30,7 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The bytes of an image whose name says that it is no TIFF, but of this format."""
+    """The bytes of an image file that has another format than TIFF by its name."""
 
     format: Format
     content: bytes
@@ -38,11 +38,11 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image of a source: `name` is what the source itself calls it, `id` what the tables do.
+    """One image of a source: `name` is its name in the source, `id` its id in the tables.
 
-    `flaw` says why it can't be read, where the listing alone shows that. `is_link_out` tells a
-    symbolic link that leaves the source: it is read all the same. `format` is what the name says.
-    `label` is that of the folder it lies in, and empty where folders say none.
+    `flaw` says why it can't be read, if the listing already shows that. `is_link_out` marks a
+    symbolic link out of the source, which is read all the same. `format` is the format in the name.
+    `label` is that of its class folder, or empty if there are no class folders.
     """
 
     pool: Pool
@@ -54,36 +54,36 @@ class Entry:
     label: str = ""
 
 
-# A TIFF's bytes, those of another image file, pixels that need no decoding, or why there is none.
+# A TIFF's bytes, those of another image file, pixels that need no decoding, or why there are none.
 Content = bytes | Encoded | UInt8 | Flaw
 
 
 class Source(Protocol):
-    """What `ingesting` asks of a source; its methods may be called from several threads."""
+    """The interface that `ingesting` reads; its methods may be called from several threads."""
 
-    title: ClassVar[str]  # of the format, for readers
+    title: ClassVar[str]  # the format's name, for readers
 
     def entries(self) -> list[Entry]:
-        """Return every image, in an order that depends on the source's content alone."""
+        """Return every image, in an order that depends only on the source's content."""
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Content]:
-        """Yield the content of each of these entries, which have no flaw."""
+        """Yield the content of each of these entries, all without a flaw."""
 
     def tables(self) -> dict[str, bytes]:
-        """Return the bytes of each table that is there, by the name the pipeline knows it by."""
+        """Return the bytes of each available table, by its name in the pipeline."""
 
     def strays(self) -> list[str]:
-        """Return the name of each file that is neither an image nor a table, in order."""
+        """Return the names of all files that are neither images nor tables, in order."""
 
     def close(self) -> None:
-        """Close what the source has open."""
+        """Close the source's open files."""
 
 
 def readable(name: str) -> str:
-    """Return a name that is no valid Unicode, as some systems allow, with marks in those places."""
+    """Return a name with marks in place of invalid Unicode, which some systems allow."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
 def too_large(num_bytes: int, max_bytes: int = MAX_FILE_BYTES) -> Flaw:
-    """Return the flaw of a file that has, or claims to have, more bytes than are read."""
+    """Return the flaw of a file that has, or claims to have, too many bytes."""
     return Flaw("bytes", f"{num_bytes:,} bytes, expected at most {max_bytes:,}")

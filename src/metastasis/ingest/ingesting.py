@@ -1,6 +1,6 @@
-"""Reads every image of the source once, into uint8 shards and an inventory of what was found.
+"""Reads every image of the source once, into uint8 shards and an inventory of the findings.
 
-Whether what was found is good enough, `validating` decides: a bad image is a row with its reason.
+A bad image gets a row with its flaw; `validating` decides whether the data is good enough.
 """
 
 import itertools
@@ -27,18 +27,18 @@ from metastasis.patches.shards import PATCH_SIZE, UInt8
 from metastasis.results import provenance
 
 ENTRY_COLUMNS = ("pool", "id", "name", "is_link_out")
-TABLE_ROWS = 2**14  # rows kept as Python's objects, which take five times a table's memory
-MAX_WORKERS = 16  # each keeps two chunks of 7 MB; more than this no disk can feed
-CHUNK_ROWS = 256  # images a task: long enough to hide the hand-over, short enough to stay in cache
+TABLE_ROWS = 2**14  # rows kept as Python objects, which take five times the memory of a table
+MAX_WORKERS = 16  # each keeps two chunks of 7 MB; no disk can feed more workers
+CHUNK_ROWS = 256  # images per task: enough to hide the overhead, few enough to stay in cache
 
 INVENTORY_DTYPES = {
     "pool": "str",
     "id": "str",
     "name": "str",  # in the source
-    "is_link_out": "bool",  # a symbolic link that leaves the source
-    "shard": "int32",  # -1: the image is in no shard
+    "is_link_out": "bool",  # a symbolic link out of the source
+    "shard": "int32",  # -1: not in a shard
     "row": "int32",
-    "width": "Int32",  # missing where unknown, as in all columns below
+    "width": "Int32",  # missing if unknown, as in all columns below
     "height": "Int32",
     "channels": "Int32",
     "dtype": "str",
@@ -51,7 +51,7 @@ INVENTORY_DTYPES = {
     "mean_red": "float32",
     "mean_green": "float32",
     "mean_blue": "float32",
-    "flaw": "str",  # one of images.FLAWS; empty: none, and the image is in a shard
+    "flaw": "str",  # one of images.FLAWS; empty: no flaw, and the image is in a shard
     "found": "str",
 }
 
@@ -66,10 +66,10 @@ def ingest(
 ) -> None:
     """Pack the source into shards, and write its inventory and its tables.
 
-    A slide map inside the source wins over the one at `slides_path`.
+    A slide map in the source has priority over the one at `slides_path`.
 
     Raises:
-        InputError: the source or the slide map is missing, or of no known layout.
+        InputError: the source or the slide map is missing, or its layout is unknown.
     """
     opening.check_slides(slides_path)
     opening.check_apart(source_path, [shards_folder, inventory_path, tables_folder])
@@ -88,7 +88,7 @@ def ingest(
 
 
 def _tables(source: Source, slides_path: Path) -> dict[str, bytes]:
-    """Return every table by its name, and the list of what isn't read."""
+    """Return every table by its name, including the list of files that aren't read."""
     beside = packed_tables.unpack(str(slides_path), slides_path.read_bytes())
     found = source.tables()
     strays = source.strays()
@@ -101,7 +101,7 @@ def _tables(source: Source, slides_path: Path) -> dict[str, bytes]:
 
 
 def _provenance(source: Source, found: dict[str, bytes]) -> bytes:
-    """Return what the source says of itself, or that it is of its format, and not drawn."""
+    """Return the source's declared origin; by default its format's name, and not drawn."""
     said = found.get(provenance.TABLE_NAME)
     if said is not None:
         known = provenance.parse(said, provenance.SOURCE_NAME)
@@ -137,7 +137,7 @@ def _pack(source: Source, folder: Path) -> pd.DataFrame:
 
 
 def _inventory(entries: list[tuple[Any, ...]], measures: list[tuple[Any, ...]]) -> pd.DataFrame:
-    """Join what is known of entries and, in the same order, of those that are patches."""
+    """Join the facts of all entries with the measures of the patches, which have the same order."""
     table = pd.DataFrame(entries, columns=[*ENTRY_COLUMNS, *Facts._fields])
     columns = ["shard", "row", *Measures._fields, "perceptual_hash"]
     measured = pd.DataFrame(measures, columns=columns)
@@ -148,15 +148,15 @@ def _inventory(entries: list[tuple[Any, ...]], measures: list[tuple[Any, ...]]) 
 
 
 def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
-    """Yield chunks of entries with what `images.inspect` found, in order, decoding ahead.
+    """Yield chunks of entries with their inspections, in order, while decoding ahead.
 
-    The patches of a chunk are overwritten once the next but a few is asked for.
+    The buffers are reused: the patches of a chunk are overwritten a few chunks later.
     """
     entries = source.entries()
     chunks = [entries[start : start + CHUNK_ROWS] for start in range(0, len(entries), CHUNK_ROWS)]
     num_workers = min(_num_cores(), MAX_WORKERS)
     num_ahead = 2 * num_workers
-    # Memory that is new to the process costs more than decoding into it, so it is used again.
+    # The buffers are reused, because getting new memory costs more than decoding into it.
     shape = (num_ahead + 1, CHUNK_ROWS, *images.PATCH_SHAPE)
     frames = Frames()
     buffers = itertools.cycle(np.empty(shape, np.uint8))
@@ -164,8 +164,8 @@ def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
     def inspect_chunk(chunk: list[Entry], buffer: UInt8) -> Inspection:
         return images.inspect(_contents(source, chunk), buffer, frames)
 
-    cv2.setNumThreads(1)  # the pool is the parallelism
-    # A flawed file is a row of the inventory, not a line on stderr.
+    cv2.setNumThreads(1)  # the thread pool is parallel already
+    # A flawed file gets a row in the inventory, not a line on stderr.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     with (
@@ -183,14 +183,14 @@ def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
 
 
 def _num_cores() -> int:
-    """Return how many cores this process may use, which in a container are fewer than there are."""
+    """Return the number of cores that this process may use; in a container it may be lower."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _contents(source: Source, entries: list[Entry]) -> Iterator[Content]:
-    """Yield the content of each entry, or the flaw that the source's listing showed."""
+    """Yield the content of each entry, or the flaw from the source's listing."""
     read = source.read([entry for entry in entries if entry.flaw is None])
     for entry in entries:
         yield entry.flaw or next(read)

@@ -1,1 +1,1 @@
-"""Patches on disk, and the eight flips and turns of one."""
+"""Patches on disk, and the eight flips and turns of a patch."""

@@ -1,6 +1,6 @@
-"""Knows how patches lie on disk: uint8 .npy shards and the index that says which row is which.
+"""Stores patches on disk: uint8 .npy shards, and an index that says which patch each row holds.
 
-What a patch shows, and which patches belong together, others decide.
+It doesn't look at the pixels; the stages do.
 """
 
 from dataclasses import dataclass, field
@@ -11,31 +11,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Pool = Literal["labelled", "unlabelled"]  # the second is to be predicted
+Pool = Literal["labelled", "unlabelled"]  # predict scores the second
 UInt8 = NDArray[np.uint8]
 Places = NDArray[np.integer]  # (n, 2): shard and row of each patch
 
 PATCH_SIZE = 96  # pixels
 CENTRE_SIZE = 32  # pixels: the label is about the central 32x32
-SHARD_ROWS = (
-    4096  # 108 MiB of 96x96 RGB: few enough files for DVC, small enough to hold one in memory
-)
+SHARD_ROWS = 4096  # 108 MiB of 96x96 RGB: few files for DVC, and small enough to hold one in memory
 INDEX_NAME = "index.parquet"
 PLACE = ["shard", "row"]  # columns of the index
 
 
 def centre(size: int, inner: int = CENTRE_SIZE) -> slice:
-    """Return which rows, and which columns, of a patch of `size` pixels are the central `inner`."""
+    """Return the slice of rows, or columns, that are the central `inner` of `size` pixels."""
     start = (size - inner) // 2
     return slice(start, start + inner)
 
 
 @dataclass(frozen=True)
 class Patches:
-    """Patches of one folder, read by memory map: nothing is loaded before it is taken.
+    """The patches of one folder, memory-mapped: pixels are loaded only when they are taken.
 
-    `index` has the columns pool, id, shard and row; `maps` one (n, size, size, 3) uint8 array a
-    shard, RGB.
+    `index` has the columns pool, id, shard and row; `maps` holds one (n, size, size, 3) uint8 array
+    per shard, RGB.
     """
 
     index: pd.DataFrame
@@ -82,7 +80,7 @@ def paths(folder: Path) -> list[Path]:
 
 
 def write_index(folder: Path, index: pd.DataFrame) -> None:
-    """Write which (pool, id) lies at which (shard, row)."""
+    """Write the index: the (shard, row) of each (pool, id)."""
     index[["pool", "id", *PLACE]].to_parquet(folder / INDEX_NAME, index=False)
 
 
@@ -97,7 +95,7 @@ class Writer:
     _buffer: UInt8 = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Set the buffer up once."""
+        """Allocate the buffer once."""
         self._buffer = np.empty((SHARD_ROWS, self.size, self.size, 3), np.uint8)
 
     def extend(self, patches: UInt8) -> Places:
@@ -115,7 +113,7 @@ class Writer:
         return np.concatenate([np.empty((0, 2), np.int32), *places])
 
     def close(self) -> None:
-        """Write the shard being filled, if it holds anything."""
+        """Write the shard being filled, unless it is empty."""
         if self.num_rows:
             np.save(self.folder / f"{self.num_shards:03d}.npy", self._buffer[: self.num_rows])
             self.num_shards += 1

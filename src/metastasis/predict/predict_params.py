@@ -1,4 +1,4 @@
-"""Section `predict` of params.yaml: what the submission holds."""
+"""Section `predict` of params.yaml: the values in the submission."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from metastasis.base.params import Section
 
 
 class PredictParams(Section):
-    """What the submission's label column holds, also for patches that can't be scored."""
+    """The values of the submission's label column, also for patches that can't be scored."""
 
     round: bool
     bad_patches: Literal["share", "fail"]

@@ -1,4 +1,4 @@
-"""Scores the unlabelled patches and writes the submission in the ids and order it is asked for."""
+"""Scores the unlabelled patches; writes a submission with the sample's ids in their order."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from metastasis.results import provenance
 from metastasis.results.prediction import PredictionMetrics
 from metastasis.scores import scoring
 
-ROUND_THRESHOLD = 0.5  # network A's, whose notebook submitted labels
+ROUND_THRESHOLD = 0.5  # network A's threshold: its notebook submitted labels
 
 
 def predict(
@@ -32,9 +32,9 @@ def predict(
 ) -> None:
     """Write the probability of tumour (or 0 and 1 at 0.5) for each id of the sample submission.
 
-    A patch that the gate found bad gets the share of positives among the training patches, which
-    is what is known of it. A source without a sample submission, or without unlabelled patches,
-    gets a header and no row.
+    A patch that the gate found bad gets the share of positives among the training patches, the best
+    guess without its pixels. Without a sample submission or unlabelled patches, the submission has
+    only a header.
 
     Raises:
         InputError: a patch is bad, and `params.bad_patches` says to fail.
@@ -50,11 +50,11 @@ def predict(
     probabilities = np.full(len(ids), share)
     if not is_bad.all():
         places = patches.locate(ids[~is_bad], "unlabelled")
-        # The model's own probabilities, in float64: in float32 sure patches would lose their rank.
+        # Compute in float64: in float32 the most confident patches would lose their rank.
         logits = scoring.score(model_path, patches, places)
         probabilities[~is_bad] = special.expit(logits.astype(np.float64))
     labels = (probabilities >= ROUND_THRESHOLD).astype(np.int64) if params.round else probabilities
-    # All digits: what rounds to 1 has lost its rank.
+    # Write all digits: a value rounded to 1 has lost its rank.
     digits = [f"{label:.17g}" for label in labels]
     files.write_csv(submission_path, pd.DataFrame({"id": ids, "label": digits}))
     known = provenance.read(tables_folder / provenance.TABLE_NAME)
@@ -68,7 +68,7 @@ def predict(
     records.write_metrics(metrics_path, metrics)
     print(f"predict: {len(ids):,} patches, written to {submission_path}")
     if known.is_drawn:
-        print("predict: the patches are drawn: there is nothing in it for Kaggle")
+        print("predict: the patches are drawn: don't submit this file to Kaggle")
     if not len(ids):
         print(f"predict: the source has no unlabelled patches, or no {sources.SUBMISSION_NAME}")
 
@@ -87,12 +87,10 @@ def _bad_ids(quarantine_path: Path) -> pd.Series:
 def _tell_bad(params: PredictParams, ids: pd.Series, quarantine_path: Path) -> None:
     if not len(ids):
         return
-    found = (
-        f"{len(ids):,} of the unlabelled patches are bad ({named(ids)}); {quarantine_path} says why"
-    )
+    found = f"{len(ids):,} of the unlabelled patches are bad ({named(ids)}); see {quarantine_path}"
     if params.bad_patches == "fail":
         raise InputError(
-            f"{found}. Mend the source, or let predict.bad_patches: share give each the share of "
+            f"{found}. Fix the source, or set predict.bad_patches: share to give each the share of "
             "positives among the training patches."
         )
     print(f"warning: {found}. Each gets the share of positives among the training patches.")

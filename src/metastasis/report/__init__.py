@@ -1,1 +1,1 @@
-"""The stage that gathers everything on one page and in a model card."""
+"""The stage that gathers all findings on one page and in a model card."""

@@ -1,4 +1,4 @@
-"""Draws the history of a training from the tables that DVCLive logged."""
+"""Draws the history of a training run from DVCLive's tables."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from matplotlib.ticker import MaxNLocator
 
 from metastasis import plotting
 
-METRICS = ("loss", "accuracy", "auc")  # a panel each
-LINES = {"train": "train", "validation": "eval"}  # by the part's name: DVCLive's folder
+METRICS = ("loss", "accuracy", "auc")  # one panel for each
+LINES = {"train": "train", "validation": "eval"}  # part: DVCLive's folder
 
 
 def draw(logs: Path) -> Figure:
-    """Return loss, accuracy and AUC of training and validation by epoch.
+    """Draw loss, accuracy and AUC of training and validation by epoch.
 
-    `logs` is DVCLive's folder of metrics, with a table (step, value) for each part and metric.
+    `logs` is DVCLive's metrics folder, with a table (step, value) for each part and metric.
     """
     figure = Figure(figsize=(plotting.BROAD, 3.6), layout="constrained")
     panels = figure.subplots(1, len(METRICS), squeeze=False)[0]

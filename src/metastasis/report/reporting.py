@@ -1,6 +1,6 @@
-"""Gathers what the stages found on one static page, and in a model card; measures nothing itself.
+"""Gathers the stages' findings on one static page and in a model card; measures nothing itself.
 
-How they look, and most of what they say, `report.html` and `card.md` hold.
+`report.html` and `card.md` hold the layout and most of the text.
 """
 
 import hashlib
@@ -37,37 +37,37 @@ LIBRARIES = (
     "dvc",
 )
 NUM_WORST = 5  # slides and stains
-UNDEFINED = {"roc_auc": [""], "accuracy": [""]}  # alone: names are text
+UNDEFINED = {"roc_auc": [""], "accuracy": [""]}  # only these: names are text
 NUM_SUSPICIOUS = 20  # labels in the table
-WIDE = 620  # pixels from which on a figure has a row to itself, and scrolls on a phone
-PNG_SIZE = slice(16, 24)  # of a PNG's bytes: width and height, big-endian
-SMALL = 1e-3  # below, four decimals say little
+WIDE = 620  # pixels: a wider figure gets its own row, and scrolls on a phone
+PNG_SIZE = slice(16, 24)  # in a PNG's bytes: width and height, big-endian
+SMALL = 1e-3  # smaller numbers need more than four decimals
 SEVERITIES = ("error", "warning")
 
 HISTORY = "Loss, accuracy and AUC of training and validation, by epoch"
-# What each figure of a stage shows, for those who can't see it, in the order of the page.
+# The alternative text of each stage's figures, in the order of the page.
 FIGURES = {
     "split": {
         "balance": "Bars of the patches without and with tumour in each part",
-        "leaks": "Table of the patients, slides and copies that stand in two parts",
+        "leaks": "Table of the patients, slides and copies that are in two parts",
         "slides": "Number of patches of each slide, by part",
     },
     "evaluate": {
         "roc": "ROC curves of test and validation",
-        "precision-recall": "Precision over recall of test and validation",
+        "precision-recall": "Precision-recall curves of test and validation",
         "confusion-test": "Confusion matrix of test",
         "confusion-validation": "Confusion matrix of validation",
         "scores": "Histogram of the probabilities of patches without and with tumour",
         "reliability": "Share with tumour over predicted probability, before and after calibration",
         "slides": "AUC of each slide, by part",
         "one-class-slides": "Specificity of each slide without tumour, sensitivity of each with "
-        "tumour alone, by part",
+        "only tumour, by part",
     },
     "explain": {
-        "false-positives": "Patches without tumour that were called tumour most surely",
-        "false-negatives": "Patches with tumour that were missed most surely",
+        "false-positives": "False positives with the highest probabilities",
+        "false-negatives": "False negatives with the lowest probabilities",
         "uncertain": "Patches nearest to the threshold",
-        "attention": "Patches of each outcome, with Grad-CAM and occlusion laid over them",
+        "attention": "Patches of each outcome, overlaid with Grad-CAM and occlusion maps",
         "suspicious": "Patches whose label the network contradicts most",
     },
 }
@@ -75,7 +75,7 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Inputs:
-    """The folders that the stages write to; what is read of them is declared in dvc.yaml."""
+    """The folders that the stages write to; dvc.yaml declares which of their files are read."""
 
     params_path: Path
     data: Path
@@ -86,18 +86,18 @@ class Inputs:
 
     @property
     def split_path(self) -> Path:
-        """Which patch is in which part."""
+        """The path of the split, which has the part of each patch."""
         return self.data / "split.csv"
 
     @property
     def model_path(self) -> Path:
-        """The final model."""
+        """The path of the final model."""
         return self.models / "model.keras"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What each stage measured."""
+    """The measurements of each stage."""
 
     validate: GateMetrics
     split: SplitMetrics
@@ -108,13 +108,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG as a data: URI, with its size in pixels and what it shows."""
+    """A PNG as a data: URI, with its size in pixels and a description."""
 
     uri: str
     width: int
     height: int
     alt: str
-    note: str  # what else stands below it
+    note: str  # additional text below it
 
     @property
     def is_wide(self) -> bool:
@@ -138,7 +138,7 @@ def report(inputs: Inputs, *, page_path: Path, card_path: Path) -> None:
 
 
 def shown(value: float | str | None) -> str:
-    """Return a number as it is read: counts with commas, others with four decimals."""
+    """Return a number for readers: counts with commas, others with four decimals."""
     if value is None:
         return numbers.UNDEFINED
     if isinstance(value, bool):
@@ -162,7 +162,7 @@ def headline(evaluation: Evaluation) -> str:
 
 
 def _gather(inputs: Inputs) -> dict[str, Any]:
-    """Return what the templates name."""
+    """Return the variables of the templates."""
     metrics = _metrics(inputs)
     source = provenance.read(inputs.data / "tables" / provenance.TABLE_NAME)
     evaluation = metrics.evaluate
@@ -201,7 +201,7 @@ def _metrics(inputs: Inputs) -> Measured:
 
 
 def _rules(verdicts: pd.DataFrame) -> dict[str, Any]:
-    """The gate's rules: the broken ones, errors first, and the others; how many of each."""
+    """Return the gate's broken rules, errors first, its other rules, and the numbers of each."""
     is_met = verdicts["verdict"] == "met"
     order = sorted(
         _records(verdicts[~is_met]),
@@ -218,7 +218,7 @@ def _rules(verdicts: pd.DataFrame) -> dict[str, Any]:
 
 
 def _measured(evaluation: Evaluation) -> dict[str, Any]:
-    """Rows of (name, meaning, a number and its interval for each part), and of calibration."""
+    """Return rows of (name, meaning, value and interval of each part), and those of calibration."""
     parts = evaluation.parts.values()
     rows = [
         (name, meaning, [_with_interval(part, key) for part in parts])
@@ -247,10 +247,10 @@ def _with_interval(part: Part, key: str) -> tuple[str, str]:
 
 
 def _pictures(inputs: Inputs, note: str) -> dict[str, dict[str, Picture]]:
-    """Every PNG of a stage's plots: those of `FIGURES` in its order, then any other.
+    """Return every PNG of the stages' plots: those in `FIGURES` in its order, then any other.
 
-    The history of the training is drawn here: `train` draws nothing, so that no edit of a figure
-    makes it run again.
+    The history of the training is drawn here: `train` draws no figures, so that a change of a
+    figure doesn't rerun it.
     """
     found = {stage: _files(inputs.plots / stage, stage, note) for stage in FIGURES}
     history = history_figure.draw(inputs.metrics / "train" / "plots" / "metrics")
@@ -270,7 +270,7 @@ def _picture(content: bytes, alt: str, note: str) -> Picture:
 
 
 def _worst(path: Path, column: str, part: str) -> list[dict[str, Any]]:
-    """The slides or stains of a part with the lowest AUC, those of too few patches left out."""
+    """Return the slides or stains of a part with the lowest AUC, without those of few patches."""
     table = pd.read_csv(path, dtype={column: "str"}, keep_default_na=False, na_values=UNDEFINED)
     return _records(intervals.lowest(table, column, part)[:NUM_WORST])
 
@@ -285,7 +285,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _parameters(path: Path) -> dict[str, dict[str, Any]]:
-    """Each section; of an absolute path the last name alone, as the rest is the machine's."""
+    """Return each section; absolute paths are cut to their last name, the rest being local."""
     return {
         name: {str(key): _without_folder(value) for key, value in section.items()}
         for name, section in params.load(path).items()
@@ -297,7 +297,7 @@ def _without_folder(value: Any) -> Any:  # noqa: ANN401  # YAML's own values
 
 
 def _data(inventory_path: Path, split_path: Path) -> dict[str, Any]:
-    """How many images there are, and hashes that say whether others had the same."""
+    """Return the number of images, and hashes by which others can compare their data."""
     inventory = pd.read_parquet(inventory_path, columns=["pool", "sha1"])
     sums = inventory["sha1"].dropna().sort_values()
     return {

@@ -1,1 +1,1 @@
-"""What stages measure, as small JSON files for each other and for reviewers."""
+"""The stages' measurements: small JSON files for other stages and for reviewers."""

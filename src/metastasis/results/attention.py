@@ -1,17 +1,17 @@
-"""What `explain` measures of where a network looks."""
+"""Defines the files of `explain`: how much a network looks at the centre of patches."""
 
 from metastasis.base.records import Record
 from metastasis.results import numbers
 
 
 class Attention(Record, frozen=True):
-    """reports/attention.json: means over patches called tumour; None where no patch shows anything.
+    """reports/attention.json: means over patches called tumour; None if no patch shows attention.
 
-    A share is of the attention inside the central 32x32; agreement is between Grad-CAM and
-    occlusion; untrained networks are this one with random weights.
+    Shares are of the attention inside the central 32x32; agreement is between Grad-CAM and
+    occlusion; untrained networks are the same network with random weights.
     """
 
-    centre_area: float  # share of the patch: what even attention would have
+    centre_area: float  # share of the patch, and of uniform attention
     num_patches: int
     occlusion_in_centre: float | None
     grad_cam_in_centre: float | None
@@ -25,13 +25,13 @@ class Attention(Record, frozen=True):
 
 
 class Explanation(Attention, frozen=True):
-    """The attention, and how many labels the model contradicts (at most those of the table)."""
+    """The attention, and the number of labels that the model contradicts (at most the table's)."""
 
     num_suspicious: int
 
 
 class ExplanationMetrics(Record, frozen=True):
-    """metrics/explain.json: what a reviewer compares."""
+    """metrics/explain.json: the numbers that a reviewer compares."""
 
     occlusion_in_centre: float | None
     grad_cam_in_centre: float | None

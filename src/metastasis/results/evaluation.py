@@ -1,6 +1,6 @@
-"""What `evaluate` measures of validation and test: every number with its interval.
+"""Defines the metrics that `evaluate` writes for validation and test, each with its interval.
 
-How a number is defined, `evaluate.measuring` says.
+`evaluate.measuring` computes them.
 """
 
 from typing import Generic, TypeVar
@@ -22,20 +22,23 @@ class Measured(Record, Generic[Value], frozen=True):
         title="ROC AUC", description="a patch with tumour ranks above one without"
     )
     average_precision: Value = Field(
-        title="average precision", description="area under precision over recall"
+        title="average precision", description="area under the precision-recall curve"
     )
-    accuracy: Value = Field(title="accuracy", description="calls that agree with the label")
+    accuracy: Value = Field(
+        title="accuracy", description="share of calls that agree with the label"
+    )
     balanced_accuracy: Value = Field(
         title="balanced accuracy", description="mean of sensitivity and specificity"
     )
     sensitivity: Value = Field(
-        title="sensitivity", description="of the patches with tumour, those called so"
+        title="sensitivity", description="share of the patches with tumour that are called tumour"
     )
     specificity: Value = Field(
-        title="specificity", description="of the patches without, those left alone"
+        title="specificity",
+        description="share of the patches without tumour that are not called tumour",
     )
     precision: Value = Field(
-        title="precision", description="of the calls of tumour, those that are right"
+        title="precision", description="share of the calls of tumour that are correct"
     )
     f1: Value = Field(title="F1", description="harmonic mean of precision and sensitivity")
     sensitivity_at_95_specificity: Value = Field(
@@ -62,24 +65,24 @@ METRICS = {
 
 
 class Interval(Record, frozen=True):
-    """The ends of a 95 % interval; None where there is none."""
+    """The ends of a 95 % interval; None if there is no interval."""
 
     low: float | None
     high: float | None
 
     def shown(self, num_patches: int) -> str:
-        """Return both ends with the digits that the patches support, or nothing."""
+        """Return both ends with the digits that the sample supports, or an empty text."""
         return numbers.interval(self.low, self.high, num_patches)
 
 
 class Intervals(Measured[Interval], frozen=True):
-    """The interval of each metric, and the unit that was left out at a time."""
+    """The interval of each metric, and the unit that the jackknife leaves out."""
 
     over: intervals.Unit
 
 
 class Uncalibrated(Record, frozen=True):
-    """What the temperature changes, as the network gave it."""
+    """The metrics that the temperature changes, before calibration."""
 
     nll: float
     brier: float
@@ -87,7 +90,7 @@ class Uncalibrated(Record, frozen=True):
 
 
 class Part(Measured[float | None], frozen=True):
-    """The metrics of a part; None where one isn't defined, or a slide or patient is unknown."""
+    """The metrics of a part; None if one isn't defined, or if a slide or patient is unknown."""
 
     num_patches: int
     num_slides: int | None
@@ -97,29 +100,29 @@ class Part(Measured[float | None], frozen=True):
 
     @property
     def num_units(self) -> int:
-        """How many patients, slides or patches the intervals are over."""
+        """The number of patients, slides or patches that the intervals are over."""
         units = {"patients": self.num_patients, "slides": self.num_slides}
         return units.get(self.interval.over) or self.num_patches
 
     @property
     def counted(self) -> str:
-        """Those units in words: 19 slides."""
+        """Their number with the unit: 19 slides."""
         unit = self.interval.over
         return numbers.count(self.num_units, unit.removesuffix("s"), unit)
 
     @property
     def area(self) -> str:
-        """The AUC with the digits that the patches support."""
+        """The AUC with the digits that the sample supports."""
         return numbers.rate(self.roc_auc, self.num_patches)
 
     @property
     def area_interval(self) -> str:
-        """The ends of the AUC's interval in words, or nothing."""
+        """The ends of the AUC's interval as text, or an empty text."""
         return self.interval.roc_auc.shown(self.num_patches)
 
 
 class Evaluation(Record, frozen=True):
-    """reports/evaluation.json: all that was measured, and what was decided."""
+    """reports/evaluation.json: all metrics, and the decision."""
 
     test: Part | None = None
     validation: Part
@@ -132,29 +135,29 @@ class Evaluation(Record, frozen=True):
 
     @property
     def parts(self) -> dict[str, Part]:
-        """The parts that there are, test first."""
+        """The available parts, test first."""
         found = {"test": self.test, "validation": self.validation}
         return {name: part for name, part in found.items() if part is not None}
 
     @property
     def reported(self) -> tuple[str, Part]:
-        """The part whose numbers count, by its name."""
+        """The name and metrics of the part whose numbers are reported."""
         name = tables.reported(self.parts)
         return name, self.parts[name]
 
     def warnings(self) -> list[str]:
-        """Return what makes the numbers less sure than they look, as sentences."""
+        """Return the reasons why the numbers are less certain than they look, as sentences."""
         name, part = self.reported
         found = []
         if not self.slide_disjoint:
             found.append(
                 "Slides are unknown or shared between the parts: these numbers are optimistic. "
-                "A network may know a slide by its stain, and does worse on slides it never saw."
+                "A network may recognise a slide by its stain, and does worse on unseen slides."
             )
         elif self.patient_disjoint is False:
             found.append(
                 "Patients are shared between the parts: these numbers are optimistic. "
-                "A network does worse on patients it never saw."
+                "A network does worse on unseen patients."
             )
         if part.interval.over != "patches" and part.num_units < intervals.FEW_SLIDES:
             found.append(
@@ -169,7 +172,7 @@ class Evaluation(Record, frozen=True):
 
 
 class Compared(Record, frozen=True):
-    """The metrics of a part that a reviewer compares."""
+    """Those metrics of a part that a reviewer compares."""
 
     roc_auc: float | None
     roc_auc_low: float | None
@@ -182,7 +185,7 @@ class Compared(Record, frozen=True):
 
 
 class EvaluationMetrics(Record, frozen=True):
-    """metrics/evaluate.json: the few numbers that are compared from one experiment to another."""
+    """metrics/evaluate.json: the few metrics that are compared between experiments."""
 
     test: Compared | None = None
     validation: Compared

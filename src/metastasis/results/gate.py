@@ -1,12 +1,12 @@
-"""What `validate` measures of a source."""
+"""Defines the metrics that `validate` writes about a source."""
 
 from metastasis.base.records import Record
 
 
 class GateMetrics(Record, frozen=True):
-    """metrics/validate.json; where a rule stops the run, only how many are broken, and the source.
+    """metrics/validate.json; if the run stops, only `is_drawn` and the numbers of broken rules.
 
-    Shares are of the patches that pass; `positive_share` is None where there is none.
+    Shares are of the patches that pass; `positive_share` is None if no patch passes.
     """
 
     num_patches: int = 0

@@ -1,11 +1,11 @@
-"""What `split` measures of its parts, and of what they share."""
+"""Defines the metrics that `split` writes about its parts and about leaks between them."""
 
 from metastasis.base.records import Record
 from metastasis.tables import Unit
 
 
 class Leaks(Record, frozen=True):
-    """How many patients, slides and pairs of copies stand in more than one part; None: unknown."""
+    """The numbers of patients, slides and pairs of copies in more than one part; None: unknown."""
 
     num_patients: int | None = None
     num_slides: int | None = None
@@ -14,7 +14,7 @@ class Leaks(Record, frozen=True):
 
     @property
     def is_any(self) -> bool:
-        """Whether anything stands in more than one part."""
+        """Whether anything is in more than one part."""
         return any(self.model_dump().values())
 
 

@@ -1,11 +1,11 @@
-"""What `predict` measures of the patches it scored."""
+"""Defines the metrics that `predict` writes about the patches that it scored."""
 
 from metastasis.base.records import Record
 from metastasis.tables import Unit
 
 
 class PredictionMetrics(Record, frozen=True):
-    """metrics/predict.json; `mean_probability` is None where there was nothing to predict."""
+    """metrics/predict.json; `mean_probability` is None if there was nothing to predict."""
 
     num_predicted: int
     num_bad: int

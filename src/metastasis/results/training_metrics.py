@@ -1,11 +1,11 @@
-"""What `train` measures; DVCLive writes it, and adds the number of the last epoch."""
+"""Defines the metrics of `train`; DVCLive writes them with the number of the last epoch."""
 
 from metastasis.base.records import Record
 from metastasis.tables import Unit
 
 
 class Ends(Record, frozen=True):
-    """Where the last epoch ended."""
+    """The metrics at the end of the last epoch."""
 
     auc: float
     loss: float

@@ -1,1 +1,1 @@
-"""From patches to probabilities: scoring, the decision that goes with a model, intervals."""
+"""The scoring of patches with a saved network, and the intervals of metrics."""

@@ -1,7 +1,7 @@
-"""Knows how sure a number is: 95 % intervals by leaving out one patient or slide at a time.
+"""Computes 95 % intervals by leaving out one patient or slide at a time.
 
-Patches of a slide aren't independent, nor are slides of a patient; patients are.
-What is measured, the caller says.
+Patches of one slide aren't independent, nor are slides of one patient; patients are.
+The caller supplies the metric.
 """
 
 from collections.abc import Callable
@@ -16,16 +16,18 @@ from scipy import special, stats
 from metastasis import tables
 
 LEVEL = 0.95
-# Or patients: below, some metrics have none, and few differences show (docs/evaluation.md).
+# Or patients: with fewer, some metrics have no interval and few differences are detected
+# (docs/evaluation.md).
 FEW_SLIDES = 15
-MIN_TOLD = 20  # patches of a slide or stain that is named; of fewer an AUC says little
-NUM_DEALT = 100  # groups that patches are dealt into where nothing coarser is known
+MIN_TOLD = 20  # patches of a reported slide or stain; an AUC of fewer means little
+NUM_DEALT = 100  # random groups of patches, if no slide or patient is known
 DEAL_SEED = 0
 
 Floats = NDArray[np.float64]
 Groups = NDArray[np.integer]
 Unit = Literal["patients", "slides", "patches"]
-# A share of anything is bounded on both sides, a loss below; what may be 0 is left as it is.
+# "logit" is for shares, which are bounded on both sides, "log" for losses, which are positive, and
+# "plain" for values that may be 0.
 Scale = Literal["logit", "log", "plain"]
 
 UNITS: dict[tables.Unit, Unit] = {"patient": "patients", "slide": "slides", "patch": "patches"}
@@ -35,10 +37,10 @@ _FROM = {"logit": special.expit, "log": np.exp, "plain": np.positive}
 
 
 def groups(patches: pd.DataFrame) -> tuple[Groups, Unit]:
-    """Return what is left out together, numbers of (n,): patients, slides or patches.
+    """Return each patch's group (n,), which is left out together, and the unit of the groups.
 
-    It is the coarsest that is known of all. Single patches are dealt at random into groups, for
-    which the jackknife holds as well.
+    The unit is the coarsest that is known for every patch. Single patches are dealt at random into
+    groups, for which the jackknife is valid as well.
     """
     unit = tables.unit(patches)
     if unit != "patch":
@@ -48,7 +50,7 @@ def groups(patches: pd.DataFrame) -> tuple[Groups, Unit]:
 
 
 def lowest(rows: pd.DataFrame, column: str, part: str) -> pd.DataFrame:
-    """Return the slides or stains of a part but those of few patches, the lowest AUC first.
+    """Return the slides or stains of a part, without those of few patches, the lowest AUC first.
 
     `rows` have the columns split, `column` (the name), num_patches and roc_auc.
     """
@@ -57,18 +59,18 @@ def lowest(rows: pd.DataFrame, column: str, part: str) -> pd.DataFrame:
 
 
 def num_informed(labels: NDArray[np.integer], groups: Groups) -> int:
-    """Return the groups with patches of a class, of the class that fewer groups have."""
+    """Return the number of groups with patches of a class, for the class in fewer groups."""
     return min(len(np.unique(groups[labels == label])) for label in (0, 1))
 
 
 def without_each(measure: Callable[[NDArray[np.bool_]], ArrayLike], groups: Groups) -> Floats:
-    """Return the numbers (g, m) that `measure` gives of the patches kept, without each group."""
+    """Return the metrics (g, m) that `measure` gives without each of the g groups."""
     return np.array([measure(groups != group) for group in np.unique(groups)], np.float64)
 
 
 @dataclass(frozen=True)
 class Variance:
-    """The variance of a number, and the degrees of freedom of what is known of it."""
+    """The variance of a number, and the degrees of freedom of this estimate."""
 
     value: float
     freedom: float
@@ -77,9 +79,9 @@ class Variance:
 def jackknife(without: Floats, max_freedom: float) -> Variance:
     """Return the variance of a number from its values (g,) without each group.
 
-    Efron and Stein 1981. The degrees of freedom follow from how evenly the groups bear it: the
-    squares of g equal normal deviations have a fourth moment of three. `max_freedom` is the most
-    that they may be.
+    The method is Efron and Stein 1981. The degrees of freedom follow from how evenly the groups
+    contribute: the squares of g equal normal deviations have a fourth moment of three.
+    `max_freedom` is their upper limit.
     """
     squares = (without - without.mean()) ** 2
     total, num = squares.sum(), len(without)
@@ -90,10 +92,10 @@ def jackknife(without: Floats, max_freedom: float) -> Variance:
 
 
 def student(centre: float, *parts: Variance) -> tuple[float, float]:
-    """Return the interval about `centre` whose variance is the sum of `parts`.
+    """Return the interval around `centre` whose variance is the sum of `parts`.
 
-    Student's t, with the degrees of freedom of Satterthwaite (1946). NaN where nothing is known of
-    the variance.
+    It is Student's t interval with Satterthwaite's degrees of freedom (1946). It is NaN if the
+    variance is unknown.
     """
     total = sum(part.value for part in parts)
     if not total > 0:  # NaN too
@@ -109,8 +111,8 @@ def interval(
 ) -> tuple[float, float]:
     """Return the interval of a number from its values (g,) without each group.
 
-    It is made on `scale`, where numbers are more nearly normal. NaN where the number isn't defined
-    without one of the groups, where it is 0 or 1, which has no logit, or where it doesn't move.
+    It is computed on `scale`, where numbers are closer to normal. It is NaN if the number isn't
+    defined without one of the groups, is 0 or 1, which have no logit, or doesn't change.
     """
     if max_freedom < 1 or not np.isfinite(_on(scale, np.append(without, estimate))).all():
         return np.nan, np.nan

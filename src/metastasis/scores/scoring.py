@@ -1,4 +1,4 @@
-"""Loads a saved network and scores patches with it. What the scores mean, others decide."""
+"""Loads a saved network and scores patches with it. The callers interpret the scores."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""The stage that divides the patches, groups kept whole."""
+"""The stage that divides the patches and keeps groups whole."""

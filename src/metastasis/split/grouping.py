@@ -1,6 +1,6 @@
-"""Knows which patches belong together: of one patient, slide or stain, and copies of each other.
+"""Finds which patches belong together: one patient, slide or stain, and copies of each other.
 
-Into which split a group goes, `splitting` decides.
+`splitting` decides into which split a group goes.
 """
 
 from collections.abc import Collection
@@ -19,25 +19,25 @@ from metastasis.split import neighbours
 from metastasis.split.neighbours import Pairs
 from metastasis.tables import UNITS
 
-NUM_STAINS = 24  # clusters of stain: as many as a scanner and a laboratory's weeks might make
+NUM_STAINS = 24  # clusters of stain, about as many as scanners and weeks of a laboratory cause
 
 
 @dataclass(frozen=True)
 class Copies:
-    """Pairs of rows of a table of patches that show the same; flat patches are in none."""
+    """Pairs of rows in a table of patches that are copies; flat patches are in no pair."""
 
     exact: Pairs
-    near: Pairs  # and not exact
+    near: Pairs  # without the exact ones
     num_flat: int
 
 
 def find_copies(patches: pd.DataFrame, pixels: Patches) -> Copies:
-    """Return the copies among patches with the inventory's columns, in the order of their rows."""
+    """Return the copies in a table of patches with the inventory's columns, as row numbers."""
     textured = np.flatnonzero(patches["std"] >= FLAT_STD)
     chosen = patches.iloc[textured]
     sha1 = chosen["sha1"].to_numpy()
     hashes = np.array([int(value, 16) for value in chosen["perceptual_hash"]], np.uint64)
-    # Of equal pixels one is compared with others: else a thousand copies would be a million pairs.
+    # Compare only one of several exact copies: a thousand copies would give a million pairs.
     _, kept, number = np.unique(sha1, return_index=True, return_inverse=True)
     near = kept[neighbours.near_pairs(hashes[kept])]
     near = neighbours.copies(near, shards.places(chosen), pixels)
@@ -47,7 +47,7 @@ def find_copies(patches: pd.DataFrame, pixels: Patches) -> Copies:
 
 
 def by_unit(patches: pd.DataFrame) -> pd.Series:
-    """Return the patient of each patch, its slide where that is unknown, or a name of its own."""
+    """Return the patient of each patch; if unknown, its slide; if unknown, a name of its own."""
     groups = "patch:" + patches["id"]
     for unit in reversed([unit for unit in UNITS if unit in patches]):
         names = patches[unit] if unit == "slide" else f"{unit}:" + patches[unit]
@@ -56,10 +56,10 @@ def by_unit(patches: pd.DataFrame) -> pd.Series:
 
 
 def by_stain(patches: pd.DataFrame, seed: int) -> pd.Series:
-    """Return a cluster of stain for each patch, a pessimistic stand-in for unknown slides.
+    """Return the stain cluster of each patch, a pessimistic substitute for unknown slides.
 
-    Slides of one laboratory share a cluster, and a slide with several stains is in several: it
-    holds out stains, not slides.
+    Slides of one laboratory share a cluster, and a slide with several stains is in several: a split
+    by stain holds out stains, not slides.
     """
     colours = patches[["mean_red", "mean_green", "mean_blue"]].to_numpy(np.float64)
     clusters = stains.clusters(colours, NUM_STAINS, seed)
@@ -67,7 +67,7 @@ def by_stain(patches: pd.DataFrame, seed: int) -> pd.Series:
 
 
 def join(patches: pd.DataFrame, groups: pd.Series, copies: Copies) -> pd.Series:
-    """Return the group of each patch, those that share a copy joined, named after their first."""
+    """Return the group of each patch; groups that share copies are joined under the first name."""
     codes, names = pd.factorize(groups, sort=True)
     pairs = codes[np.concatenate([copies.exact, copies.near])]
     links = coo_array((np.ones(len(pairs), bool), pairs.T), (len(names), len(names)))
@@ -77,9 +77,9 @@ def join(patches: pd.DataFrame, groups: pd.Series, copies: Copies) -> pd.Series:
 
 
 def leaks(patches: pd.DataFrame, copies: Copies, splits: Collection[str]) -> dict[str, int]:
-    """Return how many patients, slides and pairs of copies stand in more than one of `splits`.
+    """Return the numbers of patients, slides and pairs of copies in more than one of `splits`.
 
-    Where no patient is known, nothing is said about patients, and so with slides.
+    If no patient is known, patients are left out, and likewise slides.
     """
     split = patches["split"].where(patches["split"].isin(splits))
     shared = {}

@@ -1,6 +1,6 @@
-"""Finds patches that are copies of each other: exact ones, and near ones under flips and turns.
+"""Finds copies among patches: exact ones, and near ones under flips and turns.
 
-Which patches are compared, and what follows from a copy, `splitting` decides.
+`grouping` chooses the patches to compare and joins the groups of copies.
 """
 
 import itertools
@@ -13,12 +13,12 @@ from metastasis.patches import symmetries
 from metastasis.patches.shards import Patches, Places, UInt8
 
 NUM_BANDS = 8  # of 8 bits each
-MAX_BITS = 6  # that the hashes of copies differ in: any two such share two bands at least
-THUMBNAIL = 24  # pixels a side at which patches are compared
-# Of 2,800 real patches 99.5 % correlate with their JPEG of quality 50 by 0.993 or more; of 219,297
-# drawn ones with near hashes no two different ones do by 0.99.
+MAX_BITS = 6  # in which the hashes of copies differ: two such hashes share at least two bands
+THUMBNAIL = 24  # pixels: the side at which patches are compared
+# 99.5 % of 2,800 real patches correlate by 0.993 or more with their JPEG of quality 50. Among
+# 219,297 drawn patches, no two different ones with near hashes correlate by 0.99.
 MIN_CORRELATION = 0.99
-BATCH = 4096  # pairs compared at a time
+BATCH = 4096  # number of pairs compared at a time
 
 Pairs = NDArray[np.int64]  # (n, 2), the smaller number first, sorted
 
@@ -26,9 +26,10 @@ Pairs = NDArray[np.int64]  # (n, 2), the smaller number first, sorted
 def near_pairs(hashes: NDArray[np.uint64]) -> Pairs:
     """Return the pairs of perceptual hashes that differ in `MAX_BITS` bits or fewer.
 
-    Six bits can spoil six of eight bands, so that near hashes agree in two bands. For each two
-    bands, hashes are sorted by them, and only neighbours with the same two are compared: locality
-    by bit sampling, after Indyk & Motwani (1998), made exact by the pigeonhole principle.
+    Six bits can change at most six of eight bands, so that near hashes agree in two bands. For each
+    pair of bands, hashes are sorted by them, and only hashes with equal bands are compared:
+    locality-sensitive hashing by bit sampling (Indyk & Motwani 1998), made exact by the pigeonhole
+    principle.
     """
     bands = [(hashes >> np.uint64(8 * band)) & np.uint64(0xFF) for band in range(NUM_BANDS)]
     found = [np.empty((0, 2), np.int64)]
@@ -42,7 +43,7 @@ def near_pairs(hashes: NDArray[np.uint64]) -> Pairs:
 def _same_key_pairs(
     key: NDArray[np.uint16], order: NDArray[np.int64], hashes: NDArray[np.uint64]
 ) -> list[Pairs]:
-    """Compare each row with those after it that have its key, a step further each time."""
+    """Compare each row with the later rows that have the same key, one step further each time."""
     pairs: list[Pairs] = []
     left = np.arange(len(key) - 1)
     for step in itertools.count(1):
@@ -57,10 +58,9 @@ def _same_key_pairs(
 
 
 def correlations(first: UInt8, second: UInt8) -> NDArray[np.float32]:
-    """Return how alike (n, 96, 96, 3) patches are, pair by pair: 1 for copies.
+    """Return the similarity of (n, 96, 96, 3) patches, pair by pair: 1 for copies.
 
-    It is the normalised correlation at 24x24 pixels of grey, the best of the eight flips and
-    turns.
+    It is the normalised correlation at 24x24 grey pixels, the best over the eight flips and turns.
     """
     one, other = _thumbnails(first), _thumbnails(second)
     found = [

@@ -1,4 +1,4 @@
-"""Draws a split: sizes and classes of its parts, their slides, and what leaks. Reads no file."""
+"""Draws a split: sizes and classes of its parts, their slides, and leaks. Reads no files."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ LEAK = "#F0E442"
 
 
 def split_balance(table: Mapping[str, tuple[int, int]]) -> Figure:
-    """Stacked bars (negative, positive) of each split, with its size and share of positives."""
+    """Draw stacked bars (negative, positive) of each split, with its size and positive share."""
     figure, axes = plotting.new_axes("Splits", plotting.NARROW, 3.6)
     names = list(table)
     negative, positive = np.array([table[name] for name in names]).T
@@ -32,7 +32,7 @@ def split_balance(table: Mapping[str, tuple[int, int]]) -> Figure:
 
 
 def slide_sizes(sizes: Mapping[str, NDArray[np.integer]]) -> Figure:
-    """Patches of each slide, a panel a split, in the order they are given."""
+    """Draw the number of patches of each slide, a panel per split, in the given order."""
     figure = Figure(figsize=(plotting.BROAD, 3.2), layout="constrained")
     panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
     for axes, (name, values) in zip(panels, sizes.items(), strict=True):
@@ -45,8 +45,8 @@ def slide_sizes(sizes: Mapping[str, NDArray[np.integer]]) -> Figure:
 
 
 def leaks(counts: Mapping[tuple[str, str], Mapping[str, int]]) -> Figure:
-    """A table of what stands in both splits of each pair; cells that aren't 0 are coloured."""
-    figure, axes = plotting.new_axes("What stands in two splits", plotting.NARROW, 3.0)
+    """Draw a table of the leaks between each pair of splits; cells other than 0 are coloured."""
+    figure, axes = plotting.new_axes("Leaks between splits", plotting.NARROW, 3.0)
     has_patients = any("num_patients" in pair for pair in counts.values())
     rows = {
         **({"num_patients": "patients"} if has_patients else {}),

@@ -1,4 +1,4 @@
-"""Section `split` of params.yaml: how large the parts are, and what is kept whole."""
+"""Section `split` of params.yaml: the sizes of the parts, and the groups that are kept whole."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,7 +10,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class SplitParams(Section):
-    """The shares of validation and test, and what is kept whole; the rest trains."""
+    """The shares of validation and test (the rest is for training), and the groups kept whole."""
 
     seed: Seed
     validation: Share

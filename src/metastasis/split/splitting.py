@@ -1,6 +1,6 @@
-"""Divides the manifest into train, validation and test, groups whole, and counts what leaks.
+"""Divides the manifest into train, validation and test, keeps groups whole and counts leaks.
 
-Which patches belong together, `grouping` knows; how groups are dealt evenly, `dealing`.
+`grouping` finds the patches that belong together; `dealing` deals the groups evenly.
 """
 
 from itertools import combinations
@@ -20,8 +20,8 @@ from metastasis.split.grouping import Copies
 from metastasis.split.split_params import SplitParams
 from metastasis.tables import SPLITS, UNITS
 
-LARGE_GROUP_SHARE = 0.2  # of all patches: above it a split can hardly be balanced
-MAX_SIZE_ERROR, MAX_BALANCE_ERROR = 0.02, 0.01  # of all patches, of a split's: more is told of
+LARGE_GROUP_SHARE = 0.2  # of all patches: with a larger group a split can hardly be balanced
+MAX_SIZE_ERROR, MAX_BALANCE_ERROR = 0.02, 0.01  # of all patches, of a split's: more is reported
 COLUMNS = ("id", "label", "slide", "patient", "group", "split", "fold")
 MEASURES = (
     "id", "shard", "row", "std", "sha1", "perceptual_hash", "mean_red", "mean_green", "mean_blue",
@@ -45,7 +45,7 @@ def split(
 
     Raises:
         InputError: no split of these groups gives every part both classes, official splits are
-            asked for and not there, or slides are kept whole and a leak was found all the same.
+            requested but missing, or slides are kept whole and there is a leak all the same.
     """
     table = _read(manifest_path, inventory_path)
     copies = grouping.find_copies(table, shards.read(shards_folder))
@@ -60,7 +60,7 @@ def split(
 
 
 def _read(manifest_path: Path, inventory_path: Path) -> pd.DataFrame:
-    """Return the manifest, sorted by id, with what was measured of each patch."""
+    """Return the manifest, sorted by id, with the measures of each patch."""
     inventory = pd.read_parquet(
         inventory_path, columns=list(MEASURES), filters=[("pool", "==", "labelled")]
     )
@@ -85,7 +85,7 @@ def _group(params: SplitParams, table: pd.DataFrame, copies: Copies) -> pd.Serie
 def assign(params: SplitParams, table: pd.DataFrame) -> pd.DataFrame:
     """Return the table (id, label, group) with the columns split and fold.
 
-    With folds, what isn't test is dealt to the folds, of which one validates.
+    With folds, the patches outside test are dealt to the folds, and one fold is validation.
 
     Raises:
         InputError: no split of these groups gives every part both classes.
@@ -103,7 +103,7 @@ def assign(params: SplitParams, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _asked(params: SplitParams) -> dict[str, float]:
-    """Return the share of the patches that each split is to have."""
+    """Return the requested share of each split."""
     rest = 1 - params.test
     validation = params.validation if params.folds is None else rest / params.folds
     return {"train": rest - validation, "validation": validation, "test": params.test}
@@ -112,7 +112,7 @@ def _asked(params: SplitParams) -> dict[str, float]:
 def _divide(
     table: pd.DataFrame, shares: dict[str, float], random: np.random.Generator
 ) -> pd.Series:
-    """Return the part of each row, one of the names of `shares`, groups whole."""
+    """Return the part of each row, one of the names in `shares`; groups are kept whole."""
     positive = table.groupby("group")["label"].agg(["size", "sum"])
     counts = np.column_stack([positive["size"] - positive["sum"], positive["sum"]]).astype(np.int64)
     _check(counts, list(shares))
@@ -138,9 +138,9 @@ def _take_official(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe(table: pd.DataFrame, copies: Copies) -> dict[str, Any]:
-    """Return counts and shares of each split, what leaks, and whether slides are kept whole.
+    """Return counts and shares of each split, the leaks, and whether slides are kept whole.
 
-    `unit` is the coarsest that is known of every patch.
+    `unit` is the coarsest unit that is known for every patch.
     """
     metrics: dict[str, Any] = {
         name: {
@@ -163,7 +163,7 @@ def describe(table: pd.DataFrame, copies: Copies) -> dict[str, Any]:
 
 
 def _compared(groups: str, metrics: dict[str, Any]) -> SplitMetrics:
-    """Return what is compared from one split to another."""
+    """Return the metrics that are compared between splits."""
     chosen = {name: metrics[name] for name in SplitMetrics.model_fields if name in metrics}
     for name in set(SPLITS) & set(chosen):
         chosen[name] = {key: chosen[name][key] for key in PartSize.model_fields}
@@ -185,10 +185,10 @@ def _parts(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
-    """Print what a reader of the numbers has to know.
+    """Print warnings and facts that a reader of the metrics needs.
 
     Raises:
-        InputError: slides are to be kept whole, and a slide or a copy stands in two splits.
+        InputError: slides are to be kept whole, but a slide or a copy is in two splits.
     """
     leaks = metrics["leaks"]
     texts = {
@@ -198,14 +198,14 @@ def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
         "num_near_copies": "pairs of near copies",
     }
     counts = [f"{leaks[name]:,} {text}" for name, text in texts.items() if leaks.get(name)]
-    found = f"{', '.join(counts)} stand in more than one split"
+    found = f"{', '.join(counts)} are in more than one split"
     if any(leaks.values()) and params.groups == "slide" and not params.official:
-        raise InputError(f"split: {found}, though slides and copies are kept whole.")
+        raise InputError(f"split: {found}, although slides and copies should be kept whole.")
     share = metrics["largest_group_share"]
     if share > LARGE_GROUP_SHARE and params.groups != "patch":
         print(
             f"warning: split: one group holds {share:.0%} of the patches. Copies may have joined "
-            "slides; data/split.csv tells its patches by the column group."
+            "slides; the column `group` of data/split.csv lists its patches."
         )
     if not params.official:
         _tell_missed(_asked(params), metrics)
@@ -213,14 +213,14 @@ def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
         print(f"warning: split: {found}; the numbers are optimistic")
     if params.groups == "slide" and not params.official and metrics["unit"] != "patch":
         has_more = metrics["unit"] == "slide" and "num_patients" in leaks
-        more = ", and each patient that is known" if has_more else ""
+        more = ", and so is each known patient" if has_more else ""
         print(f"split: each {metrics['unit']} is kept whole{more}")
     if not metrics["slide_disjoint"]:
         print("split: slides are unknown or shared; metrics say slide_disjoint: false")
 
 
 def _tell_missed(asked: dict[str, float], metrics: dict[str, Any]) -> None:
-    """Print which splits differ from what was asked in size or class balance, and why."""
+    """Print which splits differ from the request in size or class balance, and why."""
     overall = sum(metrics[name]["share"] * metrics[name]["positive_share"] for name in asked)
     for name, share in asked.items():
         found, positive = metrics[name]["share"], metrics[name]["positive_share"]
@@ -255,13 +255,13 @@ def _check(counts: dealing.Counts, names: list[str]) -> None:
             raise InputError(
                 f"split: {num_groups} groups (patients or slides, or patches of unknown ones) hold "
                 f"{label} patches; expected at least {len(names)}, one for each of "
-                f"{', '.join(names)}. Add slides, ask for fewer folds, or leave the slide map out "
-                "to split by patch."
+                f"{', '.join(names)}. Add slides, use fewer folds, or leave the slide map out to "
+                "split by patch."
             )
 
 
 def _check_parts(found: pd.DataFrame, names: list[str]) -> None:
-    """Raise if a part (index; columns size, nunique of its labels) lacks a class."""
+    """Raise if a part lacks a class; `found` has the part's size and its number of labels."""
     for name, size, num_classes in found.reindex(names, fill_value=0).itertuples():
         if num_classes < 2:  # noqa: PLR2004  # classes
             raise InputError(
