@@ -1,4 +1,4 @@
-"""Cuts the centre out of every patch, or passes the shards through by hard link."""
+"""Cuts the centre out of every patch, or hard-links the shards unchanged."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from metastasis.patches import shards
 
 
 def crop(params: CropParams, shards_folder: Path, crops_folder: Path) -> None:
-    """Write the central `params.size` pixels of every patch; at full size no byte is added."""
+    """Write the central `params.size` pixels of every patch; at full size, hard-link the shards."""
     with files.whole_folder(crops_folder) as folder:
         shutil.copyfile(shards_folder / shards.INDEX_NAME, folder / shards.INDEX_NAME)
         for path in tqdm(shards.paths(shards_folder), desc="crop", unit=" shards", disable=None):

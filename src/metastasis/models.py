@@ -1,7 +1,7 @@
-"""The networks: each a function that builds one, and a line in `BUILDERS`.
+"""Builds the networks; each has a function and an entry in `BUILDERS`.
 
 A network takes RGB patches of 0..255, shape (n, size, size, 3), and gives float32 probabilities of
-shape (n, 1) by a layer "probability" over a layer "logit". How it is trained, `training` knows.
+shape (n, 1) by a layer "probability" after a layer "logit". `training` trains it.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from metastasis.base.errors import InputError
 from metastasis.patches import shards
 from metastasis.patches.symmetries import NUM_ELEMENTS, TestTime
 
-# Of the moving statistics: Keras's .99 lags epochs behind where an epoch has few steps.
+# Of the moving statistics: Keras's .99 lags by epochs if an epoch has few steps.
 MOMENTUM = 0.9
 
 Maker = Callable[..., layers.Layer]
@@ -29,10 +29,10 @@ _convolution = partial(layers.Conv2D, kernel_size=3, padding="same", use_bias=Fa
 
 @dataclass(frozen=True)
 class Parts:
-    """What makes a network's layers: Keras's own, or those that it is trained with.
+    """Functions that make a network's layers: Keras's own layers, or those used in training.
 
     `first` makes a 3x3 convolution of patches and `conv` one of features, by `filters` and `name`;
-    `norm` takes what `keras.layers.BatchNormalization` takes.
+    `norm` takes the arguments of `keras.layers.BatchNormalization`.
     """
 
     first: Maker = _convolution
@@ -44,9 +44,9 @@ PLAIN = Parts()
 
 
 def build(name: str, size: int, parts: Parts = PLAIN, policy: str = "float32") -> keras.Model:
-    """Return the network `name` for patches of `size` pixels, with fresh weights.
+    """Return the network `name` for patches of `size` pixels, with initial weights.
 
-    `policy` is Keras's, of all layers but the last two.
+    `policy` is Keras's dtype policy of all layers but the last two.
 
     Raises:
         InputError: the network can't take patches of this size.
@@ -70,14 +70,14 @@ def _dtype_policy(policy: str) -> Iterator[None]:
 
 
 def to_logits(model: keras.Model) -> keras.Model:
-    """Return the network that shares `model`'s weights and ends in its logits."""
+    """Return the network with `model`'s weights whose output is the logits."""
     return keras.Model(model.input, model.get_layer("probability").input)
 
 
 def to_plain(network: keras.Model, name: str) -> keras.Model:
-    """Return the network `name` of Keras's own layers that computes what `network` does.
+    """Return the network `name` of Keras's own layers that computes the same as `network`.
 
-    A layer whose weights aren't those of Keras's layer in its place gives these as `plain_weights`.
+    Layers whose weights differ in form from the plain layer's provide `plain_weights()`.
     """
     plain = build(name, network.input_shape[1])
     for layer in network.layers:
@@ -87,9 +87,9 @@ def to_plain(network: keras.Model, name: str) -> keras.Model:
 
 
 def to_final(network: keras.Model, temperature: float, tta: TestTime) -> keras.Model:
-    """Return the plain `network` with the decision inside: its probabilities are calibrated.
+    """Return the plain `network` with the decision built in: its probabilities are calibrated.
 
-    The logit is divided by `temperature` in the weights of its layer. With `tta` "d4" it is the
+    The weights of the logit's layer are divided by `temperature`. With `tta` "d4" the logit is the
     mean over the eight flips and turns of the patch.
     """
     final = keras.models.clone_model(network)
@@ -102,9 +102,9 @@ def to_final(network: keras.Model, temperature: float, tta: TestTime) -> keras.M
 def _averaged(model: keras.Model) -> keras.Model:
     """Return a model of Keras's own layers whose logit is the mean over all flips and turns.
 
-    A mirror is a product with a matrix of zeros and ones, since no layer mirrors, and operations
-    are saved under private names of the Keras that saves them. Mirroring and transposing by turns
-    goes through the whole group.
+    A mirror is a product with a matrix of zeros and ones, since no layer mirrors, and since Keras
+    saves operations under private names. Alternate mirroring and transposing goes through the whole
+    group.
     """
     size = model.input_shape[1]
     transpose = layers.Permute((2, 1, 3), name="transpose")
@@ -112,7 +112,7 @@ def _averaged(model: keras.Model) -> keras.Model:
     reverse = layers.Dense(size, use_bias=False, trainable=False, name="reverse")
     reverse.build((None, size, 3, size))
     reverse.set_weights([np.eye(size, dtype=np.float32)[::-1]])
-    # Of its own name, so that equal models are saved to equal bytes.
+    # An explicit name, so that equal models are saved to equal bytes.
     ending = model.get_layer("probability").input
     network = keras.Model(model.input, ending, name=f"{model.name}_logits")
     inputs = keras.Input(model.input_shape[1:], name="patch")
@@ -126,7 +126,7 @@ def _averaged(model: keras.Model) -> keras.Model:
 
 
 def _baseline(tensor: Tensor, parts: Parts) -> Tensor:
-    """Network A of the first notebook: 5,112,001 parameters at 96 pixels."""
+    """Build network A of the first notebook: 5,112,001 parameters at 96 pixels."""
     for block, (filters, dropout) in enumerate(((32, 0), (64, 0.2), (128, 0.3), (256, 0.3)), 1):
         tensor = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{block}")(
             tensor
@@ -142,18 +142,18 @@ def _baseline(tensor: Tensor, parts: Parts) -> Tensor:
 
 
 def _compact(tensor: Tensor, parts: Parts) -> Tensor:
-    """A residual network that looks at the centre and at the whole patch: 432,609 parameters."""
+    """Build a residual network that pools the centre and the whole patch: 432,609 parameters."""
     tensor = _residual_features(tensor, ((32, 0), (48, 1), (96, 1), (192, 0)), parts)
     return layers.Dropout(0.3, name="dropout")(tensor)
 
 
 def _p4m(tensor: Tensor, parts: Parts) -> Tensor:
-    """`compact` with filters learnt once for all flips and quarter turns (Veeling et al. 2018).
+    """Build `compact`, each filter learnt once for all flips and turns (Veeling et al. 2018).
 
-    The filters counted here are those of the plain network: 8 orientations of each one learnt. The
-    features pooled over the orientations don't change when the patch is flipped or turned (Cohen
-    and Welling 2016), in training by the parts from `equivariance`, in the plain network by their
-    weights.
+    The filter numbers here are those of the plain network: 8 orientations of each learnt filter.
+    The features pooled over the orientations don't change when the patch is flipped or turned
+    (Cohen and Welling 2016): in training because of the layers from `equivariance`, in the plain
+    network because of its weights.
     """
     tensor = _residual_features(tensor, ((32, 0), (64, 1), (128, 1), (256, 0)), parts)
     tensor = layers.Reshape((3, NUM_ELEMENTS, -1), name="orientations")(tensor)  # 3 ways of pooling
@@ -168,18 +168,18 @@ def _p4m(tensor: Tensor, parts: Parts) -> Tensor:
 
 
 def _residual_features(tensor: Tensor, stages: tuple[tuple[int, int], ...], parts: Parts) -> Tensor:
-    """Return what a residual network (He et al. 2016) sees: (n, 3 * filters of the last stage).
+    """Return a residual network's features (He et al. 2016): (n, 3 * filters of the last stage).
 
     Each of the `stages` (filters, residual blocks) but the last halves the side: convolution,
-    pooling, normalisation, ReLU in this order, since pooling first leaves a quarter of the rest to
-    do. The label is about the central 32x32, so the features of the centre are pooled by themselves
-    beside those of the whole.
+    pooling, normalisation, ReLU in this order, since pooling early leaves a quarter of the work.
+    The label is about the central 32x32, so the centre's features are also pooled separately,
+    beside those of the whole patch.
     """
     size = tensor.shape[1]
     if size % 16:
         raise InputError(
             "train.model: compact and p4m need crop.size 32, 48, 64, 80 or 96, so that the centre "
-            f"falls on whole cells of their features; found {size}."
+            f"consists of whole cells of their features; found {size}."
         )
     for stage, (filters, num_blocks) in enumerate(stages, 1):
         convolution = parts.first if stage == 1 else parts.conv

@@ -1,6 +1,6 @@
-"""Knows what all figures share: colours, sizes, the centre's box, and the same bytes each time.
+"""Defines what all figures share: colours, sizes, the centre's box, and reproducible bytes.
 
-What a figure shows, the stage that shows it knows.
+Each stage draws its own figures.
 """
 
 import io
@@ -14,13 +14,13 @@ from matplotlib.patches import Rectangle
 
 from metastasis.patches import shards
 
-# Okabe and Ito's colours, told apart by colour-blind readers. In every figure blue is no tumour and
-# orange is tumour, and nothing else is.
+# Okabe and Ito's colours, which colour-blind readers can distinguish. In every figure blue means no
+# tumour and orange means tumour, and they mean nothing else.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#888888"
 PARTS = {"train": "#56B4E9", "validation": "#CC79A7", "test": "#009E73"}
-STYLES = {"train": ":", "validation": "--", "test": "-"}  # told apart in grey, too
+STYLES = {"train": ":", "validation": "--", "test": "-"}  # distinct in greyscale, too
 
-NARROW, BROAD = 4.8, 9.8  # inches: a figure has half of a page's row or all of it
+NARROW, BROAD = 4.8, 9.8  # inches: half of a page's row, or all of it
 
 
 def save(figure: Figure, path: Path, note: str = "") -> None:
@@ -32,7 +32,7 @@ def save(figure: Figure, path: Path, note: str = "") -> None:
 def png(figure: Figure, note: str = "") -> bytes:
     """Return `figure`, with `note` above it, as PNG without matplotlib's version in it."""
     if note:
-        # Above all else: below, it would lie on legends, whose room the layout doesn't know.
+        # At the top: below, it would overlap legends, whose space the layout doesn't reserve.
         title = figure.get_suptitle()
         figure.suptitle(f"{title}\n{note}" if title else note, fontsize=9, style="italic")
     buffer = io.BytesIO()
@@ -41,9 +41,9 @@ def png(figure: Figure, note: str = "") -> bytes:
 
 
 def svg(draw: Callable[[], Figure], ink: str) -> str:
-    """Return the figure that `draw` makes as SVG, text and axes in the colour `ink` on nothing.
+    """Return the figure of `draw` as SVG: text and axes in the colour `ink`, without a background.
 
-    Text stays text. There is no date in it, and names are salted with a constant.
+    Text stays text. The SVG has no date, and its ids are salted with a constant.
     """
     buffer = io.StringIO()
     with mpl.rc_context(
@@ -65,7 +65,7 @@ def svg(draw: Callable[[], Figure], ink: str) -> str:
 
 
 def new_axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
-    """Return a figure of this size in inches, and its only axes, open at the top and right."""
+    """Return a figure of this size in inches, and its axes, without a top and right border."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     axes.set_title(title)

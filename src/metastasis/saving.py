@@ -1,6 +1,6 @@
-"""Writes a Keras model so that older Keras reads it, to the same bytes each time.
+"""Writes a Keras model so that older Keras versions read it, and always to the same bytes.
 
-Which model, the caller says.
+The caller chooses the model.
 """
 
 import importlib
@@ -19,8 +19,8 @@ def save(model: keras.Model, path: Path) -> None:
     """Write `model` as .keras: equal layers and weights give equal bytes.
 
     Keras writes the date of saving and object ids of the process into the archive; both are
-    replaced by constants, and nothing that loading needs depends on them. Options that are off, as
-    they are by default, are left out: a Keras older than such an option refuses its very name.
+    replaced by constants, which loading doesn't need. Options that are off by default and off here
+    are left out, because a Keras older than such an option refuses its name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"partial-{path.name}")
@@ -42,11 +42,11 @@ def _encode(content: Any) -> bytes:  # noqa: ANN401  # JSON's own values
 
 
 def _without_what_is_off(value: Any) -> Any:  # noqa: ANN401  # JSON's own values
-    """Return a config without the options of Keras's objects that are off and off by default.
+    """Return a config without those options of Keras's objects that are off, and off by default.
 
-    Off is None or False. Numbers and names stay even where they are defaults, so that a Keras with
-    another default can't compute something else; those of an option left out (`renorm_momentum` of
-    `renorm`) go with it, if they are defaults too.
+    Off is None or False. Numbers and names stay even if they are defaults, so that a Keras with
+    another default can't compute something else. The arguments of an omitted option
+    (`renorm_momentum` of `renorm`) are omitted too, if they have their defaults.
     """
     if isinstance(value, list):
         return [_without_what_is_off(item) for item in value]
@@ -68,7 +68,7 @@ def _without_what_is_off(value: Any) -> Any:  # noqa: ANN401  # JSON's own value
 
 
 def _defaults(described: dict[str, Any]) -> dict[str, Any]:
-    """Return the defaults of the constructor of one of Keras's objects; of any other, none."""
+    """Return the constructor's defaults of one of Keras's objects; nothing for other objects."""
     module = described.get("module") or ""
     if module.split(".")[0] != "keras":
         return {}
@@ -78,7 +78,7 @@ def _defaults(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def _renumbered(value: Any, numbers: dict[int, int]) -> Any:  # noqa: ANN401  # JSON's own values
-    """Return `value` with its shared object ids counted from 0 in the order they appear."""
+    """Return `value` with its shared object ids renumbered from 0 in their order of appearance."""
     if isinstance(value, dict):
         return {
             key: numbers.setdefault(item, len(numbers))

@@ -1,4 +1,4 @@
-"""Knows the tables of the pipeline: how to read them, and what a split of them is worth."""
+"""Reads the pipeline's tables, and says whether a split keeps slides and patients apart."""
 
 import csv
 import io
@@ -14,21 +14,21 @@ from metastasis.base.errors import InputError
 
 Unit = Literal["patient", "slide", "patch"]
 SPLITS = ("train", "validation", "test")
-UNITS: tuple[Unit, ...] = ("patient", "slide")  # the coarsest first; where none is known, patches
+UNITS: tuple[Unit, ...] = ("patient", "slide")  # the coarsest first; if none is known, patches
 NAMES = (*UNITS, "official")
-# A file's column: not `patient`, so that a slide map's own can be joined to it.
+# The column's name in files: not `patient`, so that a slide map's own column can be joined.
 PATIENT_COLUMN = "patient_name"
 FORM = ("encoding", "cells", "byte_order_mark", "line_ends", "quotes", "blank_lines")
 SHA1 = re.compile(r"\b[0-9a-f]{40}\b")
-NUM_ID_DIGITS = 8  # of a SHA-1, where room is short; files have all
+NUM_ID_DIGITS = 8  # of a SHA-1 in captions; files have all digits
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def read_text(path: Path) -> pd.DataFrame:
-    """Return a source's CSV with every cell as the text it is, also one that says NA or 007.
+    """Return a source's CSV with every cell as text, also NA or 007.
 
     Raises:
-        InputError: the file is missing, empty, not UTF-8 or no CSV.
+        InputError: the file is missing, empty, not UTF-8 or not a CSV.
     """
     table, form = look(path)
     for fault in (form["encoding"], form["cells"]):
@@ -38,9 +38,9 @@ def read_text(path: Path) -> pd.DataFrame:
 
 
 def look(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return a CSV as text, and of each of `FORM` what is unusual, or nothing.
+    """Return a CSV as text, and for each aspect in `FORM` what is unusual, or an empty text.
 
-    The table is empty if the encoding or the cells don't let it be read.
+    The table is empty if its encoding or cells can't be read.
 
     Raises:
         InputError: the file is missing.
@@ -51,7 +51,7 @@ def look(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
 
 
 def parse(content: bytes) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return what `look` returns of a file with this content."""
+    """Return the same as `look` for a file with this content."""
     form = dict.fromkeys(FORM, "")
     if content.startswith(BYTE_ORDER_MARK):
         form["byte_order_mark"] = "a byte-order mark"
@@ -73,7 +73,7 @@ def parse(content: bytes) -> tuple[pd.DataFrame, dict[str, str]]:
 
 
 def _rows(text: str) -> pd.DataFrame:
-    """Return the table; pandas itself would take a row's surplus cell for an index."""
+    """Return the table; pandas itself would read a row's extra cell as an index."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header = next(reader, [])
     if not header:
@@ -92,39 +92,39 @@ def _rows(text: str) -> pd.DataFrame:
 
 
 def read_patches(path: Path) -> pd.DataFrame:
-    """Return a manifest or split: text id, slide and patient (missing: unknown), label 0 or 1."""
+    """Return a manifest or split: id, slide, patient as text (missing: unknown), label 0 or 1."""
     table = pd.read_csv(
         path,
         dtype={"id": "str", "label": "int64", **dict.fromkeys((*NAMES, PATIENT_COLUMN), "str")},
-        keep_default_na=False,  # the gate has left nothing empty but what is unknown
+        keep_default_na=False,  # after the gate, an empty cell means unknown
         na_values={name: [""] for name in (*NAMES, PATIENT_COLUMN)},
     )
     return with_patients(table)
 
 
 def with_patients(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table as read with the column patient; older ones know none."""
+    """Return a table with the column patient, which is empty for older files without it."""
     table = table.rename(columns={PATIENT_COLUMN: "patient"})
     return table if "patient" in table else table.assign(patient=pd.Series(dtype="str"))
 
 
 def write_patches(path: Path, table: pd.DataFrame) -> None:
-    """Write a manifest, a split or scores, so that `read_patches` reads them."""
+    """Write a manifest, a split or scores in the form that `read_patches` reads."""
     files.write_csv(path, table.rename(columns={"patient": PATIENT_COLUMN}))
 
 
 def reported(parts: Container[str]) -> str:
-    """Return the part whose numbers count: test, or validation where there is none."""
+    """Return the part whose numbers are reported: test, or validation if there is no test part."""
     return "test" if "test" in parts else "validation"
 
 
 def unit(patches: pd.DataFrame) -> Unit:
-    """Return the coarsest unit that is known of every patch: what is independent of each other."""
+    """Return the coarsest unit that is known for every patch; such units are independent."""
     return next((unit for unit in UNITS if _is_known(patches, unit)), "patch")
 
 
 class Disjointness(TypedDict):
-    """What every metrics file says of a split: what is kept apart, and the coarsest unit known."""
+    """What a split keeps apart, and the coarsest known unit; every metrics file has these facts."""
 
     slide_disjoint: bool
     patient_disjoint: bool | None
@@ -132,7 +132,7 @@ class Disjointness(TypedDict):
 
 
 def disjointness(patches: pd.DataFrame) -> Disjointness:
-    """Return what is kept apart by a split."""
+    """Return whether a split keeps slides and patients apart, and the coarsest known unit."""
     return {
         "slide_disjoint": is_slide_disjoint(patches),
         "patient_disjoint": is_patient_disjoint(patches),
@@ -141,19 +141,19 @@ def disjointness(patches: pd.DataFrame) -> Disjointness:
 
 
 def brief(id_: str) -> str:
-    """Return an id as a caption has it: of a SHA-1 the first digits, any other as it is."""
+    """Return an id for a caption: the first digits of a SHA-1, any other id unchanged."""
     return id_[:NUM_ID_DIGITS] if SHA1.fullmatch(id_) else id_
 
 
 def is_slide_disjoint(patches: pd.DataFrame) -> bool:
-    """Return whether no slide stands in two splits; where one is unknown, patients may show it."""
+    """Return whether no slide is in two splits; if a slide is unknown, patients may show it."""
     if not _is_known(patches, "slide"):
         return is_patient_disjoint(patches) is True
     return _is_disjoint(patches, "slide")
 
 
 def is_patient_disjoint(patches: pd.DataFrame) -> bool | None:
-    """Return whether no patient stands in two splits; None where a patient is unknown."""
+    """Return whether no patient is in two splits; None if a patient is unknown."""
     return _is_disjoint(patches, "patient") if _is_known(patches, "patient") else None
 
 

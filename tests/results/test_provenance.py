@@ -51,7 +51,7 @@ def test_a_file_that_says_something_else_is_named_with_the_mend(
     source: Path, tmp_path: Path, content: str
 ) -> None:
     (source / SOURCE_NAME).write_text(content)
-    with pytest.raises(InputError, match=f"{SOURCE_NAME} should say what the source is.*delete it"):
+    with pytest.raises(InputError, match=f"{SOURCE_NAME} should name the source.*delete it"):
         ingest(source, tmp_path / "out")
 
 

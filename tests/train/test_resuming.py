@@ -66,7 +66,7 @@ def test_no_state_and_a_half_written_one_are_none(
     for cut in (0, 10, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:cut])
         assert resuming.load(path) is None, cut
-        assert "state.npz is damaged, and left out" in capsys.readouterr().out
+        assert "state.npz is damaged and ignored" in capsys.readouterr().out
 
 
 def test_a_state_with_any_other_byte_is_none(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_folder_is_held_by_one_run_at_a_time(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     with (
         resuming.alone(folder),
-        pytest.raises(InputError, match="another training is going on"),
+        pytest.raises(InputError, match="another training is running"),
         resuming.alone(folder),
     ):
         pass

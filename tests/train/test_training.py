@@ -87,7 +87,7 @@ def test_a_run_that_broke_off_goes_on_and_ends_in_the_same_bytes(
     shutil.rmtree(data / "broken")  # as DVC does with outputs before it reruns a stage
     capsys.readouterr()
     assert_same_bytes(whole, train(data, "broken", epochs=4, **changes), 9)
-    assert "goes on after epoch 2" in capsys.readouterr().out
+    assert "resumes after epoch 2" in capsys.readouterr().out
     assert list(training.STATE_FOLDER.iterdir()) == []
 
 
@@ -106,7 +106,7 @@ def test_ctrl_c_says_how_to_go_on(
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             train(data)
-        assert "interrupted; the same command goes on after the last" in capsys.readouterr().out
+        assert "interrupted; the same command resumes after the last" in capsys.readouterr().out
     assert asked == [0, 1, 1]
 
 
@@ -137,7 +137,7 @@ def test_a_state_of_other_params_is_left_alone(
             train(data, "broken")
     left = list(training.STATE_FOLDER.iterdir())
     train(data, "other", learning_rate=0.002)
-    assert "goes on" not in capsys.readouterr().out
+    assert "resumes" not in capsys.readouterr().out
     assert list(training.STATE_FOLDER.iterdir()) == left
 
 
@@ -296,7 +296,7 @@ def test_smoothing_moves_labels_towards_a_half(data: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_stops_with_its_epoch_and_leaves_no_model(data: Path) -> None:
-    with pytest.raises(InputError, match=r"stopped being a number in epoch \d+.*learning_rate"):
+    with pytest.raises(InputError, match=r"is not a number any more in epoch \d+.*learning_rate"):
         train(data, learning_rate=1e30, schedule="constant", epochs=5)
     assert not (data / "out" / "network.keras").exists()
 

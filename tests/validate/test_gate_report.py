@@ -200,7 +200,7 @@ def test_every_broken_rule_stands_there_with_count_and_examples(bare: Findings) 
         ("labelled-image-depth", "error", "stopped the run", "1"),  # errors first, this above all
         ("labelled-id-is-hash", "error", "quarantined", "7"),
         ("labels-line-ends", "warning", "noted", "1"),
-        ("unlabelled-image-present", "warning", "for predict to answer", "1"),
+        ("unlabelled-image-present", "warning", "left to predict", "1"),
     ]
     for verdict in found:
         assert verdict.rule.protects in shown.text
@@ -212,7 +212,7 @@ def rows_of_broken_rules(shown: Page) -> list[tuple[str, ...]]:
     """Name, severity, consequence and count, read from the words of the table."""
     table = shown.text.partition("First examples")[2].partition("rules that are met")[0]
     names = "|".join(map(re.escape, RULES))
-    followed = "stopped the run|quarantined|noted|for predict to answer"
+    followed = "stopped the run|quarantined|noted|left to predict"
     return re.findall(rf"({names}) .*? (error|warning) ({followed}) ([\d,]+) ", table)
 
 

@@ -52,8 +52,8 @@ def test_a_submission_and_test_images_are_missed_by_each_other() -> None:
         (there, asked, ["", ""]),
         (nothing, None, ["", ""]),
         (nothing, asked[:0], ["", ""]),
-        (nothing, asked, ["2 ids and no image", ""]),
-        (there, None, ["", "1 images and no table"]),
+        (nothing, asked, ["2 ids but no image", ""]),
+        (there, None, ["", "1 images but no table"]),
     ):
         assert joins.unlabelled_pool(images, table).iloc[0].tolist() == expected
 

@@ -121,7 +121,7 @@ def test_a_map_that_few_rows_join_stops(ids: list[str], stops: bool) -> None:
 def test_of_a_map_that_joins_nothing_both_forms_are_shown() -> None:
     (text,) = findings(read({"id": [f"t_{n}" for n in range(9)], "slide": ["s"] * 9}))["few_joined"]
     assert text == (
-        "0 of 9 rows are of a known patch, and 0 of 10 labels have a row; the map has 't_0', "
+        "0 of 9 rows are about a known patch, and 0 of 10 labels have a row; the map has 't_0', "
         f"'t_1', 't_2', ... (3 characters), the label table '{IDS[0]}', '{IDS[1]}', '{IDS[2]}', "
         "... (40 hexadecimal digits)"
     )

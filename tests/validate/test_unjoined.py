@@ -21,29 +21,29 @@ def explain(labels: list[str], images: list[str], strays: list[str] | None = Non
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (str.upper, "in small letters"),
-        (lambda id_: f"{id_}.tif", "without the ending of a file"),
+        (str.upper, "in lower case"),
+        (lambda id_: f"{id_}.tif", "without the file extension"),
         (lambda id_: f"train/{id_}", "without folders"),
-        (lambda id_: f"train\\{id_}.PNG", "without folders and endings"),
-        (lambda id_: f" {id_}", "without blanks around them"),
+        (lambda id_: f"train\\{id_}.PNG", "without folders and extensions"),
+        (lambda id_: f" {id_}", "without surrounding spaces"),
         (lambda id_: f"patch_{id_}", "by the hash in them"),
     ],
 )
 def test_what_would_make_ids_agree_is_named(change: Callable[[str], str], words: str) -> None:
     found = explain([change(id_) for id_ in IDS], IDS)
-    assert found.startswith("0 of 5 ids of the label table are the name of an image. ")
+    assert found.startswith("0 of 5 ids in the label table are names of images. ")
     assert f"Without an image: {change(IDS[0])}, " in found
     assert f"Images without a label: {IDS[0]}, " in found
-    assert f"Taken {words}, 5 of them would agree" in found
+    assert f"Compared {words}, 5 of them would agree" in found
 
 
 def test_a_folder_that_is_not_read_is_named_with_what_is_in_it() -> None:
     stray = "train/slide 1/ (a folder of 9, such as a.tif)"
-    assert f"Not read were {stray}; expected is ID.tif" in explain(IDS, [], [stray])
+    assert f"Not read were {stray}; expected ID.tif" in explain(IDS, [], [stray])
 
 
 def test_leading_zeros_are_named() -> None:
-    assert "Taken without zeros before them, 2 of them" in explain(["1", "2"], ["0001", "0002"])
+    assert "Compared without leading zeros, 2 of them" in explain(["1", "2"], ["0001", "0002"])
 
 
 def test_ids_of_another_kind_are_shown_and_no_way_is_made_up() -> None:

@@ -341,7 +341,7 @@ def test_a_stop_shows_why_labels_and_images_do_not_join(source: Path, tmp_path: 
     with pytest.raises(InputError) as caught:
         validate(source, tmp_path / "out", ids="any")
     message = str(caught.value)
-    assert "0 of 20 ids of the label table are the name of an image" in message
+    assert "0 of 20 ids in the label table are names of images" in message
     assert "Taken by the hash in them, 20 of them would agree" in message
 
 

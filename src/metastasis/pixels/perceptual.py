@@ -1,6 +1,6 @@
-"""A perceptual hash of a patch that its eight flips and turns share, for finding near-duplicates.
+"""Computes a perceptual hash, equal for a patch's eight flips and turns, to find near-duplicates.
 
-Whether two patches with near hashes really are copies, has to be looked at in their pixels.
+Only the pixels show whether two patches with near hashes are copies; `neighbours` compares them.
 """
 
 import cv2
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from metastasis.patches.shards import UInt8
 
 NUM_BITS = 64
-FLAT_STD = 6  # of 0..255: below it a patch shows too little to be told from another
-GRID = 16  # cells a side that a patch is averaged to
+FLAT_STD = 6  # 0..255: a patch below it shows too little to be told from others
+GRID = 16  # cells per side that a patch is averaged to
 NUM_FREQUENCIES = 12  # of the cosine transform, in each direction
 
 
@@ -24,14 +24,14 @@ def grid(patch: UInt8) -> UInt8:
 def hashes(grids: UInt8) -> list[str]:
     """Return the hash of each of (n, 16, 16) grids, 16 hexadecimal digits.
 
-    As in Zauner's pHash (2010) the bits say which low frequencies of the cosine transform are
-    stronger than their median. Instead of a coefficient's sign its magnitude counts, added to that
-    of the transposed frequency: a flip changes signs and a quarter turn transposes, so neither
-    changes the hash. All sums are of whole numbers below 2**53, and so exact in any order.
-    A copy's JPEG at quality 75 differs in at most 4 bits in 99 of 100 real patches; of two random
-    patches, 1 in 1,000 differ in 16 or fewer.
+    As in Zauner's pHash (2010), the bits say which low frequencies of the cosine transform are
+    stronger than their median. The strength is the magnitude of a coefficient, added to that of the
+    transposed frequency: a flip changes signs and a quarter turn transposes, so neither changes the
+    hash. All sums are of whole numbers below 2**53, so they are exact in any order.
+    A patch and its JPEG at quality 75 differ in at most 4 bits for 99 of 100 real patches; of pairs
+    of random patches, 1 in 1,000 differ in 16 or fewer.
     """
-    # Along one axis and then along the other, as two large products rather than many small ones.
+    # Transform along one axis, then along the other: two large products are faster than many small.
     half = (grids.reshape(-1, GRID).astype(np.float64) @ _cosine()).reshape(
         -1, GRID, NUM_FREQUENCIES
     )
@@ -45,14 +45,14 @@ def hashes(grids: UInt8) -> list[str]:
 
 
 def _cosine() -> NDArray[np.float64]:
-    """The first columns of the cosine transform (DCT-II), as whole numbers."""
+    """Return the first columns of the cosine transform (DCT-II), as whole numbers."""
     cell, frequency = np.ogrid[:GRID, :NUM_FREQUENCIES]
     cosine = np.cos(np.pi * frequency * (2 * cell + 1) / (2 * GRID))
     return np.asarray(np.round(1024 * cosine), np.float64)
 
 
 def _frequencies() -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-    """The lowest 64 frequencies above the diagonal or on it, and what evens out their strength.
+    """Return the lowest 64 frequencies on or above the diagonal, and weights that equalise them.
 
     The amplitudes of natural images fall as one over the frequency (Field 1987).
     """

@@ -1,15 +1,15 @@
-"""Knows how much haematoxylin and eosin a colour holds. How a demo's tissue is stained, others say.
+"""Computes the amounts of haematoxylin and eosin in a colour. `demo` stains its own tissue.
 
-The optical density of light that passes several stains is the sum of theirs (Lambert and Beer), so
-that stains are told apart by solving for their amounts: colour deconvolution, Ruifrok & Johnston
-(2001), Quantification of histochemical staining by color deconvolution, Anal Quant Cytol Histol 23.
+The optical densities of several stains add up (Beer-Lambert law), so that solving for the amounts
+separates the stains. This is colour deconvolution: Ruifrok & Johnston (2001), Quantification of
+histochemical staining by color deconvolution, Anal Quant Cytol Histol 23.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-# Optical density of red, green and blue a unit of stain, as Ruifrok & Johnston measured them.
+# Optical density of red, green and blue per unit of stain, as measured by Ruifrok & Johnston.
 HAEMATOXYLIN = (0.650, 0.704, 0.286)
 EOSIN = (0.072, 0.990, 0.105)
 
@@ -24,8 +24,8 @@ def optical_density(colours: NDArray[np.floating]) -> Floats:
 def unmix(densities: Floats) -> Floats:
     """Return the amounts (n, 2) of haematoxylin and eosin in (n, 3) optical densities.
 
-    What neither stain explains is at right angles to both, and left out. An amount below 0 says
-    that the colour has even less of one stain than the other one alone would show.
+    The component that neither stain explains is orthogonal to both and is ignored. A negative
+    amount means that the colour has less of one stain than the other stain alone would show.
     """
     haematoxylin, eosin = (
         np.array(stain) / np.linalg.norm(stain) for stain in (HAEMATOXYLIN, EOSIN)
@@ -35,9 +35,9 @@ def unmix(densities: Floats) -> Floats:
 
 
 def clusters(colours: NDArray[np.floating], num_clusters: int, seed: int) -> NDArray[np.integer]:
-    """Return a cluster of stain for each of (n, 3) mean colours, RGB of 0..255.
+    """Return the stain cluster of each of (n, 3) mean colours, RGB of 0..255.
 
-    What is clustered, by k-means, is the direction of the optical density: the stain, whatever its
+    k-means clusters the direction of the optical density, which is the stain independent of its
     amount (Ruifrok & Johnston 2001).
     """
     density = optical_density(colours)

@@ -1,35 +1,36 @@
-"""Writes numbers as they are read: with the digits that the sample supports, and the unit."""
+"""Formats numbers for readers: with the digits that the sample supports, and the unit."""
 
 import math
 
 MAX_DECIMALS = 4
-MOST_DECIMALS = 8  # of a rate that would look like 0 or 1
+MOST_DECIMALS = 8  # of a rate that would round to 0 or 1
 UNDEFINED = "not defined"
 
 
 def decimals(num: int) -> int:
-    """Return how many decimals of a rate over `num` patches are worth showing.
+    """Return how many decimals of a rate over `num` patches are significant.
 
-    The standard error of a rate is 0.5 / sqrt(num) at most, if patches were independent; the last
-    decimal is the first that is at most half of it. 119 patches have two, 800 and 44,005 three.
+    The standard error of a rate is 0.5 / sqrt(num) at most, if patches were independent. The last
+    decimal is the first whose unit is at most half of it: 119 patches have two decimals, 800 and
+    44,005 three.
     """
     return min(max(math.ceil(math.log10(4 * math.sqrt(num))), 1), MAX_DECIMALS) if num else 1
 
 
 def rate(value: float | None, num: int) -> str:
-    """Return an AUC or another number between 0 and 1, over `num` patches: 0.957."""
+    """Format an AUC or another number between 0 and 1, over `num` patches: 0.957."""
     if value is None or math.isnan(value):
         return UNDEFINED
     return f"{value:.{_telling(value, decimals(num))}f}"
 
 
 def interval(low: float | None, high: float | None, num: int) -> str:
-    """Return both ends of such a number's interval, 0.919 to 0.978; nothing where there is none."""
+    """Format the interval of such a number: 0.919 to 0.978; an empty text without an interval."""
     return "" if low is None or high is None else f"{rate(low, num)} to {rate(high, num)}"
 
 
 def percent(value: float | None, num: int | None = None) -> str:
-    """Return a share as a percentage: 40.5 %, or of `num` patches with the digits they support."""
+    """Format a share as a percentage: 40.5 %, or with the digits that `num` patches support."""
     if value is None or math.isnan(value):
         return UNDEFINED
     digits = 1 if num is None else max(decimals(num) - 2, 0)
@@ -37,12 +38,12 @@ def percent(value: float | None, num: int | None = None) -> str:
 
 
 def _telling(value: float, digits: int) -> int:
-    """Return so many decimals that what isn't 0 or 1 doesn't look so, at most `MOST_DECIMALS`."""
+    """Return enough decimals that only 0 and 1 are shown as 0 and 1, at most `MOST_DECIMALS`."""
     while digits < MOST_DECIMALS and 0 < value < 1 and round(value, digits) in {0, 1}:
         digits += 1
     return digits
 
 
 def count(number: int, name: str, several: str = "") -> str:
-    """Return a number with the word for it: 1 slide, 2,000 slides."""
+    """Format a count with its noun: 1 slide, 2,000 slides."""
     return f"{number:,} {name if number == 1 else several or name + 's'}"

@@ -1,6 +1,6 @@
-"""Knows what a source says of itself: its name, and whether its patches are drawn or tissue.
+"""Reads and writes a source's declared origin: its name, and whether its patches are drawn.
 
-Drawn patches look like tissue, so that whatever shows them, or a number from them, says so.
+Drawn patches look like tissue. So everything that shows them, or a number from them, says so.
 """
 
 from pathlib import Path
@@ -10,55 +10,55 @@ import pydantic
 from metastasis.base import files
 from metastasis.base.errors import InputError
 
-SOURCE_NAME = "metastasis-source.json"  # in a source, of which few have one
-TABLE_NAME = "source.json"  # what `ingest` hands on, of every source
+SOURCE_NAME = "metastasis-source.json"  # in a source; few sources have one
+TABLE_NAME = "source.json"  # written by `ingest` for every source
 NOTE = "Drawn patches, not tissue."
 
 
 class Provenance(pydantic.BaseModel, frozen=True, extra="forbid"):
-    """What a source is."""
+    """A source's declared origin."""
 
     name: str
     is_drawn: bool
 
     @property
     def note(self) -> str:
-        """What a figure of this source says below, or nothing."""
+        """The note on figures of this source, or an empty text."""
         return NOTE if self.is_drawn else ""
 
     @property
     def warning(self) -> str:
-        """What the last lines of a stage say, or nothing."""
+        """The warning at the end of a stage's output, or an empty text."""
         if not self.is_drawn:
             return ""
         return f"The patches are drawn ({self.name}): these numbers say nothing about tissue."
 
 
 def write(path: Path, provenance: Provenance) -> None:
-    """Write it so that `read` gives it back."""
+    """Write `provenance`; `read` reads it back."""
     files.write_json(path, provenance.model_dump())
 
 
 def read(path: Path) -> Provenance:
-    """Return what `ingest` handed on, or a source said.
+    """Return the origin from the file of `ingest` or of a source.
 
     Raises:
-        InputError: the file holds something else.
+        InputError: the content is invalid.
     """
     return parse(path.read_bytes(), path.name)
 
 
 def parse(content: bytes, name: str) -> Provenance:
-    """Return what the file `name` says.
+    """Return the origin in the content of the file `name`.
 
     Raises:
-        InputError: it holds something else.
+        InputError: the content is invalid.
     """
     try:
         return Provenance.model_validate_json(content)
     except pydantic.ValidationError as error:
         raise InputError(
-            f"{name} should say what the source is, as the demo's does "
+            f"{name} should name the source, as the demo's file does "
             f'({{"is_drawn": true, "name": "..."}}): {error.errors()[0]["msg"]} '
             f"({'.'.join(map(str, error.errors()[0]['loc'])) or 'the whole file'}). Correct it or "
             "delete it."

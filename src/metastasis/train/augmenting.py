@@ -1,6 +1,6 @@
 """Changes patches at random in ways that keep their label.
 
-Arrays in, arrays out; chance is passed in.
+The functions map arrays to arrays; the caller passes the random generator.
 """
 
 from collections.abc import Callable
@@ -14,19 +14,19 @@ from metastasis.patches import symmetries
 from metastasis.patches.shards import UInt8
 from metastasis.train.train_params import TrainParams
 
-# Network A's ranges, as Keras's ImageDataGenerator takes them: degrees, share of the side, degrees,
-# factor. Its shear of .1 is a tenth of a degree.
+# Network A's ranges, in the units of Keras's ImageDataGenerator: degrees, share of the side,
+# degrees, factor. Its shear of .1 is a tenth of a degree.
 AFFINE_ROTATION, AFFINE_SHIFT, AFFINE_SHEAR, AFFINE_ZOOM = 20.0, 0.1, 0.1, 0.1
-STAIN_SHIFT_SHARE = 1 / 3  # of the stain jitter's scale: the shift of the optical density
-SHARPENED_WIDTH = 1.0  # pixels: the standard deviation of the detail that sharpening raises
+STAIN_SHIFT_SHARE = 1 / 3  # of the stain jitter's scale, for the shift of the optical density
+SHARPENED_WIDTH = 1.0  # pixels: the standard deviation of the detail that sharpening amplifies
 
 
 def augment(patches: UInt8, random: np.random.Generator, params: TrainParams) -> UInt8:
     """Return changed copies of (n, size, size, 3) uint8 RGB patches, as `params` say.
 
-    `d4` is a flip or quarter turn, which keeps the central 32x32 where it is. `affine` is network
-    A's set: it may move tissue into or out of the centre. What the jitters mean, `jitter_stain` and
-    `jitter_focus` say; 0 leaves them out.
+    `d4` is a flip or quarter turn, which keeps the central 32x32 in place. `affine` is network A's
+    set, which may move tissue into or out of the centre. `jitter_stain` and `jitter_focus` define
+    the jitters; 0 switches them off.
     """
     if params.geometry == "d4":
         patches = turn(patches, random.integers(symmetries.NUM_ELEMENTS, size=len(patches)))
@@ -40,7 +40,7 @@ def augment(patches: UInt8, random: np.random.Generator, params: TrainParams) ->
 
 
 def turn(patches: UInt8, elements: NDArray[np.integer]) -> UInt8:
-    """Apply to each patch its element of D4, (n,) numbers as in `symmetries`, which is slower."""
+    """Apply an element of D4 to each patch, numbered (n,) as in `symmetries`, but faster."""
     turned = np.empty_like(patches)
     for patch, element, out in zip(patches, elements, turned, strict=True):
         TURNS[element](patch, dst=out)
@@ -67,10 +67,10 @@ TURNS: tuple[Callable[..., object], ...] = (
 def jitter_stain(patches: UInt8, random: np.random.Generator, scale: float) -> UInt8:
     """Scale and shift the optical density of each channel of each patch.
 
-    The factor's standard deviation is `scale`, that of the shift a third of it; a shift is a change
-    of brightness. Stain and scanner act on the optical density, -log(transmitted light), almost
-    linearly (Ruifrok and Johnston 2001; jitter after Tellez et al. 2019). On 8 bits that is a table
-    of 256 values.
+    The factor's standard deviation is `scale`, the shift's is a third of it; a shift changes the
+    brightness. Stain and scanner act on the optical density, -log(transmitted light), almost
+    linearly (Ruifrok and Johnston 2001; jitter after Tellez et al. 2019). With 8 bits, a table of
+    256 values does it.
     """
     num = len(patches)
     factor = random.normal(1, scale, (num, 3, 1))
@@ -87,9 +87,9 @@ def jitter_stain(patches: UInt8, random: np.random.Generator, scale: float) -> U
 def jitter_focus(patches: UInt8, random: np.random.Generator, scale: float) -> UInt8:
     """Blur one half of the patches and sharpen the other.
 
-    Scanners differ in focus, and some sharpen. The blur is a Gaussian's of up to `scale` pixels of
-    standard deviation; sharpening adds up to `scale` times what a Gaussian of one pixel takes away.
-    Optics act on light, so that this comes after the stain.
+    Scanners differ in focus, and some sharpen. The blur is Gaussian, with a standard deviation of
+    up to `scale` pixels. Sharpening adds up to `scale` times the detail that a Gaussian of one
+    pixel removes. Optics act on light, so this comes after the stain.
     """
     strengths = random.uniform(-scale, scale, len(patches))
     focused = np.empty_like(patches)

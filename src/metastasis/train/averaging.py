@@ -1,4 +1,4 @@
-"""Averages a network's weights while it trains, as a callback of Keras."""
+"""Averages a network's weights while it trains, as a Keras callback."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 
 class Average(keras.callbacks.Callback):
-    """Keeps an exponential moving average of all weights, the batch norms' statistics included.
+    """Keeps an exponential moving average of all weights, including the batch norms' statistics.
 
-    Its horizon is 1 / (1 - decay) steps, or a ninth of the steps so far while that is shorter, so
-    that short runs average too (Polyak and Juditsky 1992; the warm-up as in TensorFlow's
-    `ExponentialMovingAverage`). Keras's own average leaves out what isn't trained by gradients.
+    Its horizon is 1 / (1 - decay) steps, or a ninth of the steps so far if that is shorter, so that
+    short runs are averaged too (Polyak and Juditsky 1992; the warm-up as in TensorFlow's
+    `ExponentialMovingAverage`). Keras's own average omits weights without gradients.
     """
 
     def __init__(self, network: keras.Model, decay: float) -> None:
@@ -29,7 +29,7 @@ class Average(keras.callbacks.Callback):
         return [value.numpy() for value in self._values]
 
     def set_weights(self, values: Sequence[NDArray[np.float32]]) -> None:
-        """Go on from these averages."""
+        """Continue from these averages."""
         for variable, value in zip(self._values, values, strict=True):
             variable.assign(value)
 

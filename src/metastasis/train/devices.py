@@ -1,4 +1,4 @@
-"""Knows what the machine computes with: its devices, and whether they compute in bfloat16."""
+"""Finds out the machine's devices, and whether they compute in bfloat16."""
 
 from pathlib import Path
 
@@ -6,18 +6,18 @@ import tensorflow as tf
 
 from metastasis.train.train_params import Precision
 
-AMPERE = (8, 0)  # the first of NVIDIA's compute capabilities with bfloat16
+AMPERE = (8, 0)  # NVIDIA's first compute capability with bfloat16
 
 
 def strategy() -> tf.distribute.Strategy:
-    """Return the strategy in force, or one that shares each batch among several GPUs."""
+    """Return the current strategy, or one that divides each batch among several GPUs."""
     if len(tf.config.list_logical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
 
 
 def policy(precision: Precision) -> str:
-    """Return Keras's dtype policy; "auto" takes bfloat16 where the processor computes in it."""
+    """Return Keras's dtype policy; "auto" means bfloat16 if the processor computes in it."""
     if precision == "auto":
         precision = "bfloat16" if _computes_in_bfloat16() else "float32"
     return "mixed_bfloat16" if precision == "bfloat16" else "float32"

@@ -1,6 +1,6 @@
-"""Feeds a network: every batch is a pure function of seed and step, so that any step can be redone.
+"""Feeds a network: each batch is a pure function of seed and step, so any step can be repeated.
 
-Which patches train, and how they are changed, the caller says.
+The caller chooses the patches and the augmentation.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from metastasis.patches.shards import Patches, Places, UInt8
 Floats = NDArray[np.float32]
 Augment = Callable[[UInt8, np.random.Generator], UInt8]
 
-NUM_AHEAD = 4  # batches made while the network is busy
+NUM_AHEAD = 4  # batches made in advance while the network is busy
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Feed:
 
     @property
     def num_steps(self) -> int:
-        """Batches an epoch; what is left over waits for another epoch's order."""
+        """The number of batches per epoch; remaining patches are used in another epoch's order."""
         return len(self.labels) // self.batch_size
 
     def batch(self, step: int) -> tuple[UInt8, Floats]:
@@ -46,14 +46,14 @@ class Feed:
         return self.augment(patches, random), self.labels[chosen, np.newaxis]
 
     def epoch(self, number: int) -> tf.data.Dataset:
-        """Return the batches of one epoch in order, made side by side while the network trains."""
+        """Return the batches of one epoch in order, made in parallel while the network trains."""
         start = number * self.num_steps
         steps = tf.data.Dataset.range(start, start + self.num_steps)
         batches = steps.map(self._shaped, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         return batches.prefetch(NUM_AHEAD)
 
     def _shaped(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        # Of a function said to be stateful, deterministic TensorFlow makes one batch at a time.
+        # With a stateful function, deterministic TensorFlow would make one batch at a time.
         patches, labels = tf.numpy_function(
             self.batch, [step], [tf.uint8, tf.float32], stateful=False
         )
@@ -63,7 +63,7 @@ class Feed:
 
 
 def in_order(patches: Patches, places: Places, batch_size: int) -> tf.data.Dataset:
-    """Return the patches at `places` as they are, in batches of one size.
+    """Return the patches at `places` unchanged, in batches of one size.
 
     The last batch is filled up with the first patches: several devices can't share a remainder.
     """

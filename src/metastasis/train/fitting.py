@@ -1,7 +1,7 @@
-"""Trains a compiled network epoch by epoch, goes on where a killed run was, and logs each epoch.
+"""Trains a compiled network epoch by epoch, logs each epoch, and resumes a killed run.
 
-An epoch is a call of Keras's `fit`; what stands between epochs is here. Which network is trained on
-what, `training` says.
+An epoch is a call of Keras's `fit`; this module does the work between epochs. `training` chooses
+network and data.
 """
 
 import time
@@ -25,23 +25,23 @@ from metastasis.train.resuming import Arrays, Row, State
 
 @dataclass(frozen=True)
 class Plan:
-    """When training is over, and what is done between and beside its steps."""
+    """When training ends, and how weights and learning rate are adjusted meanwhile."""
 
     epochs: int
-    patience: int  # epochs without a better validation AUC
-    average_decay: float  # of the weights that are validated
-    plateau_rate: float | None  # the learning rate to be halved on a plateau; None: a schedule's
+    patience: int  # the most epochs in a row without a better validation AUC
+    average_decay: float  # of the averaged weights, which are validated
+    plateau_rate: float | None  # the initial rate, halved on a plateau; None: a schedule sets it
     class_weights: dict[int, float] | None
 
     def is_over(self, history: list[Row]) -> bool:
-        """Return whether no epoch follows those of `history`."""
+        """Return whether training ends after the epochs in `history`."""
         num_epochs = len(history)
         is_idle = num_epochs > 0 and num_epochs - 1 - best_epoch(history) >= self.patience
         return num_epochs >= self.epochs or is_idle
 
 
 def best_epoch(history: list[Row]) -> int:
-    """Return the epoch of the best validation AUC, counted from 0; of equal ones the first."""
+    """Return the first epoch with the best validation AUC, counted from 0."""
     return int(np.argmax([row["eval/auc"] for row in history]))
 
 
@@ -56,11 +56,11 @@ def fit(
 ) -> State:
     """Train the compiled `network` until the plan is over; return the state after the last epoch.
 
-    If there is a state at `state_path`, it is gone on from. A state is stored before its epoch is
-    logged, and what it holds is logged anew: DVC deletes the logs before a stage runs.
+    If `state_path` holds a state, training resumes from it. A state is stored before its epoch is
+    logged. On resuming, its epochs are logged again: DVC deletes the logs before a stage runs.
 
     Raises:
-        InputError: the loss stopped being a number.
+        InputError: the loss is not a number any more.
     """
     average = Average(network, plan.average_decay)
     state = resuming.load(state_path) or State(
@@ -68,7 +68,7 @@ def fit(
     )
     _restore(network, average, state)
     if state.history:
-        print(f"train: goes on after epoch {len(state.history)}")
+        print(f"train: resumes after epoch {len(state.history)}")
     for row in state.history:
         _log(live, row)
     while not plan.is_over(state.history):
@@ -96,14 +96,14 @@ def _train_epoch(
     average: Average,
     class_weights: dict[int, float] | None,
 ) -> tuple[Row, float]:
-    """Train one epoch; return what was measured while the weights changed, and patches/s."""
+    """Train one epoch; return the metrics measured meanwhile, and patches/s."""
     start = time.perf_counter()
     with _progress(epoch, feed.num_steps) as progress:
         fitted = network.fit(
             feed.epoch(epoch),
             callbacks=[keras.callbacks.TerminateOnNaN(), average, progress],
             class_weight=class_weights,
-            shuffle=False,  # the feed has shuffled
+            shuffle=False,  # the feed shuffles
             verbose=0,
         ).history
     speed = feed.num_steps * feed.batch_size / (time.perf_counter() - start)
@@ -123,25 +123,25 @@ def _values(network: keras.Model) -> Arrays:
 
 
 def _variables(network: keras.Model) -> list[keras.Variable]:
-    """Return all that training changes: weights, the dropouts' generators, the optimiser."""
+    """Return all variables that training changes: weights, dropouts' generators, optimiser."""
     return [*network.variables, *network.optimizer.variables]
 
 
 @contextmanager
 def _progress(epoch: int, num_steps: int) -> Iterator[keras.callbacks.Callback]:
-    """Yield a callback that moves a bar, where there is a terminal to show one."""
+    """Yield a callback that updates a progress bar, shown only on a terminal."""
     name = f"epoch {epoch + 1}"
     with tqdm(total=num_steps, desc=name, unit=" steps", leave=False, disable=None) as bar:
         yield keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: bar.update())
 
 
 def _check_loss(row: Row, epoch: int, state_path: Path) -> None:
-    """Raise if a loss is no number; the state then is of no use to anybody."""
+    """Raise if a loss is not a number, and delete the state, which is then unusable."""
     if not np.isfinite([row["train/loss"], row["eval/loss"]]).all():
         state_path.unlink(missing_ok=True)
         raise InputError(
-            f"train: the loss stopped being a number in epoch {epoch + 1}; most often the "
-            "learning rate is too high: lower train.learning_rate."
+            f"train: the loss is not a number any more in epoch {epoch + 1}. The usual cause is "
+            "a learning rate that is too high: lower train.learning_rate."
         )
 
 

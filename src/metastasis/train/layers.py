@@ -1,4 +1,4 @@
-"""Layers that train faster than Keras's own and compute the same; models are saved without them."""
+"""Layers that train faster than Keras's equivalent ones; models are saved without them."""
 
 import keras
 import tensorflow as tf
@@ -8,12 +8,12 @@ import tensorflow as tf
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation over (n, height, width, channels) by TensorFlow's fused kernel.
 
-    Keras 3 composes it of several operations on the TensorFlow backend. Weights and results are
-    those of `keras.layers.BatchNormalization`, which takes its place in a saved model.
+    On the TensorFlow backend Keras 3 uses several operations instead. Weights and results are those
+    of `keras.layers.BatchNormalization`, which replaces it in a saved model.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:  # noqa: FBT001  # Keras's signature
-        """Normalise by the batch and update the moving statistics, or by them if not training."""
+        """Normalise by the batch and update the moving statistics, or by these if not training."""
         if not training or not self.trainable:
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -26,7 +26,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             is_training=True,
         )
         replica = tf.distribute.get_replica_context()
-        if replica.num_replicas_in_sync > 1:  # else the first device's patches alone would count
+        if replica.num_replicas_in_sync > 1:  # else only the first device's patches would count
             mean, variance = replica.all_reduce(tf.distribute.ReduceOp.MEAN, [mean, variance])
         # The kernel returns the unbiased variance; Keras keeps the biased one.
         num = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], variance.dtype)

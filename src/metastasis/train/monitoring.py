@@ -1,4 +1,4 @@
-"""Scores the validation patches between epochs. What follows from it, `fitting` decides."""
+"""Scores the validation patches between epochs. `fitting` acts on the scores."""
 
 from dataclasses import dataclass
 
@@ -24,9 +24,9 @@ class Monitor:
     labels: NDArray[np.integer]
 
     def measure(self, network: keras.Model, weights: Arrays) -> Row:
-        """Return loss, accuracy and exact AUC of `network` with these weights in place of its own.
+        """Return loss, accuracy and exact AUC of `network` with these weights instead of its own.
 
-        A loss that is no number comes with an AUC that is none.
+        If the loss is NaN, so is the AUC.
         """
         own = network.get_weights()
         network.set_weights(weights)

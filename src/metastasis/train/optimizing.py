@@ -1,4 +1,4 @@
-"""Makes the optimiser and its learning rate: how a step changes the weights.
+"""Makes the optimiser and its learning rate, which decide how a step changes the weights.
 
 `training` chooses the data and the number of steps.
 """
@@ -13,30 +13,30 @@ from keras import ops
 
 from metastasis.train.train_params import Optimizer, Schedule
 
-FINAL_RATE = 0.01  # of the learning rate, at the end of the cosine
-PLATEAU_FACTOR = 0.5  # of the learning rate, after
-PLATEAU_EPOCHS = 3  # epochs without a better validation
+FINAL_RATE = 0.01  # of the learning rate, at the end of the cosine schedule
+PLATEAU_FACTOR = 0.5  # of the learning rate, after a plateau
+PLATEAU_EPOCHS = 3  # epochs without a better validation score
 
 MATRIX_RANK = 2
 
 
 class ConvolutionMuon(keras.optimizers.Muon):
-    """Muon (Jordan et al. 2024) for kernels of convolutions, and AdamW for all else.
+    """Muon (Jordan et al. 2024) for kernels of convolutions, and AdamW for all other weights.
 
-    A step of Muon is made orthogonal: it changes all directions of a kernel by the same amount. A
-    kernel counts as a matrix of inputs by filters, which Keras's Muon leaves to the caller. Steps
-    are scaled as by Liu et al. 2025, so that the rates and decays of AdamW suit both.
+    Muon makes each step orthogonal: it changes all directions of a kernel by the same amount. A
+    kernel counts as a matrix of inputs by filters, which Keras's Muon leaves to subclasses. Steps
+    are scaled as in Liu et al. 2025, so that learning rates and decays of AdamW suit both.
     """
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
         return len(variable.shape) <= MATRIX_RANK
 
     def zeropower_via_newtonschulz5(self, x: tf.Tensor, steps: int) -> tf.Tensor:
-        """Return the orthogonal matrix nearest to a kernel, nearly, in the kernel's shape."""
+        """Return approximately the nearest orthogonal matrix to a kernel, in the kernel's shape."""
         return ops.reshape(super().zeropower_via_newtonschulz5(_as_matrix(x), steps), x.shape)
 
     def lr_adjust(self, x: tf.Tensor) -> tf.Tensor:
-        """Return a step of a kernel scaled by its size as a matrix."""
+        """Return a kernel's step, scaled by the kernel's size as a matrix."""
         return ops.reshape(super().lr_adjust(_as_matrix(x)), x.shape)
 
 
@@ -53,9 +53,10 @@ def optimizer(
     num_warmup_steps: int,
     weight_decay: float,
 ) -> keras.optimizers.Optimizer:
-    """Return Muon or AdamW (Loshchilov and Hutter 2019), which decay kernels, not biases and norms.
+    """Return Muon or AdamW (Loshchilov and Hutter 2019); only kernels decay, not biases or norms.
 
-    With a cosine the rate rises linearly for `num_warmup_steps` and falls to 1 % at `num_steps`.
+    With the cosine schedule the rate rises linearly for `num_warmup_steps` and falls to 1 % at
+    `num_steps`.
     """
     rate: Any = learning_rate
     if schedule == "cosine":
@@ -75,7 +76,7 @@ def optimizer(
 
 
 def plateau_rate(learning_rate: float, scores: Sequence[float]) -> float:
-    """Return the rate after epochs of these validation scores: halved at each third idle one."""
+    """Return the rate after epochs with these scores; every third idle epoch in a row halves it."""
     best, num_idle = -np.inf, 0
     for score in scores:
         num_idle = 0 if score > best else num_idle + 1

@@ -1,6 +1,6 @@
-"""Keeps the state of an unfinished training, so that a killed one goes on where it was.
+"""Keeps the state of unfinished training, so that a killed run can resume.
 
-What goes into a state, `fitting` says. It is stored under a key of all that decides the result.
+`fitting` fills the state. It is stored under a key of everything that decides the result.
 """
 
 import fcntl
@@ -29,18 +29,18 @@ Row = dict[str, float]
 
 @dataclass(frozen=True)
 class State:
-    """All that the next epoch starts from."""
+    """The state that the next epoch starts from."""
 
-    variables: Arrays  # of network and optimiser, those of random generators among them
+    variables: Arrays  # of network and optimiser, including random generators
     average: Arrays  # of the weights
-    best: Arrays  # the average that validated best
-    history: list[Row]  # one row an epoch that was finished
+    best: Arrays  # the average with the best validation AUC
+    history: list[Row]  # one row per finished epoch
 
 
 def key(settings: Mapping[str, Any], data: Iterable[Path], root: Path = pipeline.ROOT) -> str:
-    """Return a hash of all that decides the result, which nothing else changes.
+    """Return a hash of everything that decides the result, and of nothing else.
 
-    It is over the settings, the content of the files in `data`, and the code and the libraries that
+    It covers the settings, the content of the files in `data`, and the code and the libraries that
     the stage `train` of the tree at `root` declares.
     """
     stage = pipeline.stages([root / "dvc.yaml"])["train"]
@@ -55,10 +55,10 @@ def key(settings: Mapping[str, Any], data: Iterable[Path], root: Path = pipeline
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold `folder` while a run goes on, against a second one that would mix its files in.
+    """Lock `folder` during a run, so that a second run can't mix in its files.
 
     Raises:
-        InputError: another process holds it.
+        InputError: another process has locked it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
@@ -67,15 +67,15 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     except BlockingIOError:
         raise InputError(
-            f"another training is going on in this folder (it holds {folder}), perhaps one that "
-            "outlived its `dvc repro`; wait for it, or end it."
+            f"another training is running in this folder (it has locked {folder}), possibly one "
+            "left by an interrupted `dvc repro`; wait for it or stop it."
         ) from None
     finally:
-        os.close(descriptor)  # which lets go, as the end of the process does
+        os.close(descriptor)  # this releases the lock, as does the end of the process
 
 
 def save(path: Path, state: State) -> None:
-    """Write the state in place of an older one: a kill leaves one of the two, whole."""
+    """Replace the older state: after a kill, one of the two is there and complete."""
     arrays: dict[str, Any] = {
         f"{name}-{number:04d}": array
         for name in ("variables", "average", "best")
@@ -88,17 +88,17 @@ def save(path: Path, state: State) -> None:
         file.write(hashlib.sha256(content.getbuffer()).digest())
         file.write(content.getbuffer())
         file.flush()
-        os.fsync(file.fileno())  # before it takes the older one's name: the machine may die too
+        os.fsync(file.fileno())  # before renaming, in case the machine crashes
 
 
 def load(path: Path) -> State | None:
-    """Return the state, or None if there is none or, as is told, the file is damaged."""
+    """Return the state, or None if there is none or the file is damaged (a warning is printed)."""
     if not path.exists():
         return None
     stored = path.read_bytes()
     digest, content = stored[:DIGEST_SIZE], stored[DIGEST_SIZE:]
     if hashlib.sha256(content).digest() != digest:
-        print(f"warning: {path} is damaged, and left out")
+        print(f"warning: {path} is damaged and ignored")
         return None
     with np.load(io.BytesIO(content)) as archive:
         arrays = dict(archive)

@@ -11,7 +11,7 @@ Schedule = Literal["cosine", "plateau", "constant"]
 Geometry = Literal["none", "d4", "affine"]
 Network = Literal["baseline", "compact", "p4m"]
 RESIDUAL = ("compact", "p4m")
-RESIDUAL_SIZES = (32, 48, 64, 80, 96)  # crops that residual networks take; `models` says why
+RESIDUAL_SIZES = (32, 48, 64, 80, 96)  # crops that residual networks accept; `models` says why
 Precision = Literal["auto", "float32", "bfloat16"]
 
 

@@ -1,7 +1,7 @@
-"""Trains the network on the training patches and keeps the weights that validate best.
+"""Trains the network on the training patches and keeps the weights with the best validation AUC.
 
-What the networks are stands in `models`, how batches are made in `feeding` and `augmenting`, and
-the way from epoch to epoch in `fitting`.
+`models` defines the networks, `feeding` and `augmenting` make the batches, and `fitting` runs the
+epochs.
 """
 
 from collections.abc import Iterator
@@ -33,9 +33,9 @@ from metastasis.train import (
 )
 from metastasis.train.train_params import TrainParams
 
-STATE_FOLDER = Path(".state/train")  # in git's and DVC's ignore lists: no output of the stage
+STATE_FOLDER = Path(".state/train")  # ignored by git and DVC: not an output of the stage
 
-LIVE = {"dvcyaml": False, "save_dvc_exp": False, "report": None}  # DVC's own stages do all that
+LIVE = {"dvcyaml": False, "save_dvc_exp": False, "report": None}  # DVC's stages do all that
 
 FUSED = models.Parts(norm=layers.FusedBatchNormalization)
 GROUP = models.Parts(
@@ -43,7 +43,7 @@ GROUP = models.Parts(
     conv=equivariance.GroupConvolution,
     norm=equivariance.GroupBatchNormalization,
 )
-PARTS = {"p4m": GROUP}  # of networks that train with others than FUSED
+PARTS = {"p4m": GROUP}  # of networks that don't train with FUSED
 
 
 def train(
@@ -54,13 +54,13 @@ def train(
     network_path: Path,
     log_folder: Path,
 ) -> None:
-    """Train on split `train`, watch split `validation`, write the best weights as a plain model.
+    """Train on split `train`, validate on `validation`, write the best weights as a plain model.
 
-    A run that was killed goes on after its last finished epoch and ends in the same bits.
+    A killed run resumes after its last finished epoch and gives the same bits.
 
     Raises:
-        InputError: there are fewer patches than a batch, devices can't share it, the crop doesn't
-            fit the network, another training is going on, or the loss stopped being a number.
+        InputError: there are fewer patches than a batch, devices can't divide it evenly, the crop
+            doesn't fit the network, another training is running, or the loss is not a number.
     """
     table = tables.read_patches(split_path)
     patches = shards.read(crops_folder)
@@ -106,7 +106,7 @@ def train(
 
 
 def _ends(latest: dict[str, float]) -> Ends:
-    """Return of what was logged last what is compared; DVCLive's tables hold all."""
+    """Return those of the last logged metrics that are compared; DVCLive's tables hold all."""
     return Ends(auc=latest["auc"], loss=latest["loss"])
 
 
@@ -116,7 +116,7 @@ def _telling_how_to_go_on() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         print(
-            "\ntrain: interrupted; the same command goes on after the last finished epoch, as long "
+            "\ntrain: interrupted; the same command resumes after the last finished epoch, as long "
             "as params, data and code stay the same."
         )
         raise
@@ -136,7 +136,7 @@ def _check_batch(params: TrainParams, feed: feeding.Feed, num_devices: int) -> N
 
 
 def make_feed(params: TrainParams, patches: shards.Patches, table: pd.DataFrame) -> feeding.Feed:
-    """Return the batches of the patches in `table`, shuffled and changed as `params` say."""
+    """Return the batches of the patches in `table`, shuffled and augmented by `params`."""
     return feeding.Feed(
         patches=patches,
         places=patches.locate(table["id"], "labelled"),
@@ -156,12 +156,12 @@ def _class_weights(params: TrainParams, feed: feeding.Feed) -> dict[int, float] 
 
 
 def parts(name: str) -> models.Parts:
-    """Return what the network `name` is built of while it trains."""
+    """Return the layers that the network `name` is built of for training."""
     return PARTS.get(name, FUSED)
 
 
 def compiled_network(params: TrainParams, size: int, num_steps: int, policy: str) -> keras.Model:
-    """Return the network for patches of `size` pixels with fresh weights, ready to be trained."""
+    """Return the network for patches of `size` pixels with initial weights, ready for training."""
     network = models.to_logits(models.build(params.model, size, parts(params.model), policy))
     network.compile(
         optimizer=optimizing.optimizer(

@@ -1,6 +1,6 @@
-"""Chooses the patches that show a broken rule, and turns their pixels into data: URIs.
+"""Chooses patches that broke a rule, and turns their pixels into data: URIs.
 
-Which rules are broken, and what followed, others say.
+`gate_report` states which rules are broken and the consequences.
 """
 
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ from metastasis.validate.suites import Rule, Verdict
 
 NUM_PICTURES = 24  # patches of each broken rule
 NUM_IDS = 12  # patches of each broken rule that have no pixels to show
-# What the value is that a rule's row tells, where the value alone doesn't say.
+# The name of the value in a rule's row, if the value alone doesn't show it.
 VALUE_NAMES = {"std": "deviation", "mean": "mean", "sha1": "SHA-1"}
 MAX_CAPTION = 48  # characters
-LOSSLESS = 101  # of WebP's qualities, 1 to 100 lose something
+LOSSLESS = 101  # WebP's qualities 1 to 100 are lossy
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A patch on the page: its pixels as a data: URI, and what was found in it."""
+    """A patch on the page: its pixels as a data: URI, and its finding."""
 
     id: str
     pixels: str
@@ -33,7 +33,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Patches that broke a rule, the first of them with pixels and without."""
+    """Patches that broke a rule: the first ones with pixels, and the first ones without."""
 
     verdict: Verdict
     shown: list[Shown]
@@ -43,9 +43,9 @@ class Sheet:
 
 
 def sheet(verdict: Verdict, patches: Patches, classes: Mapping[str, str]) -> Sheet:
-    """Return what to show of the patches that broke a rule, in the order of the verdict's rows.
+    """Return the sheet of patches that broke a rule, in the order of the verdict's rows.
 
-    `classes` names the class of each labelled id, which is shown with what was found.
+    `classes` holds the class name of each labelled id, which is shown with the finding.
     """
     pool = verdict.rule.pool
     found = {
@@ -67,7 +67,7 @@ def sheet(verdict: Verdict, patches: Patches, classes: Mapping[str, str]) -> She
 
 
 def pictures(found: Mapping[str, str], pool: Pool | None, patches: Patches) -> list[Shown]:
-    """Return the patches of these ids, each with what was found; one without pixels is left out."""
+    """Return the patches with these ids and their findings; ids without pixels are left out."""
     index = patches.index
     rows = index[(index["pool"] == pool) & index["id"].isin(list(found))].drop_duplicates("id")
     if not len(rows):
@@ -81,13 +81,13 @@ def pictures(found: Mapping[str, str], pool: Pool | None, patches: Patches) -> l
 
 
 def brief(text: str) -> str:
-    """Return an id or what was found, for a caption: of a SHA-1 the first digits."""
+    """Return an id or a finding for a caption, with each SHA-1 cut to its first digits."""
     text = tables.SHA1.sub(lambda id_: f"{tables.brief(id_[0])}…", text)
     return text if len(text) <= MAX_CAPTION else f"{text[: MAX_CAPTION - 1]}…"
 
 
 def _meaning(rule: Rule, value: str, class_: str) -> str:
-    """What was found, with the name of the value where that doesn't say it, and the class."""
+    """Return the finding, with the name of the value if it doesn't show it, and with the class."""
     expectation = rule.expectation
     column = getattr(expectation, "column_B", getattr(expectation, "column", ""))
     found = f"{VALUE_NAMES[column]} {value}" if column in VALUE_NAMES else value
@@ -95,7 +95,7 @@ def _meaning(rule: Rule, value: str, class_: str) -> str:
 
 
 def _lossless(patch: UInt8) -> str:
-    """The patch as WebP, which keeps every pixel in two thirds of what PNG takes."""
+    """Return the patch as lossless WebP, which takes two thirds of the space of PNG."""
     image = cv2.cvtColor(patch, cv2.COLOR_RGB2BGR)
     _, content = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, LOSSLESS])
     return templating.data_uri("image/webp", content.tobytes())

@@ -1,4 +1,4 @@
-"""Draws what the gate shows: classes, samples, densities of measures and slides. Reads no file."""
+"""Draws the gate's figures: classes, samples, densities of measures, slides. Reads no files."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from metastasis.results import numbers
 
 SHARES = LinearSegmentedColormap.from_list("shares", [plotting.BLUE, "#999999", plotting.ORANGE])
 
-MAX_SLIDES = 400  # points beside each other; of more slides every nth is drawn
+MAX_SLIDES = 400  # points side by side; of more slides every nth is drawn
 NUM_BINS = 64
 
 SHEET_WIDTH = 8.4  # inches
@@ -24,7 +24,7 @@ Floats = NDArray[np.floating]
 
 
 def class_balance(num_negative: int, num_positive: int) -> Figure:
-    """Bars of the two classes with count and share."""
+    """Draw bars of the two classes with count and share."""
     figure, axes = plotting.new_axes("Class balance", plotting.NARROW, 3.6)
     total = num_negative + num_positive
     colours = [plotting.BLUE, plotting.ORANGE]
@@ -40,7 +40,7 @@ def class_balance(num_negative: int, num_positive: int) -> Figure:
 
 
 def samples(patches: Mapping[str, UInt8], num_columns: int = 8) -> Figure:
-    """One contact sheet a title, each of (n, size, size, 3) uint8 patches, the centre boxed."""
+    """Draw a contact sheet per title: (n, size, size, 3) uint8 patches with their centres boxed."""
     sheets = {title: _contact_sheet(group, num_columns) for title, group in patches.items()}
     heights = [sheet.shape[0] / sheet.shape[1] for sheet in sheets.values()]
     height = SHEET_WIDTH * sum(heights) + 0.45 * len(sheets)
@@ -58,7 +58,7 @@ def samples(patches: Mapping[str, UInt8], num_columns: int = 8) -> Figure:
 
 
 def _contact_sheet(patches: UInt8, num_columns: int) -> UInt8:
-    """Lay (n, size, size, 3) patches out on white, in rows."""
+    """Arrange (n, size, size, 3) patches in rows on white."""
     size = patches.shape[1] + SHEET_GAP
     num_rows = -(-len(patches) // num_columns)
     sheet = np.full((num_rows * size, num_columns * size, 3), 255, np.uint8)
@@ -75,7 +75,7 @@ def class_densities(
     limits: tuple[float, float],
     marks: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Overlaid histograms of each class (no tumour, tumour), of the same area; marks are dotted."""
+    """Draw histograms of both classes (no tumour, tumour) with equal areas, and dotted marks."""
     figure, axes = plotting.new_axes("", 3.6, 2.7)
     bins = np.linspace(*limits, NUM_BINS + 1)
     for (name, group), colour in zip(values.items(), (plotting.BLUE, plotting.ORANGE), strict=True):
@@ -102,10 +102,10 @@ def class_densities(
 
 
 def slide_quartiles(panels: Mapping[str, Floats], shares: Floats) -> Figure:
-    """One panel a measure: the median of each slide between its quartiles, sorted by the median.
+    """Draw a panel per measure: each slide's median between its quartiles, sorted by the median.
 
     A panel is (n, 3): lower quartile, median, upper quartile. `shares` (n,) are the slides' shares
-    of positives, and colour the medians.
+    of positives; they give the colours of the medians.
     """
     figure = Figure(figsize=(9.6, 2.1 * len(panels) + 0.3), layout="constrained")
     all_axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]

@@ -1,7 +1,7 @@
 """Writes the gate's report: one static HTML page that opens offline, with its pictures inside.
 
-What is shown, is worked out here; how the page looks, `gate.html` says. Nothing is
-judged here: that is the matter of `validating`.
+This module computes the content; `gate.html` holds the layout. `validating` judges the
+source.
 """
 
 import json
@@ -30,14 +30,14 @@ NUM_SAMPLES = 16  # patches of each class
 NUM_OTHERS = 12  # labels that are neither 0 nor 1
 CLASSES = {"0": "no tumour", "1": "tumour"}
 KINDS = ("flat", "white", "black")  # of outliers
-# What is drawn of a patch, and its unit.
+# The measures of a patch in figures, with their units.
 MEASURES = {
     "brightness": "brightness (mean of a patch, 0 to 255)",
     "haematoxylin": "haematoxylin (optical density)",
     "eosin": "eosin (optical density)",
 }
 QUARTILES = (0.25, 0.5, 0.75)
-SHOWN_SHARE = 0.998  # of the patches in a histogram of stain: a few black ones would squeeze it
+SHOWN_SHARE = 0.998  # of the patches in a stain histogram: a few black ones would compress it
 INKS = {"light": "#25292e", "dark": "#d9dde2"}  # of text and axes in figures
 
 Picture = dict[str, str]  # a figure as a data: URI for each of `INKS`
@@ -45,12 +45,12 @@ Picture = dict[str, str]  # a figure as a data: URI for each of `INKS`
 
 @dataclass(frozen=True)
 class Findings:
-    """What the gate found, all that its report shows.
+    """The gate's findings, which its report shows.
 
-    `labelled` are the usable labelled images: the inventory's columns with label ("0" or "1", or
-    what the label table has) and slide (text, empty or missing where unknown); it has no column if
-    the tables couldn't be read. `quarantine` has the columns pool, id, label and reason.
-    `manifest` is None if the run is stopped.
+    `labelled` are the usable labelled images: the inventory's columns with label ("0", "1" or
+    another text in the label table) and slide (text; empty or missing if unknown). It has no
+    columns if the tables couldn't be read. `quarantine` has the columns pool, id, label and
+    reason. `manifest` is None if the run is stopped.
     """
 
     settings: dict[str, Any]  # section validate of params.yaml
@@ -98,7 +98,7 @@ def render(findings: Findings) -> str:
 
 
 def _known(findings: Findings) -> pd.DataFrame:
-    """The usable labelled images with measures of their stain; without columns there are none."""
+    """Return the usable labelled images with measures of their stain."""
     columns = ["id", "label", "slide", "mean", "mean_red", "mean_green", "mean_blue"]
     table = findings.labelled.reindex(columns=columns).sort_values("id", ignore_index=True)
     colours = table[["mean_red", "mean_green", "mean_blue"]].to_numpy(np.float64)
@@ -120,7 +120,7 @@ def _passing(patches: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def _verdict(findings: Findings) -> dict[str, Any]:
-    """Whether the run goes on, and the numbers of the sentence that says so."""
+    """Return whether the run continues, and the numbers for the page's first sentence."""
     broken = [verdict for verdict in findings.verdicts if not verdict.is_met]
     manifest = findings.manifest
     learnable = manifest is not None and manifest["label"].nunique() == len(CLASSES)
@@ -138,7 +138,7 @@ def _verdict(findings: Findings) -> dict[str, Any]:
 
 
 def _rules(findings: Findings) -> dict[str, Any]:
-    """The broken rules, errors first, each with what followed; and the met ones."""
+    """Return the broken rules, errors first, each with its consequence, and the met rules."""
     broken = [verdict for verdict in findings.verdicts if not verdict.is_met]
     broken.sort(key=lambda verdict: (verdict.rule.severity != "error", not verdict.stops))
     is_stopped = findings.manifest is None
@@ -154,7 +154,7 @@ def _consequence(verdict: Verdict, *, is_stopped: bool) -> str:
     if not verdict.rule.is_quarantined:
         return "noted"
     if verdict.rule.pool == "unlabelled":
-        return "for predict to answer"
+        return "left to predict"
     return "would be quarantined" if is_stopped else "quarantined"
 
 
@@ -184,7 +184,7 @@ def _counts(findings: Findings, shown: pd.DataFrame) -> dict[str, str]:
 
 
 def _classes(shown: pd.DataFrame) -> dict[str, Any]:
-    """Number and share of each class, and what other labels there are."""
+    """Return the number and share of each class, and the other labels."""
     counts = [int((shown["label"] == label).sum()) for label in CLASSES]
     others = shown.loc[~shown["label"].isin(CLASSES), "label"]
     total = sum(counts)
@@ -200,7 +200,7 @@ def _classes(shown: pd.DataFrame) -> dict[str, Any]:
 
 
 def _samples(shown: pd.DataFrame, findings: Findings) -> dict[str, list[contact_sheets.Shown]]:
-    """Random patches of each class."""
+    """Return random patches of each class."""
     random = np.random.default_rng(findings.settings["samples_seed"])
     samples = {}
     for label, name in CLASSES.items():
@@ -213,7 +213,7 @@ def _samples(shown: pd.DataFrame, findings: Findings) -> dict[str, list[contact_
 
 
 def _stain(patches: pd.DataFrame, verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """Figures of brightness and stain by class and by slide, and the number of outliers."""
+    """Return figures of brightness and stain by class and by slide, and the numbers of outliers."""
     classed = patches[patches["label"].isin(CLASSES)]
     slides = _slides(classed)
     return {
@@ -262,7 +262,7 @@ def _slides(patches: pd.DataFrame) -> Slides:
 
 
 def _extremes(slides: Slides) -> list[tuple[str, str, str]]:
-    """Of each measure the slides with the lowest and with the highest median."""
+    """Return the slides with the lowest and with the highest median of each measure."""
     extremes = []
     for name, quartiles in slides.quartiles.items():
         medians = quartiles[:, 1]
@@ -276,7 +276,7 @@ def _extremes(slides: Slides) -> list[tuple[str, str, str]]:
 
 
 def _outliers(verdicts: Sequence[Verdict]) -> dict[Pool, dict[str, int]]:
-    """The number of outliers of each kind in each pool that was looked at."""
+    """Return the number of outliers of each kind in each checked pool."""
     found = {verdict.rule.name: len(verdict.rows) for verdict in verdicts}
     return {
         pool: {kind: found[f"{pool}-patch-{kind}"] for kind in KINDS}
@@ -286,7 +286,7 @@ def _outliers(verdicts: Sequence[Verdict]) -> dict[Pool, dict[str, int]]:
 
 
 def _sheets(findings: Findings) -> Iterator[tuple[str, list[contact_sheets.Sheet]]]:
-    """Under each title the rules that were broken by patches, with those patches."""
+    """Yield each title with the rules that patches broke, and those patches."""
     groups: dict[str, list[contact_sheets.Sheet]] = {}
     table = findings.labelled.reindex(columns=["id", "label"])
     classes = dict(zip(table["id"], table["label"].map(CLASSES).fillna(""), strict=True))
@@ -299,7 +299,7 @@ def _sheets(findings: Findings) -> Iterator[tuple[str, list[contact_sheets.Sheet
         "stopped the run": "What stopped the run",
         "would be quarantined": "What would be quarantined",
         "quarantined": "What was quarantined",
-        "for predict to answer": "Unlabelled patches for predict to answer",
+        "left to predict": "Unlabelled patches left to predict",
         "noted": "What was noted",
     }
     for consequence, title in titles.items():
@@ -308,7 +308,7 @@ def _sheets(findings: Findings) -> Iterator[tuple[str, list[contact_sheets.Sheet
 
 
 def _figure(draw: Callable[..., Figure]) -> Picture:
-    """The figure for a light page and, in another ink, for a dark one."""
+    """Return the figure for a light page, and in another ink for a dark page."""
     light = plotting.svg(draw, INKS["light"])
     return {
         scheme: templating.data_uri("image/svg+xml", light.replace(INKS["light"], ink).encode())

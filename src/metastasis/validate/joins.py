@@ -1,6 +1,6 @@
-"""Joins the tables with the inventory into what the gate's rules look at.
+"""Joins the tables with the inventory into tables for the gate's rules.
 
-Text columns are empty where all is as it should be, and else say what was found.
+Text columns hold the finding, or are empty if there is nothing wrong.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from metastasis.patches.shards import Patches
 
 
 def counted(labels: pd.DataFrame) -> pd.DataFrame:
-    """Return the labels with `positive`, the label as a number, and how many labels an id has."""
+    """Return the labels with `positive`, the label as a number, and the id's number of labels."""
     return labels.assign(
         positive=pd.to_numeric(labels["label"], errors="coerce"),
         num_labels=labels.groupby("id")["label"].transform("nunique"),
@@ -23,8 +23,8 @@ def counted(labels: pd.DataFrame) -> pd.DataFrame:
 def joined(table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each id of either side.
 
-    `without_image` and `without_row` are text; `is_missing` is 1 or 0 for an id of the table, and
-    missing for others.
+    `without_image` and `without_row` are text columns; `is_missing` is 1 or 0 for an id of the
+    table, and missing for other ids.
     """
     ids = table[["id"]].drop_duplicates()
     both = ids.merge(images[["id"]].drop_duplicates(), on="id", how="outer", indicator=True)
@@ -40,32 +40,32 @@ def joined(table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
 
 def unlabelled_pool(inventory: pd.DataFrame, submission: pd.DataFrame | None) -> pd.DataFrame:
-    """Return one row that says which of sample submission and unlabelled images lacks the other."""
+    """Return one row that says whether only the submission or only unlabelled images exist."""
     num_images = int((inventory["pool"] == "unlabelled").sum())
     num_asked = 0 if submission is None else len(submission)
-    images = f"{num_asked:,} ids and no image" if num_asked and not num_images else ""
-    asked = f"{num_images:,} images and no table" if num_images and submission is None else ""
+    images = f"{num_asked:,} ids but no image" if num_asked and not num_images else ""
+    asked = f"{num_images:,} images but no table" if num_images and submission is None else ""
     return pd.DataFrame({"images": [images], "submission": [asked]})
 
 
 def apart(submission: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """Return the ids of the sample submission; `labelled` is text for those that have a label."""
+    """Return the ids of the sample submission; text column `labelled` for those with a label."""
     ids = submission[["id"]].drop_duplicates(ignore_index=True)
     both = ids.merge(labels.drop_duplicates("id"), on="id", how="left")
     return ids.assign(labelled=("label " + both["label"]).fillna(""))
 
 
 def flaws(images: pd.DataFrame) -> pd.DataFrame:
-    """Return id, a text column for each of `images.FLAWS`, and `link`, rows of the inventory."""
+    """Return id, a text column for each of `images.FLAWS`, and `link`, for the inventory's rows."""
     columns = {flaw: images["found"].where(images["flaw"] == flaw, "") for flaw in FLAWS}
     link = images["name"].where(images["is_link_out"], "")
     return pd.DataFrame({"id": images["id"], **columns, "link": link})
 
 
 def channel_order(images: pd.DataFrame, patches: Patches) -> list[str]:
-    """Return for each row of the inventory the order of its channels, if its id tells it is BGR.
+    """Return the channel order of each row of the inventory if it is BGR, else an empty text.
 
-    That is so if the id is the hash of the pixels with red and blue exchanged.
+    It is BGR if the id is the hash of the pixels with red and blue exchanged.
     """
     orders = []
     columns = (images[name] for name in ("id", "sha1", "shard", "row"))
@@ -83,8 +83,9 @@ def _swapped_sha1(patches: Patches, shard: int, row: int) -> str:
 def copies(labels: pd.DataFrame, inventory: pd.DataFrame) -> pd.DataFrame:
     """Return the usable labelled images with text columns about pixels that occur elsewhere.
 
-    `repeats` names the first of the same pixels, `contradicts` the label and the first where the
-    labels differ, and `is_unlabelled` says that an unlabelled patch has them.
+    `repeats` names the first image with the same pixels; `contradicts` names the label and the
+    first image if the labels differ; `is_unlabelled` says that an unlabelled patch has the same
+    pixels.
     """
     usable = inventory[inventory["flaw"] == ""]
     table = usable[usable["pool"] == "labelled"].merge(labels, on="id")

@@ -1,6 +1,6 @@
-"""Knows when two spellings are one name, and which words say that there is no name.
+"""Finds out which spellings mean the same name, and which words mean that the name is missing.
 
-What is named, and what follows from names that fall together, the caller says.
+The callers apply it to ids, slides and patients.
 """
 
 import re
@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 import pandas as pd
 
-# Endings of image files, without which a file's name is what it shows.
+# The extensions of image files, which are not part of a name.
 SUFFIXES = (
     "tif", "tiff", "btf", "ome", "svs", "svslide", "ndpi", "mrxs", "scn", "vms", "vmu", "bif",
     "czi", "dcm", "isyntax", "zarr", "png", "jpg", "jpeg", "jp2", "bmp", "gif", "webp", "npy",
     "h5", "hdf5",
 )  # fmt: skip
-# Folders that data sets keep their images in. A slash after anything else may belong to a name,
-# as in the case numbers of many laboratories (H12345/19).
+# Usual folders of images in data sets. A slash after anything else may belong to a name, as in the
+# case numbers of many laboratories (H12345/19).
 FOLDERS = frozenset(
     (
         "train", "training", "valid", "validation", "val", "test", "testing", "data", "images",
@@ -24,8 +24,8 @@ FOLDERS = frozenset(
         "tumour", "normal",
     )
 )  # fmt: skip
-# What people and programs write where they know nothing; text without a letter or digit, and
-# numbers below zero, say the same.
+# Words that people and programs write for an unknown value. Text without a letter or digit, and
+# negative numbers, mean the same.
 MISSING = frozenset(
     (
         "empty", "blank", "unknown", "unk", "unkn", "not known", "undefined", "undef",
@@ -41,41 +41,41 @@ MISSING = frozenset(
     )
 )  # fmt: skip
 CELL_ERRORS = ("#ref!", "#value!", "#div/0!", "#num!", "#name?", "#null!")  # of spreadsheets
-NOUNS = "slide|wsi|patient|case|id|name|image"  # of which a word may say that it is missing
+NOUNS = "slide|wsi|patient|case|id|name|image"  # may stand beside a word for "missing"
 
 _SUFFIX = re.compile(rf"(?<=[^/\\])\.(?:{'|'.join(SUFFIXES)})$")
-_PATH = re.compile(r"^(?:[a-z]:)?[/\\]|^\.{1,2}[/\\]|\\")  # absolute, relative to here, Windows'
+_PATH = re.compile(r"^(?:[a-z]:)?[/\\]|^\.{1,2}[/\\]|\\")  # absolute, relative, Windows
 _SPACES = re.compile(r"\s+")
 _MARKS = re.compile(r"[\W_]+")
-_WHOLE = re.compile(r"0*(\d+)(?:\.0+)?")  # pandas writes 3 beside gaps as 3.0, and 007 as 7
+_WHOLE = re.compile(r"0*(\d+)(?:\.0+)?")  # pandas writes 3 in a column with gaps as 3.0
 _BELOW_ZERO = re.compile(r"[-\u2212]\d+(?:\.0+)?")
 _NAMED_MISSING = re.compile(rf"(?:(?:{NOUNS})[ _-](?P<after>.+)|(?P<before>.+)[ _-](?:{NOUNS}))")
 _NUMBERED = re.compile(r"(.+?)[ _-]+\d+")  # unknown_1, slide unknown 2
 _USUAL = re.compile(r"[a-z0-9_-]+")
-_UNSEEN = {"Cc", "Cf"}  # categories of what has no shape, such as a byte-order mark
+_UNSEEN = {"Cc", "Cf"}  # categories of invisible characters, such as a byte-order mark
 _PAIRS = ("''", '""', "``", "<>", "[]", "()", "{}", "\u2018\u2019", "\u201c\u201d", "\u00ab\u00bb")
 
 
 def name(text: str) -> str:
-    """Return the name that `text` spells, or nothing if it says that there is none.
+    """Return the name that `text` spells, or an empty text if it says that the name is missing.
 
-    Case, width, blanks and quotation marks around it don't count, nor an image's ending and the
-    folders of a path. A whole number is written as such: 3.0 and 003 are 3.
+    Case, character width, surrounding spaces and quotation marks, an image's extension and the
+    folders of a path are ignored. Whole numbers are normalised: 3.0 and 003 are 3.
     """
     return _fixed(_name, text)
 
 
 def file_name(text: str) -> str:
-    """Return the name that `text` spells, as `name` does, of a file: all before a slash is folder.
+    """Return the name that a file's `text` spells: like `name`, but all before a slash is a folder.
 
-    A file may be called by a word for what is missing.
+    The file's name may be a word that means "missing".
     """
-    is_usual = _USUAL.fullmatch(text) and not text.isdigit()  # a table has hundred thousands
+    is_usual = _USUAL.fullmatch(text) and not text.isdigit()  # the fast path
     return text if is_usual else _fixed(_file_name, text)
 
 
 def names(column: pd.Series) -> pd.Series:
-    """Return the `name` of each text, each spelling being read once; missing values stay so."""
+    """Return the `name` of each text; each spelling is read once, missing values stay missing."""
     return _each(name, column)
 
 
@@ -85,16 +85,16 @@ def file_names(column: pd.Series) -> pd.Series:
 
 
 def stem(text: str) -> str:
-    """Return what spellings share that a reader would take for one name, though they may be two.
+    """Return a common form of spellings that a reader would confuse, though they may be two names.
 
-    Marks and blanks between its parts don't count, nor do zeros before a number in it.
+    Punctuation and spaces between the parts are ignored, and so are zeros before a number.
     """
     parts = re.findall(r"\d+|[^\W\d_]+", text)
     return " ".join(part.lstrip("0") or "0" for part in parts)
 
 
 def is_missing(text: str) -> bool:
-    """Return whether `text`, in small letters, says that there is no name."""
+    """Return whether `text`, in lower case, says that the name is missing."""
     words = _MARKS.sub(" ", text).strip()
     if not words or words in MISSING or text in CELL_ERRORS or _BELOW_ZERO.fullmatch(text):
         return True
@@ -108,7 +108,7 @@ def is_missing(text: str) -> bool:
 
 
 def _fixed(step: Callable[[str], str], text: str) -> str:
-    """Return `text` after as many steps as change it: a name's name is itself."""
+    """Return `text` after repeating `step` until it changes nothing."""
     while (changed := step(text)) != text:
         text = changed
     return text
@@ -128,7 +128,7 @@ def _file_name(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return the text in one width and case, with single blanks and no marks around it."""
+    """Return the text in one width and case, with single spaces and no surrounding marks."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     plain = _SPACES.sub(" ", folded).strip()
     if not (plain.isascii() and plain.isprintable()):

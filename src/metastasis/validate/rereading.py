@@ -1,7 +1,7 @@
-"""Reads a few patches of the source again: is it still what `ingesting` found in it?
+"""Reads a few patches of the source again, to find out whether they changed since `ingesting`.
 
-DVC tells whether a file has changed by its size and its time alone. A patch that is restored with
-both, as archives and copies restore it, is not read again, and the gate would name it for ever.
+DVC detects a changed file only by its size and time. Archives and copies restore a patch with both
+unchanged. Then ingest doesn't read it again, and the gate would report it for ever.
 """
 
 import shlex
@@ -19,27 +19,27 @@ from metastasis.formats.pcam_files import PcamFiles
 from metastasis.formats.sources import LABELS_NAME, SUBMISSION_NAME, Content, Entry, Source
 from metastasis.patches.shards import UInt8
 
-MAX_TOUCHED = 10  # files that are named one by one in a command
-MAX_REREAD = 1000  # patches: more are broken by one cause, which these show as well
+MAX_TOUCHED = 10  # files that a command lists one by one
+MAX_REREAD = 1000  # patches: more have a common cause, which these show as well
 
 
 def changed(source_path: Path, rows: pd.DataFrame, tables_folder: Path) -> list[str]:
-    """Return the names of what the source now holds otherwise than it was found.
+    """Return the names of the files that changed in the source since it was read.
 
-    Looked at are its tables and these rows of the inventory, of more than `MAX_REREAD` the first
-    ones. A source that isn't there any more, or can't be read, says nothing.
+    It reads the tables and these rows of the inventory, at most the first `MAX_REREAD`. If the
+    source is missing or can't be read, nothing counts as changed.
     """
     try:
         with closing(opening.open_source(source_path)) as source:
             if rows.empty and isinstance(source, PcamFiles) and source.is_packed:
-                return []  # minutes of unpacking, to look at nothing but labels
+                return []  # it would take minutes of unpacking, only for the labels
             return _changed(source, rows.head(MAX_REREAD)) + _changed_tables(source, tables_folder)
     except (InputError, OSError):
         return []
 
 
 def advice(source_path: Path, names: Sequence[str]) -> str:
-    """Return what was found, and the commands that have DVC see it and read the source again."""
+    """Return a message with the changes, and the commands that make DVC notice the change."""
     paths = [source_path / name for name in names]
     if source_path.is_file():
         command = f"touch {shlex.quote(str(source_path))}"
@@ -49,8 +49,8 @@ def advice(source_path: Path, names: Sequence[str]) -> str:
         command = f"find {shlex.quote(str(source_path))} -type f -exec touch {{}} +"
     return (
         f"the source has changed since `ingest` read it ({len(names):,} found: {named(names)}). "
-        "DVC can't see it, as size and time of the files are the same as before. Give them a new "
-        f"time, and run again:\n  {command}\n  dvc repro\nIf you may not write there: "
+        "DVC can't notice it, because the files' sizes and times are the same as before. Give them "
+        f"a new time and run again:\n  {command}\n  dvc repro\nIf you may not write there: "
         "`dvc repro --force --single-item ingest`, and then `dvc repro`."
     )
 
@@ -85,6 +85,6 @@ def _content(source: Source, entry: Entry) -> Content:
 
 
 def _facts(content: Content, out: UInt8, frames: Frames) -> tuple[str, str]:
-    """Return the flaw of an image, or the hash of its pixels, as the inventory has them."""
+    """Return the flaw of an image, or else the hash of its pixels, as in the inventory."""
     flaw = images.look(content, out, frames).flaw
     return (flaw, "") if flaw else ("", images.sha1(out))

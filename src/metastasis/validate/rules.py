@@ -1,6 +1,6 @@
-"""Which rules a source is held against: name, severity and what each protects.
+"""Defines the rules for a source: name, severity and the fact that each protects.
 
-How a rule is evaluated, `suites` knows; what follows from a broken one, `validating` decides.
+`suites` evaluates the rules; `validating` decides what follows from a broken rule.
 """
 
 from great_expectations import expectations as gxe
@@ -14,7 +14,7 @@ from metastasis.validate.suites import empty as _empty
 
 ID_PATTERNS = {"sha1": r"^[0-9a-f]{40}$", "any": r"^(?!\.)[A-Za-z0-9_.-]+(?<!\.tif)$"}
 
-# Outliers, of 0..255. Of 2,916 real patches 16 are flatter and 105 whiter than this, none blacker.
+# Outliers, 0..255. Of 2,916 real patches, 16 are flatter than this, 105 whiter and none blacker.
 WHITE_MEAN = 233
 BLACK_MEAN = 25
 
@@ -28,51 +28,51 @@ POOL_TABLES: dict[Pool, str] = {"labelled": "labels", "unlabelled": "submission"
 
 
 def form(table: str) -> list[Rule]:
-    """Rules over how a CSV is written: the columns of `tables.FORM`, empty where all is usual."""
+    """Return the rules on a CSV's form: the columns of `tables.FORM`, which are empty if usual."""
     name = TABLES[table]
     return [
         _empty(f"{table}-encoding", "error", f"The {name} is in UTF-8.", "encoding"),
         _empty(
             f"{table}-cells",
             "error",
-            f"The {name} has a header, and each row a cell for each column.",
+            f"The {name} has a header, and each row has a cell for each column.",
             "cells",
         ),
         _empty(
             f"{table}-byte-order-mark",
             "warning",
-            f"The {name} begins with its header, and not with an invisible mark; it is read past.",
+            f"The {name} begins with its header, not with an invisible mark; the mark is skipped.",
             "byte_order_mark",
         ),
         _empty(
             f"{table}-line-ends",
             "warning",
-            f"The lines of the {name} end as Kaggle's do; others are read all the same.",
+            f"The {name} has Kaggle's line endings; others are read all the same.",
             "line_ends",
         ),
         _empty(
             f"{table}-quotes",
             "warning",
-            f"The {name} needs no quotation marks; cells in them are read all the same.",
+            f"The {name} has no quotation marks; cells in them are read all the same.",
             "quotes",
         ),
         _empty(
             f"{table}-blank-lines",
             "warning",
-            f"Each line of the {name} is a row; blank ones are read past.",
+            f"Each line of the {name} is a row; blank lines are skipped.",
             "blank_lines",
         ),
     ]
 
 
 def unlabelled_pool() -> list[Rule]:
-    """Rules over one row about the unlabelled patches: text columns `images`, `submission`."""
+    """Return the rules on the pool of unlabelled patches: text columns `images`, `submission`."""
     return [
         _empty(
             "unlabelled-images-there",
             "warning",
-            "A sample submission comes with the images it asks for; without any, there is nothing "
-            "to predict, and the submission stays empty.",
+            "A sample submission comes with its images; without any, there is nothing to predict, "
+            "and the submission stays empty.",
             "images",
         ),
         _empty(
@@ -85,20 +85,20 @@ def unlabelled_pool() -> list[Rule]:
 
 
 def apart() -> list[Rule]:
-    """Rules over the sample submission joined with the labels: text column `labelled`."""
+    """Return the rules on the sample submission joined with the labels: text column `labelled`."""
     return [
         _empty(
             "pools-ids-apart",
             "error",
-            "A patch has a label or is to be predicted; an id stands in the label table or in the "
-            "sample submission.",
+            "A patch either has a label or is to be predicted; its id is in the label table or in "
+            "the sample submission, not in both.",
             "labelled",
         )
     ]
 
 
 def strays() -> list[Rule]:
-    """Rules over the files of a source that are neither image nor table: text column name."""
+    """Return the rules on files that are neither images nor tables: text column name."""
     return [
         _empty(
             "source-strays",
@@ -110,27 +110,27 @@ def strays() -> list[Rule]:
 
 
 def columns(table: str) -> list[Rule]:
-    """Rules over the columns of a table; a slide map may have others beside its own."""
+    """Return the rules on the columns of a table; a slide map may have more columns."""
     if table == "slides":
         return slide_rules.columns()
-    protects = "The columns are id and label, so that no value is taken for another."
+    protects = "The columns are id and label, so that no column is mistaken for another."
     found = gxe.ExpectTableColumnsToMatchSet(column_set=["id", "label"], exact_match=True)
     return [Rule(f"{table}-columns", "error", protects, found)]
 
 
 def ids(table: str, form_of_ids: str) -> list[Rule]:
-    """Rules over the text column id of a table."""
+    """Return the rules on the text column id of a table."""
     return [
         Rule(
             f"{table}-id-form",
             "error",
-            f"An id names one file and nothing else (validate.ids: {form_of_ids}).",
+            f"An id is a valid name of a single file (validate.ids: {form_of_ids}).",
             gxe.ExpectColumnValuesToMatchRegex(column="id", regex=ID_PATTERNS[form_of_ids]),
         ),
         Rule(
             f"{table}-id-unique",
             "error",
-            f"An id stands in the {TABLES[table]} once.",
+            f"An id occurs once in the {TABLES[table]}.",
             gxe.ExpectColumnValuesToBeUnique(column="id"),
         ),
     ]
@@ -139,12 +139,12 @@ def ids(table: str, form_of_ids: str) -> list[Rule]:
 def labels(
     num_labels: int | None, min_positive_share: float, max_positive_share: float
 ) -> list[Rule]:
-    """Rules over the label table: text column label, numbers `positive` and `num_labels`."""
+    """Return the rules on the label table: text column label, numbers `positive`, `num_labels`."""
     rules = [
         Rule(
             "labels-rows",
             "error",
-            "There is something to learn from.",
+            "The table has at least one row.",
             gxe.ExpectTableRowCountToBeBetween(min_value=1),
         ),
         Rule(
@@ -162,8 +162,8 @@ def labels(
         Rule(
             "labels-positive-share",
             "error",
-            f"The share of positives is {min_positive_share:g} to {max_positive_share:g}, as this "
-            "task is known to have; another points at a swapped or cut table "
+            f"The share of positives is {min_positive_share:g} to {max_positive_share:g}, as usual "
+            "for this task; another share points to exchanged labels or a truncated table "
             "(validate.min_positive_share, validate.max_positive_share).",
             gxe.ExpectColumnMeanToBeBetween(
                 column="positive", min_value=min_positive_share, max_value=max_positive_share
@@ -171,16 +171,16 @@ def labels(
         ),
     ]
     if num_labels is not None:
-        protects = "The label table is whole: it has the rows of validate.num_labels."
+        protects = "The label table is complete: its number of rows is validate.num_labels."
         counted = gxe.ExpectTableRowCountToEqual(value=num_labels)
         rules.append(Rule("labels-row-count", "error", protects, counted))
     return rules
 
 
 def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
-    """Rules over the ids of a table joined with the images of its pool.
+    """Return the rules on the ids of a table joined with the images of its pool.
 
-    Text columns `without_image` and `without_row`, number `is_missing`.
+    They read the text columns `without_image` and `without_row` and the number `is_missing`.
     """
     table = TABLES[POOL_TABLES[pool]]
     is_labelled = pool == "labelled"
@@ -197,7 +197,7 @@ def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
         _empty(
             f"{pool}-image-listed",
             "warning",
-            f"Every image is in the {table}; one that isn't is left out.",
+            f"Every image is in the {table}; other images are left out.",
             "without_row",
             pool,
             is_quarantined=is_labelled,
@@ -208,7 +208,7 @@ def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
     whole = Rule(
         IMAGES_WHOLE[pool],
         "error",
-        f"No more than {100 * max_missing_share:.12g} % of the {of} are without their image "
+        f"No more than {100 * max_missing_share:.12g} % of the {of} lack their image "
         f"(validate.{setting}).",
         gxe.ExpectColumnMeanToBeBetween(column="is_missing", max_value=max_missing_share),
     )
@@ -216,7 +216,7 @@ def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
 
 
 def images(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
-    """Rules over the listed images of a pool: a text column for each flaw, and `link`."""
+    """Return the rules on the listed images of a pool: a text column for each flaw, and `link`."""
     flaws = [
         _empty(
             f"{pool}-image-{flaw}",
@@ -231,7 +231,7 @@ def images(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
     inside = _empty(
         f"{pool}-image-inside",
         "warning",
-        "An image lies in the source; a link that leaves it is followed.",
+        "An image is inside the source; a symbolic link out of it is followed.",
         "link",
         pool,
     )
@@ -239,13 +239,13 @@ def images(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
 
 
 def hashes(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
-    """Rules over the usable images of a pool: text columns id, sha1 and `channel_order`."""
+    """Return the rules on the usable images of a pool: text columns id, sha1, `channel_order`."""
     return [
         Rule(
             f"{pool}-id-is-hash",
             _bad(pool),
-            "An id is the SHA-1 of the patch's RGB bytes, as Kaggle made them: no pixel was "
-            f"changed, as JPEG does; validate.ids: any switches this off{_setting(pool)}",
+            "An id is the SHA-1 of the patch's RGB bytes, as Kaggle's are: no pixel has changed "
+            f"(JPEG changes pixels); validate.ids: any switches this off{_setting(pool)}",
             gxe.ExpectColumnPairValuesToBeEqual(column_A="id", column_B="sha1"),
             pool,
             is_quarantined,
@@ -253,7 +253,7 @@ def hashes(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
         _empty(
             f"{pool}-channels-in-order",
             _bad(pool),
-            "The channels are red, green, blue, and not swapped on the way" + _setting(pool),
+            "The channels are in the order red, green, blue" + _setting(pool),
             "channel_order",
             pool,
             is_quarantined=is_quarantined,
@@ -262,7 +262,7 @@ def hashes(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
 
 
 def pixels(*, is_quarantined: bool) -> list[Rule]:
-    """Rules over the usable labelled images: text columns for pixels that occur elsewhere."""
+    """Return the rules on the usable labelled images: text columns on pixels that occur again."""
     return [
         _empty(
             "labelled-pixels-agree",
@@ -275,14 +275,14 @@ def pixels(*, is_quarantined: bool) -> list[Rule]:
         _empty(
             "labelled-pixels-once",
             "warning",
-            "A patch occurs once: copies weigh more than others, and leak if a split parts them.",
+            "A patch occurs once: copies count more than once, and leak if a split separates them.",
             "repeats",
             "labelled",
         ),
         _empty(
             "pools-pixels-apart",
             "warning",
-            "An unlabelled patch has no copy among those with labels.",
+            "An unlabelled patch has no copy among the labelled ones.",
             "is_unlabelled",
             "labelled",
         ),
@@ -290,7 +290,7 @@ def pixels(*, is_quarantined: bool) -> list[Rule]:
 
 
 def outliers(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
-    """Rules over the usable images of a pool: numbers std and mean."""
+    """Return the rules on the usable images of a pool: numbers std and mean."""
     kept = "" if pool == "unlabelled" else " (validate.outliers)"
     expectations = {
         "flat": gxe.ExpectColumnValuesToBeBetween(column="std", min_value=FLAT_STD),
@@ -298,9 +298,9 @@ def outliers(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
         "black": gxe.ExpectColumnValuesToBeBetween(column="mean", min_value=BLACK_MEAN),
     }
     protects = {
-        "flat": f"A patch shows something: its standard deviation is {FLAT_STD} or more",
+        "flat": f"A patch isn't flat: its standard deviation is {FLAT_STD} or more",
         "white": f"A patch shows tissue, not bare glass: its mean is {WHITE_MEAN} or less",
-        "black": f"A patch was lit: its mean is {BLACK_MEAN} or more",
+        "black": f"A patch isn't black: its mean is {BLACK_MEAN} or more",
     }
     return [
         Rule(
@@ -321,11 +321,11 @@ def is_of_outliers(rule: Rule) -> bool:
 
 
 def _bad(pool: Pool) -> Severity:
-    """A bad labelled patch is an error; an unlabelled one is never dropped, predict answers."""
+    """Return the severity of a bad patch: a warning if unlabelled: those are never dropped."""
     return "error" if pool == "labelled" else "warning"
 
 
 def _setting(pool: Pool) -> str:
-    """The end of a rule's sentence: where to say what becomes of a patch that breaks it."""
+    """Return the end of a rule's sentence: the param that decides about a patch that breaks it."""
     section = "validate" if pool == "labelled" else "predict"
     return f" ({section}.bad_patches)."

@@ -1,7 +1,6 @@
-"""Reads a slide map, whoever wrote it: which slide and patient each patch comes from.
+"""Reads slide maps of any author: the slide and patient of each patch.
 
-What of it is good enough, `slide_rules` says; text columns and tables named by what was found are
-empty where all is as it should be.
+`slide_rules` judges the map. Text columns hold findings, and are empty if there is nothing wrong.
 """
 
 import re
@@ -16,7 +15,7 @@ from metastasis.base.errors import named
 from metastasis.tables import UNITS
 from metastasis.validate import naming
 
-# What a column may be called, in any case; of several the first counts.
+# The possible names of a column, in any case; the first one present is read.
 COLUMNS = {
     "id": ("id", "patch_id", "image_id", "patch", "patch_name", "image", "filename", "file_name"),
     "slide": (
@@ -33,36 +32,36 @@ COLUMNS = {
     "split": ("split",),
     "label": ("label", "center_tumor_patch"),
 }  # fmt: skip
-OFFICIAL = {  # what an official split may be called: ours
+OFFICIAL = {  # the possible names of an official split: ours
     "train": "train", "training": "train",
     "valid": "validation", "validation": "validation", "val": "validation",
     "test": "test", "testing": "test",
 }  # fmt: skip
-# Camelyon17's slides (Bandi et al. 2019), and Camelyon's that hold no tumour.
+# Camelyon17's slide names (Bandi et al. 2019), and Camelyon's slides without tumour.
 NODE = r"^(.*(?<![a-z])patient[_ -]?0*(\d+))[_ -]node[_ -]?\d+$"
 NORMAL = r"(?<![a-z])normal(?![a-z])"
 LABELS = {"0": "0", "1": "1", "false": "0", "true": "1"}
-MIN_JOINED = 0.5  # of the map's rows, or of the labels: the map of a part, or of more, has one
-MIN_FORMS, MAX_ODD = 5, 2  # names from which on some are odd, and how many may be
-# A column whose name holds one of these tells patches apart by where they come from.
+MIN_JOINED = 0.5  # of the map's rows or of the labels: a partial or larger map reaches one
+MIN_FORMS, MAX_ODD = 5, 2  # the fewest names, and the most odd ones among them
+# A column whose name holds one of these says where patches come from.
 ORIGINS = re.compile(r"patient|case|subject|donor|person|slide|wsi|block|specimen|barcode")
 
 
 @dataclass(frozen=True)
 class SlideMap:
-    """What a map says.
+    """The content of a map.
 
-    `rows` has a row for each of the map's, with text columns about what was found; `patches` one
-    for each patch that is known elsewhere: id, slide, patient and split, empty where unknown.
+    `rows` has a row for each row of the map, with text columns of findings. `patches` has a row for
+    each patch that is known elsewhere: id, slide, patient and split, empty if unknown.
     """
 
     rows: pd.DataFrame
     patches: pd.DataFrame
-    num_named: int  # slides whose patient is known by the slide's name alone
+    num_named: int  # slides whose patient is known only from the slide's name
 
 
 def standard(table: pd.DataFrame) -> pd.DataFrame:
-    """Return those columns of a map that are read, by the names they have here."""
+    """Return those columns of a map that are read, under their names in the pipeline."""
     found = {_plain(name): name for name in reversed(table.columns)}
     chosen = {
         ours: next((found[name] for name in names if name in found), None)
@@ -75,9 +74,9 @@ def standard(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def unread(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns that may say where a patch comes from, and aren't read: text `found`.
+    """Return the columns that may say where a patch comes from but aren't read: text `found`.
 
-    A second column for what another says is one of them, unless both say the same of every row.
+    A second column for the same fact counts too, unless both agree in every row.
     """
     chosen = standard(table)
     found = []
@@ -89,14 +88,14 @@ def unread(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain(column: object) -> str:
-    """Return a column's name in small letters, its parts joined as in `COLUMNS`."""
+    """Return a column's name in lower case, its parts joined as in `COLUMNS`."""
     return re.sub(r"[\W_]+", "_", naming.name(str(column)))
 
 
 def odd(names: pd.Series) -> list[str]:
-    """Return the names whose form no other has, where nearly all others share one.
+    """Return the names that don't have the form that nearly all names share.
 
-    Letters and digits make the form: of train_001, train_002 and other the last is odd.
+    Letters and digits make the form: of train_001, train_002 and other, the last is odd.
     """
     counts = names[names != ""].value_counts()
     forms = pd.Series(counts.index, dtype="str").str.replace(r"\d+", "9", regex=True)
@@ -108,7 +107,7 @@ def odd(names: pd.Series) -> list[str]:
 
 
 def read(table: pd.DataFrame, labels: pd.DataFrame, others: pd.Series) -> SlideMap:
-    """Return what a map of standard columns says of the patches in `labels` and `others` (ids)."""
+    """Return the content of a map (standard columns) for the patches in `labels` and `others`."""
     unsaid = pd.Series("", table.index, dtype="str")
     rows = pd.DataFrame({"written": table["id"]})
     known = pd.concat([labels["id"], others]).drop_duplicates()
@@ -137,7 +136,7 @@ def read(table: pd.DataFrame, labels: pd.DataFrame, others: pd.Series) -> SlideM
 
 
 def _joined(ids: pd.Series, known: pd.Series) -> pd.Series:
-    """Return for each id the known one that it spells, if there is one and no other."""
+    """Return the known id that each id spells, if there is exactly one."""
     exact = ids.where(ids.isin(known))
     if exact.notna().all():
         return exact
@@ -147,10 +146,10 @@ def _joined(ids: pd.Series, known: pd.Series) -> pd.Series:
 
 
 def _patients(rows: pd.DataFrame) -> tuple[pd.Series, int]:
-    """Return the patient of each row, and of how many slides it is by the slide's name.
+    """Return the patient of each row, and the number of slides whose name gives the patient.
 
-    Where no patient is given, slides named as Camelyon17's say whose they are. One row that names
-    the patient of a slide speaks for all of that slide.
+    If no patient is given, the names of slides named like Camelyon17's give it. If one row names
+    the patient of a slide, this holds for all rows of the slide.
     """
     patient, slide = rows["patient"], rows["slide"]
     num_named = 0
@@ -164,11 +163,11 @@ def _patients(rows: pd.DataFrame) -> tuple[pd.Series, int]:
 
 
 def _mapped(texts: pd.Series, mapping: Mapping[str, str] | pd.Series) -> pd.Series:
-    return texts.map(mapping).astype("str")  # without a hit pandas would make numbers of it
+    return texts.map(mapping).astype("str")  # without a match pandas would return numbers
 
 
 def findings(mapped: SlideMap, labels: pd.DataFrame) -> pd.DataFrame:
-    """Return what is found of the map as a whole: text columns, the shorter ones filled up."""
+    """Return the findings on the whole map: text columns, the shorter ones padded."""
     rows = mapped.rows
     found = {
         "few_joined": _few_joined(mapped, labels),
@@ -188,7 +187,7 @@ def findings(mapped: SlideMap, labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def _few_joined(mapped: SlideMap, labels: pd.DataFrame) -> list[str]:
-    """Return what is said of a map that few rows join, and nothing of another."""
+    """Return a finding if few rows of a map join, otherwise nothing."""
     ids = labels["id"].drop_duplicates()
     num_rows, num_labels = len(mapped.rows), len(ids)
     rows_joined = int(mapped.rows["id"].isin(mapped.patches["id"]).sum())
@@ -199,14 +198,14 @@ def _few_joined(mapped: SlideMap, labels: pd.DataFrame) -> list[str]:
         return []
     left = mapped.rows.loc[~mapped.rows["id"].isin(ids), "written"]
     counts = (
-        f"{rows_joined:,} of {num_rows:,} rows are of a known patch, and {labels_joined:,} of "
+        f"{rows_joined:,} of {num_rows:,} rows are about a known patch, and {labels_joined:,} of "
         f"{num_labels:,} labels have a row"
     )
     return [f"{counts}; the map has {_form(left)}, the label table {_form(ids[~is_joined])}"]
 
 
 def _form(ids: pd.Series) -> str:
-    """Return examples of ids, and what they look like."""
+    """Return examples of ids, and their form."""
     lengths = ids.str.len()
     shortest, longest = lengths.min(), lengths.max()
     if ids.str.fullmatch(tables.SHA1.pattern).all():
@@ -220,7 +219,7 @@ def _form(ids: pd.Series) -> str:
 
 
 def _named_patients(mapped: SlideMap) -> list[str]:
-    """Return of how many slides the patient is known by their names alone, if there are any."""
+    """Return a finding on slides whose patient is known only from their names, if any."""
     if not mapped.num_named:
         return []
     patient, slide = mapped.rows.loc[mapped.rows["patient"] != "", list(UNITS)].iloc[0]
@@ -228,14 +227,14 @@ def _named_patients(mapped: SlideMap) -> list[str]:
 
 
 def _words(written: pd.Series) -> list[str]:
-    """Return the words that were taken for a missing name, with their rows."""
+    """Return the words that were read as a missing name, with their numbers of rows."""
     written = written.str.strip()
     counts = written[(naming.names(written) == "") & (written != "")].value_counts()
     return [f"'{word}' in {count:,} rows" for word, count in counts.items()]
 
 
 def _spellings(written: pd.Series) -> list[str]:
-    """Return the names that were written in several ways, with those."""
+    """Return the names that have several spellings, with the spellings."""
     names = pd.DataFrame({"name": naming.names(written), "written": written}).drop_duplicates()
     names = names[(names["name"] != "") & names["name"].duplicated(keep=False)]
     groups = names.groupby("name")["written"]
@@ -243,7 +242,7 @@ def _spellings(written: pd.Series) -> list[str]:
 
 
 def _alike(names: pd.Series) -> list[str]:
-    """Return the names that a reader would take for one: marks, zeros or a folder differ."""
+    """Return the names that differ only in punctuation, zeros or a folder."""
     different = pd.Series(sorted(set(names) - {""}), dtype="str")
     whole = different.map(naming.stem)
     last = different.str.rsplit("/", n=1).str[-1].map(naming.stem)
@@ -252,7 +251,7 @@ def _alike(names: pd.Series) -> list[str]:
 
 
 def _shared(rows: pd.DataFrame, unit: str, column: str) -> list[str]:
-    """Return the slides or patients whose rows name more than one patient, or split."""
+    """Return the slides or patients whose rows name more than one patient or split."""
     pairs = rows.loc[(rows[unit] != "") & (rows[column] != ""), [unit, column]].drop_duplicates()
     groups = pairs[pairs[unit].duplicated(keep=False)].groupby(unit)[column]
     return [f"{unit} {name}: {', '.join(sorted(found))}" for name, found in groups]
@@ -263,10 +262,10 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def contradictions(mapped: SlideMap, labels: pd.DataFrame) -> pd.DataFrame:
-    """Return each patch with what the map says otherwise, by the slide's name too: text columns.
+    """Return the patches with text columns on what contradicts the map or the slide's name.
 
-    `normal`: its label is 1; `split_named`: its official split is another; `patient_named`: its
-    patient is another. `labelled`: the label that the map itself gives is another.
+    The slide's name contradicts the label (`normal`), the official split (`split_named`) or the
+    patient (`patient_named`); the map's own label contradicts the label table (`labelled`).
     """
     said = mapped.patches.rename(columns={"label": "said"})
     table = said.merge(labels.drop_duplicates("id"), on="id")
@@ -297,9 +296,9 @@ def contradictions(mapped: SlideMap, labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def differences(first: SlideMap, second: SlideMap, name: str) -> pd.DataFrame:
-    """Return the patches of which a second map, called `name`, says something else: text `found`.
+    """Return the patches about which a second map, called `name`, differs: text `found`.
 
-    Maps that call all slides by other names agree where they put the same patches together.
+    Maps with different names for all slides agree if they group the same patches together.
     """
     both = first.patches.merge(second.patches, on="id", suffixes=("", "_other"))
     found = pd.Series("", both.index, dtype="str")
@@ -313,7 +312,7 @@ def differences(first: SlideMap, second: SlideMap, name: str) -> pd.DataFrame:
 
 
 def _is_renamed(pairs: pd.DataFrame) -> bool:
-    """Return whether two maps share no name, and each name of one is one name of the other."""
+    """Return whether two maps share no name, and their names correspond one to one."""
     pairs = pairs.drop_duplicates()
     is_one_to_one = not any(pairs[column].duplicated().any() for column in pairs)
     return is_one_to_one and not set(pairs["ours"]) & set(pairs["other"])

@@ -1,6 +1,6 @@
-"""Runs named expectations over a table with Great Expectations; needs no file and leaves none.
+"""Checks tables against rules with Great Expectations; reads and writes no files.
 
-Which expectations there are, `rules` says; what follows from a failure, `validating`.
+`rules` and `slide_rules` define the rules; `validating` decides what follows from a broken one.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ from great_expectations.expectations import Expectation
 from metastasis.patches.shards import Pool
 
 NUM_EXAMPLES = 3
-NUM_DIGITS, MAX_DIGITS = 3, 18  # of a number that is shown, if three say enough; all of a float64
+NUM_DIGITS, MAX_DIGITS = 3, 18  # of a shown number: three if they suffice, at most all of a float64
 
 Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One expectation with a stable name, what it protects, and what follows from breaking it.
+    """One expectation with a stable name, the fact that it protects, and its severity.
 
-    A broken error stops the run, unless the rows that broke it are quarantined; a warning doesn't.
-    `pool` tells of which patches the rows are, where they are patches.
+    A broken rule of severity error stops the run, unless its rows are quarantined; a warning
+    doesn't. `pool` is the pool of the rows if they are patches.
     """
 
     name: str
@@ -47,17 +47,17 @@ def empty(
     *,
     is_quarantined: bool = False,
 ) -> Rule:
-    """Return the rule that a text column, which says what was found, says nothing."""
+    """Return the rule that a text column of findings is empty."""
     expectation = gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[""])
     return Rule(name, severity, protects, expectation, pool, is_quarantined)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one rule.
+    """The result of one rule.
 
-    `rows` are the id of each row that broke it, with what was found there; of a rule over a whole
-    table, one row without an id.
+    `rows` are the id and the finding of each row that broke it; for a rule on a whole table, one
+    row without an id.
     """
 
     rule: Rule
@@ -65,27 +65,27 @@ class Verdict:
 
     @property
     def is_met(self) -> bool:
-        """Whether nothing broke the rule."""
+        """Whether no row broke the rule."""
         return not self.rows
 
     @property
     def stops(self) -> bool:
-        """Whether the run can't go on."""
+        """Whether the rule stops the run."""
         return bool(self.rows) and self.rule.severity == "error" and not self.rule.is_quarantined
 
     @property
     def examples(self) -> tuple[str, ...]:
-        """The first rows in words."""
+        """The first rows as text."""
         rows = (": ".join(filter(None, row)) or "an empty value" for row in self.rows)
         shown = map(_printable, rows)
         return tuple(dict.fromkeys(shown))[:NUM_EXAMPLES]
 
 
 def run(table: pd.DataFrame, rules: Sequence[Rule]) -> list[Verdict]:
-    """Return the verdict on each rule, in the order of `rules`; a row is known by its `id`, if any.
+    """Return the verdict on each rule, in the order of `rules`; rows are named by `id`, if present.
 
     Raises:
-        RuntimeError: Great Expectations could not evaluate a rule, which is a defect of the rule.
+        RuntimeError: Great Expectations could not evaluate a rule, which is a bug in the rule.
     """
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
@@ -115,33 +115,33 @@ def _verdict(
         rows = result["unexpected_index_list"]
         return Verdict(rule, tuple(_row(row, expectation) for row in rows))
     values = result.get("unexpected_list") or [result.get("observed_value", "missing")]
-    if "unexpected_index_list" in result:  # of all rows; the list before ends at 200
+    if "unexpected_index_list" in result:  # of all rows; `unexpected_list` ends at 200
         values = table.loc[result["unexpected_index_list"], expectation.column].tolist()
     return Verdict(rule, tuple(("", _word(value, expectation)) for value in values))
 
 
 def _row(entry: dict[str, Any], expectation: Expectation) -> tuple[str, str]:
-    """The id, and the values of the other columns of the expectation."""
+    """Return the id, and the values of the expectation's other columns."""
     values = (value for key, value in entry.items() if key != "id")
     return str(entry["id"]), " ".join(_word(value, expectation) for value in values)
 
 
 def _printable(text: str) -> str:
-    """Return text that can't move the cursor or start a line, as a file's name may."""
+    """Return text without control characters, which a file's name may hold."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _word(value: object, expectation: Expectation) -> str:
     if value is None:
-        return "no number"
+        return "not a number"
     return _number(value, expectation) if isinstance(value, float | np.floating) else str(value)
 
 
 def _number(value: float | np.floating, expectation: Expectation) -> str:
-    """Return a number with as many digits as it takes to lie outside the bounds, as it does."""
+    """Return a number with enough digits to be visibly outside the bounds, if it is outside."""
     low, high = (getattr(expectation, f"{end}_value", None) for end in ("min", "max"))
     for num_digits in range(NUM_DIGITS, MAX_DIGITS):
         text = f"{value:.{num_digits}g}"
         if (low is not None and float(text) < low) or (high is not None and float(text) > high):
             return text
-    return f"{value:.{NUM_DIGITS}g}"  # there are no bounds
+    return f"{value:.{NUM_DIGITS}g}"  # without bounds

@@ -1,6 +1,6 @@
-"""Says why labels and images don't join, where few or none do: by examples of both sides.
+"""Explains why few or no labels and images join, with examples of both sides.
 
-Whether that stops a run, `validating` decides.
+`validating` decides whether that stops the run.
 """
 
 import re
@@ -27,24 +27,24 @@ def _hash(id_: str) -> str:
     return found[0] if found else id_
 
 
-# Ways in which ids of two sides differ, and what makes them one.
+# Usual differences between ids of two sides, and the functions that remove them.
 WAYS: dict[str, Callable[[str], str]] = {
-    "in small letters": str.lower,
-    "without the ending of a file": _without_ending,
+    "in lower case": str.lower,
+    "without the file extension": _without_ending,
     "without folders": _without_folders,
-    "without folders and endings": lambda id_: _without_ending(_without_folders(id_)),
-    "without blanks around them": str.strip,
-    "without zeros before them": lambda id_: id_.lstrip("0") or "0",
+    "without folders and extensions": lambda id_: _without_ending(_without_folders(id_)),
+    "without surrounding spaces": str.strip,
+    "without leading zeros": lambda id_: id_.lstrip("0") or "0",
     "by the hash in them": _hash,
 }
 
 
 def explain(labels: pd.DataFrame, inventory: pd.DataFrame, strays: pd.DataFrame) -> str:
-    """Return what is known: how many labels have an image, how ids look, and what wasn't read."""
+    """Return how many labels have an image, examples of ids, and the files that weren't read."""
     named = set(labels["id"])
     images = inventory.loc[inventory["pool"] == "labelled", "id"]
     both = named & set(images)
-    parts = [f"{len(both):,} of {len(named):,} ids of the label table are the name of an image."]
+    parts = [f"{len(both):,} of {len(named):,} ids in the label table are names of images."]
     if len(images):
         others = sorted(set(images) - named)
         parts.append(
@@ -62,12 +62,12 @@ def _ways(named: set[str], images: set[str]) -> list[str]:
     for words, change in WAYS.items():
         count = len({change(id_) for id_ in named} & {change(id_) for id_ in images})
         if count:
-            return [f"Taken {words}, {count:,} of them would agree: make them the same."]
+            return [f"Compared {words}, {count:,} of them would agree: make them the same."]
     return []
 
 
 def _unread(names: Collection[str]) -> list[str]:
-    """Return which kinds of files lie there unread."""
+    """Return a sentence on the kinds of files that weren't read."""
     folders = [name for name in names if "/ (" in name]
     groups: dict[tuple[str, str], list[str]] = {}
     for name in names:
@@ -78,11 +78,11 @@ def _unread(names: Collection[str]) -> list[str]:
         groups.setdefault((folder, dot + suffix if dot else ""), []).append(name)
     counts = Counter({key: len(group) for key, group in groups.items()})
     found = folders[:NUM_ENDINGS] + [
-        f"{count:,} named {'*' + suffix if suffix else 'without an ending'} "
+        f"{count:,} named {'*' + suffix if suffix else 'without an extension'} "
         f"{'in ' + folder + '/' if folder else 'at the top'} ({groups[folder, suffix][0]})"
         for (folder, suffix), count in counts.most_common(NUM_ENDINGS)
     ]
-    expected = "expected is ID.tif (or .tiff, .png, .jpg) in train/, train/images/, train/0 or 1/"
+    expected = "expected ID.tif (or .tiff, .png, .jpg) in train/, train/images/, train/0 or train/1"
     return [f"Not read were {', '.join(found)}; {expected}."] if found else []
 
 

@@ -1,4 +1,4 @@
-"""Section `validate` of params.yaml: what the gate asks of the source."""
+"""Section `validate` of params.yaml: the gate's requirements on the source."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,7 +10,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ValidateParams(Section):
-    """What the gate asks of the source, and what becomes of the patches that fall short."""
+    """The gate's requirements on the source, and the treatment of patches that don't meet them."""
 
     ids: Literal["sha1", "any"]
     num_labels: Annotated[int, Field(ge=1)] | None

@@ -1,6 +1,6 @@
-"""The gate: labels, images, slide map and submission against named rules; good patches go on.
+"""Runs the gate: checks labels, images, slide map and submission against named rules.
 
-How a rule is evaluated, `suites` knows; how images were read, `ingesting` knows.
+Good patches go into the manifest. `suites` evaluates the rules; `ingesting` has read the images.
 """
 
 from collections.abc import Sequence
@@ -62,17 +62,17 @@ def validate(  # noqa: PLR0913  # the paths of the stage
     report_path: Path,
     verdicts_path: Path | None = None,
 ) -> None:
-    """Hold the source against every rule; write the manifest and the quarantine if it passes.
+    """Check the source against every rule; write the manifest and the quarantine if it passes.
 
     The manifest has the columns id, label, slide, patient_name and official (split), the last three
-    empty where unknown; the quarantine pool, id, label and reason; the verdicts `VERDICT_COLUMNS`,
-    a row for each rule. Metrics, report and, if there is a path for them, verdicts are written
-    either way. What is judged is what `ingest` found; the source at `source_path` is looked at only
-    where something is wrong with that.
+    empty if unknown; the quarantine has pool, id, label and reason; the verdicts have
+    `VERDICT_COLUMNS` and a row for each rule. Metrics, report and, if they have a path, verdicts
+    are written in any case. The gate judges the findings of `ingest`; it reads the source at
+    `source_path` only if something is wrong with them.
 
     Raises:
         InputError: a rule stops the run; the message names rule, count, examples and the report.
-            Or what is wrong with the source has been mended, and DVC couldn't see it.
+            Or the source has been fixed, but DVC couldn't notice it.
     """
     inventory = pd.read_parquet(inventory_path)
     patches = shards.read(shards_folder)
@@ -103,7 +103,9 @@ def validate(  # noqa: PLR0913  # the paths of the stage
         ):
             strays = tables.read_text(tables_folder / sources.STRAYS_NAME)
             sentences += f"\n{unjoined.explain(found['labels'], inventory, strays)}"
-        raise InputError(f"the source broke the gate:\n{sentences}\nThe report: {report_path}")
+        raise InputError(
+            f"the source failed these rules:\n{sentences}\nSee the report: {report_path}"
+        )
     _check_rest(manifest, report_path)
     tables.write_patches(manifest_path, manifest)
     files.write_csv(quarantine_path, quarantine)
@@ -111,14 +113,14 @@ def validate(  # noqa: PLR0913  # the paths of the stage
     num_left_out = int((quarantine["pool"] == "labelled").sum())
     if len(bad):
         print(
-            "validate: DVC sees a mended file by its time. After mending one of those left out, "
+            "validate: DVC notices a fixed file by its time. After fixing one of those left out, "
             "give it a new time with `touch`, or run `dvc repro --force --single-item ingest`."
         )
     print(f"validate: {len(manifest):,} patches pass, {num_left_out:,} are left out; {report_path}")
 
 
 def _bad_rows(verdicts: Sequence[Verdict], inventory: pd.DataFrame) -> pd.DataFrame:
-    """Return the inventory's rows of patches that stop the run or are left out."""
+    """Return the inventory's rows for patches that stop the run or are left out."""
     broken = [verdict for verdict in verdicts if verdict.stops or verdict.rule.is_quarantined]
     bad = {(verdict.rule.pool, id_) for verdict in broken for id_, _ in verdict.rows}
     rows = zip(inventory["pool"], inventory["id"], strict=True)
@@ -128,7 +130,7 @@ def _bad_rows(verdicts: Sequence[Verdict], inventory: pd.DataFrame) -> pd.DataFr
 def judge(
     params: ValidateParams, tables_folder: Path, inventory: pd.DataFrame, patches: Patches
 ) -> tuple[Tables, list[Verdict]]:
-    """Return the tables, none if one can't be read, and the verdicts of all rules that apply."""
+    """Return the tables (none if one can't be read) and the verdicts on all rules that apply."""
     found, verdicts = _read_tables(tables_folder)
     if any(verdict.stops for verdict in verdicts):
         return {}, verdicts
@@ -139,11 +141,11 @@ def judge(
 
 
 def _read_tables(folder: Path) -> tuple[Tables, list[Verdict]]:
-    """Return the tables that are there, and the verdicts on how they are written."""
+    """Return the available tables, and the verdicts on their form."""
     found, verdicts = {}, []
     for name, file_name in TABLE_NAMES.items():
         path = folder / file_name
-        if name == "submission" and not path.exists():  # a source of training patches is normal
+        if name == "submission" and not path.exists():  # some sources only train
             continue
         table, form = tables.look(path)
         verdicts += suites.run(pd.DataFrame([form]), rules.form(name))
@@ -174,7 +176,7 @@ def _check(
     )
     for pool in POOL_TABLES:
         images = inventory[inventory["pool"] == pool]
-        # Without a submission, or without unlabelled patches, there is nothing to predict.
+        # Without a submission or without unlabelled patches, there is nothing to predict.
         if POOL_TABLES[pool] in found and (pool == "labelled" or len(images)):
             verdicts += _check_images(params, pool, found, images, patches)
     if not any(verdict.stops and verdict.rule.pool is None for verdict in verdicts):
@@ -190,7 +192,7 @@ def _map(slides: pd.DataFrame, found: Tables, inventory: pd.DataFrame) -> SlideM
 def _check_slides(
     mapped: SlideMap, found: Tables, tables_folder: Path, inventory: pd.DataFrame
 ) -> list[Verdict]:
-    """Return the verdicts on the slide map, and on others of the same patches, if it has rows."""
+    """Return the verdicts on the slide map, and on other maps, if it has rows."""
     labels, rows = found["labels"], mapped.rows
     if not len(rows):
         return []
@@ -205,7 +207,7 @@ def _check_slides(
 def _check_other_maps(
     mapped: SlideMap, found: Tables, tables_folder: Path, inventory: pd.DataFrame
 ) -> list[Verdict]:
-    """Return the verdicts on the slide maps that aren't read, held against the one that is."""
+    """Return the verdicts on the slide maps that aren't read, compared with the one that is."""
     verdicts = []
     for path in sorted(tables_folder.glob(f"{sources.OTHER_SLIDES}*")):
         name = path.name.removeprefix(sources.OTHER_SLIDES)
@@ -234,7 +236,7 @@ def _check_images(
     table = found[POOL_TABLES[pool]]
     listed = images[images["id"].isin(table["id"])].reset_index(drop=True)
     usable = listed[listed["flaw"] == ""]
-    is_unlabelled = pool == "unlabelled"  # what is wrong there is always handed on to predict
+    is_unlabelled = pool == "unlabelled"  # bad unlabelled patches are always left to predict
     is_quarantined = is_unlabelled or params.bad_patches == "quarantine"
     max_missing = params.max_missing_unlabelled_share if is_unlabelled else params.max_missing_share
     verdicts = suites.run(joins.joined(table, images), rules.presence(pool, max_missing))
@@ -254,7 +256,7 @@ def _check_copies(
 
 
 def _quarantine(verdicts: Sequence[Verdict], labels: pd.DataFrame | None) -> pd.DataFrame:
-    """Return a row for each patch that is left out, or that predict has to answer for."""
+    """Return a row for each patch that is left out or, if unlabelled, left to predict."""
     rows = [
         (verdict.rule.pool, id_, f"{verdict.rule.name}: {found}")
         for verdict in verdicts
@@ -269,14 +271,14 @@ def _quarantine(verdicts: Sequence[Verdict], labels: pd.DataFrame | None) -> pd.
 
 
 def _labelled(inventory: pd.DataFrame, found: Tables) -> pd.DataFrame:
-    """Return the inventory of the labelled images that are usable, with label and slide."""
+    """Return the inventory of the usable labelled images, with label and slide."""
     usable = inventory[(inventory["pool"] == "labelled") & (inventory["flaw"] == "")]
     labels, slides = (found[name].drop_duplicates("id") for name in ("labels", "slides"))
     return usable.merge(labels, on="id").merge(slides[["id", "slide"]], on="id", how="left")
 
 
 def _manifest(found: Tables, quarantine: pd.DataFrame) -> pd.DataFrame:
-    """All labelled patches but those left out: the rules let through only what is there."""
+    """Return all labelled patches except those left out; the rules ensure that they have images."""
     left_out = quarantine.loc[quarantine["pool"] == "labelled", "id"]
     slides = found["slides"].rename(columns={"split": "official"}).replace("", None)
     manifest = found["labels"][~found["labels"]["id"].isin(left_out)]
@@ -288,8 +290,8 @@ def _check_rest(manifest: pd.DataFrame, report_path: Path) -> None:
     if manifest["label"].nunique() < 2:  # noqa: PLR2004  # the two classes
         counts = manifest["label"].value_counts().to_dict()
         raise InputError(
-            f"the quarantine leaves {len(manifest):,} patches (by label: {counts}), and none of a "
-            f"class to learn. {report_path} says what is wrong with the others."
+            f"after the quarantine {len(manifest):,} patches remain (by label: {counts}), and at "
+            f"least one class has none. {report_path} says what is wrong with the others."
         )
 
 
@@ -299,7 +301,7 @@ def _metrics(
     quarantine: pd.DataFrame,
     known: Provenance,
 ) -> GateMetrics:
-    """Return what is compared from one data set to another."""
+    """Return the metrics that are compared between data sets."""
     broken = [verdict.rule.severity for verdict in verdicts if not verdict.is_met]
     metrics = GateMetrics(
         num_errors=broken.count("error"),
@@ -337,7 +339,7 @@ def _verdicts(verdicts: Sequence[Verdict]) -> pd.DataFrame:
 
 
 def _warn(params: ValidateParams, verdicts: Sequence[Verdict], labelled: pd.DataFrame) -> None:
-    """Print a line for each rule that is broken and doesn't stop the run, and what that costs."""
+    """Print a warning for each broken rule that doesn't stop the run, and for lost positives."""
     table = labelled.reindex(columns=["id", "label"])
     positives = frozenset(table.loc[table["label"] == "1", "id"])
     outliers: set[str] = set()
