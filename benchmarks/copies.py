@@ -1,7 +1,7 @@
-"""How many planted copies are found among real or drawn patches, how many others, and how fast.
+"""Measure how many planted copies are found among patches, how many false ones, and how fast.
 
-Takes what ingest wrote (`data/` of a run, by default): a sample of its patches, to which copies are
-added in memory: exact ones; flipped or turned; and flipped or turned and stored as JPEG.
+It reads the outputs of ingest (by default in `data/`), takes a sample of the patches and adds
+copies in memory: exact ones; flipped or turned ones; and flipped or turned ones stored as JPEG.
 
 Usage: python benchmarks/copies.py [FOLDER] [--patches N] [--copies N]
 """
@@ -25,7 +25,7 @@ QUALITIES = (None, 90, 75, 50)  # of the JPEG; None: no JPEG
 
 
 def altered(patch: UInt8, quality: int | None, random: np.random.Generator) -> UInt8:
-    """The patch in one of its seven other symmetries, stored as JPEG if asked."""
+    """Return the patch in one of its seven other symmetries, stored as JPEG of `quality`, if any."""
     element = int(random.integers(1, symmetries.NUM_ELEMENTS))
     turned = np.ascontiguousarray(symmetries.turn(patch[np.newaxis], element)[0])
     if quality is None:
@@ -35,7 +35,7 @@ def altered(patch: UInt8, quality: int | None, random: np.random.Generator) -> U
 
 
 def plant(inventory: pd.DataFrame, patches: Patches, num_copies: int) -> pd.DataFrame:
-    """Return the inventory of copies, whose pixels are added as a shard of their own each kind."""
+    """Return the inventory of copies; the pixels of each kind are a shard of their own."""
     random = np.random.default_rng(0)
     kinds = {"exact": lambda patch: patch} | {
         f"turned, {f'JPEG {quality}' if quality else 'as it is'}": (

@@ -1,4 +1,4 @@
-"""How often a 95 % interval holds the truth, and how often `compare` is wrong, in simulation.
+"""Simulate how often a 95 % interval covers the truth, and how often `compare` is wrong.
 
 Run it as `PYTHONPATH=tests python benchmarks/coverage.py`.
 """
@@ -17,7 +17,7 @@ from metastasis.base.errors import InputError
 from metastasis.compare import comparing
 
 NUM_DRAWS = 200  # of the bootstrap
-LOSS = 0.3  # planted: how much less far apart the classes' scores are
+LOSS = 0.3  # planted: the classes' scores are closer by this much
 NAIVE = "roc_auc, bootstrap over patches"
 SIDES = {"equal": simulating.APART, "worse": simulating.APART - LOSS}  # the head's models
 
@@ -45,7 +45,7 @@ def main() -> None:
             print(f"{num_slides} slides: {time.perf_counter() - start:.0f} s", flush=True)
     print(f"\nTrue: {', '.join(f'{name} {value:.3f}' for name, value in truth.items())}")
     for title, shares in (
-        ("Intervals that hold the truth, of those that are defined", covered),
+        ("Share of the defined intervals that cover the truth", covered),
         ("Test sets without an interval", undefined),
         ("Comparisons", judged),
     ):
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def holds(truth: dict[str, float], num_slides: int, repeat: int) -> dict[str, float]:
-    """Whether each interval of a test set holds the truth, 0 or 1; NaN where there is none."""
+    """Return whether each interval of a test set covers the truth, 0 or 1; NaN without interval."""
     random = np.random.default_rng([1, num_slides, repeat])
     labels, probabilities, of = simulating.scored(random, num_slides)
     found = simulating.intervals_of(labels, probabilities, of) | {NAIVE: bootstrap(random, labels)}
@@ -67,7 +67,7 @@ def holds(truth: dict[str, float], num_slides: int, repeat: int) -> dict[str, fl
 
 
 def bootstrap(random: np.random.Generator, labels: simulating.Ints) -> tuple[float, float]:
-    """Return the percentiles of the AUC of patches (n,), by score, drawn as if independent."""
+    """Return percentiles of the AUC of patches (n,), by score, bootstrapped as if independent."""
     num = len(labels)
     drawn = random.multinomial(num, np.full(num, 1 / num), NUM_DRAWS)
     positive, negative = drawn * labels, drawn * (1 - labels)
@@ -80,7 +80,7 @@ def bootstrap(random: np.random.Generator, labels: simulating.Ints) -> tuple[flo
 
 
 def judge(num_slides: int, repeat: int) -> dict[str, str]:
-    """Return the verdict on a model as good as the base's, and on one that is worse."""
+    """Return the verdicts on a model as good as the base's, and on a worse model."""
     verdicts: dict[str, str] = {}
     for name, apart in SIDES.items():
         random = np.random.default_rng([2, num_slides, repeat])
@@ -93,7 +93,7 @@ def judge(num_slides: int, repeat: int) -> dict[str, str]:
 
 
 def markdown(shares: pd.DataFrame) -> str:
-    """Return a table whose columns are numbers of slides."""
+    """Return a Markdown table whose columns are numbers of slides."""
     rows = [["", *map(str, shares)], ["---"] * (len(shares.columns) + 1)]
     rows += [
         [str(name), *(f"{share:.3f}" for share in row)]

@@ -1,4 +1,4 @@
-"""How many demo patches a second one core draws, writing included."""
+"""Measure how many demo patches per second one core draws and writes."""
 
 import statistics
 import tempfile

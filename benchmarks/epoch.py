@@ -1,9 +1,9 @@
-"""What feeding costs an epoch, and the memory that training on all of Kaggle's patches takes.
+"""Measure the cost of feeding per epoch, and the memory for training on all of Kaggle's patches.
 
-The default network trains on 220,025 patches: some steps on what the feed brings, as many on one
-batch that is always there, in turns. What the first take longer is time in which the network waits
-or shares the processor with the making of batches. The shards are sparse files of zeros: they take
-no room on disk, and as much memory as real ones. All are read before memory is told.
+The default network trains on 220,025 patches. It alternates between steps on fed batches and as
+many steps on one fixed batch. The difference in time is due to waiting for batches, or to sharing
+the processor with making them. The shards are sparse files of zeros: they take no space on disk,
+but as much memory as real ones. All are read before memory is measured.
 """
 
 import statistics
@@ -22,7 +22,7 @@ from metastasis.train import devices, train_params, training
 
 NUM_PATCHES = 220_025
 NUM_ROUNDS = 9
-NUM_STEPS = 40  # a round
+NUM_STEPS = 40  # per round
 
 
 def write_shards(folder: Path) -> None:
@@ -57,18 +57,18 @@ def main() -> None:
         policy = devices.policy(chosen.precision)
         network = training.compiled_network(chosen, patches.size, feed.num_steps, policy)
         same = tf.data.Dataset.from_tensors(feed.batch(0)).repeat(NUM_STEPS)
-        for batches in (same, feed.epoch(0).take(1)):  # traced, and not timed
+        for batches in (same, feed.epoch(0).take(1)):  # tracing, not timed
             seconds(network, batches)
         ratios = [
             seconds(network, feed.epoch(number).take(NUM_STEPS)) / seconds(network, same)
             for number in range(NUM_ROUNDS)
         ]
-        for number in range(feed.num_steps):  # every patch is in memory now, if it stays there
+        for number in range(feed.num_steps):  # afterwards every patch has been read
             feed.batch(number)
     print(
         f"{NUM_ROUNDS} rounds of {NUM_STEPS} steps, {chosen.model}: fed / one batch "
         f"{min(ratios):.3f} {statistics.median(ratios):.3f} {max(ratios):.3f} (min median max)\n"
-        f"{NUM_PATCHES:,} patches: {memory('RssAnon'):.1f} GB of memory of its own, and "
+        f"{NUM_PATCHES:,} patches: {memory('RssAnon'):.1f} GB of private memory, and "
         f"{memory('RssFile'):.1f} GB of files, which the system takes back when it needs them"
     )
 

@@ -1,7 +1,7 @@
-"""How fast one core feeds augmented patches, beside Keras's ImageDataGenerator.
+"""Measure how fast one core feeds augmented patches, compared with Keras's ImageDataGenerator.
 
-The ways take turns on the same drawn noise, in CPU seconds of this process. ImageDataGenerator
-yields float32; what feeds here yields the uint8 that the networks take.
+The methods alternate on the same random noise, in CPU seconds of this process. ImageDataGenerator
+yields float32; `feeding` yields uint8, which the networks take.
 """
 
 import statistics
@@ -54,7 +54,7 @@ def feed(
 
 
 def generate(patches: shards.Patches, num: int, changes: dict[str, object]) -> int:
-    """Make batches of `num` patches as network A's notebook does."""
+    """Make batches of `num` patches like network A's notebook."""
     generator = tf.keras.preprocessing.image.ImageDataGenerator(rescale=1 / 255, **changes)
     batches = generator.flow(patches.maps[0], np.zeros(NUM_PATCHES), batch_size=BATCH_SIZE, seed=0)
     return sum(len(next(batches)[0]) for _ in range(num // BATCH_SIZE))
@@ -78,7 +78,7 @@ RATIOS = (
 
 
 def rate(way: Callable[[shards.Patches], int], patches: shards.Patches) -> float:
-    """Return patches a CPU second."""
+    """Return patches per CPU second."""
     start = time.process_time()
     return way(patches) / (time.process_time() - start)
 
@@ -98,7 +98,7 @@ def main() -> None:
         rounds = [
             {name: rate(way, patches) for name, way in WAYS.items()} for _ in range(NUM_ROUNDS)
         ]
-    print(f"{NUM_ROUNDS} rounds, patches a CPU second: min median max")
+    print(f"{NUM_ROUNDS} rounds, patches per CPU second: min median max")
     for name in WAYS:
         rates = [found[name] for found in rounds]
         print(f"{name:27} {min(rates):9,.0f} {statistics.median(rates):9,.0f} {max(rates):9,.0f}")

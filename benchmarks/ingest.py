@@ -1,7 +1,7 @@
-"""How fast one core ingests images, beside reading and hashing alone and beside common loops.
+"""Measure how fast one core ingests images, compared with reading and hashing and common loops.
 
-The ways take turns on the same files, in CPU seconds of this process. `--source` takes a folder in
-Kaggle's layout instead of drawn noise.
+The methods alternate on the same files, in CPU seconds of this process. `--source` takes a folder
+in Kaggle's layout instead of random noise.
 """
 
 import argparse
@@ -25,7 +25,7 @@ NUM_IMAGES = 2048
 NUM_ROUNDS = 9
 CHUNK_ROWS = 256  # as in `ingesting`
 BUFFER = np.zeros((NUM_IMAGES, *images.PATCH_SHAPE), np.uint8)
-UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)  # as Kaggle has them
+UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)  # as in Kaggle's data
 
 
 def read_and_hash(folder: Path) -> None:
@@ -42,7 +42,7 @@ def ingest(folder: Path) -> None:
         chunk = entries[start : start + CHUNK_ROWS]
         found = images.inspect(source.read(chunk), BUFFER, frames)
         if len(found.patches) < len(chunk):
-            raise ValueError(f"{folder} holds images that are no patches")
+            raise ValueError(f"{folder} holds images that are not patches")
 
 
 def naive(folder: Path) -> None:
@@ -57,7 +57,7 @@ def naive(folder: Path) -> None:
 
 
 def pack(folder: Path) -> None:
-    """Read and decode into an array, and nothing else."""
+    """Only read and decode into an array."""
     source = KaggleFolder(folder)
     entries = source.entries()[:NUM_IMAGES]
     frames = Frames()
@@ -111,7 +111,7 @@ def main() -> None:
         for number in range(NUM_ROUNDS):
             for way in WAYS:
                 rates[way.__name__][number] = rate(way, folder, count)
-    print(f"{count:,} images, {NUM_ROUNDS} rounds; images a CPU second and core: min median max")
+    print(f"{count:,} images, {NUM_ROUNDS} rounds; images per CPU second and core: min median max")
     for name, values in rates.items():
         print(f"{name:16} {spread(values, ',.0f')}")
     for mine, other in RATIOS:

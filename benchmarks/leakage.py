@@ -1,10 +1,10 @@
-"""How far each way of splitting is from the truth: the AUC it claims, and that on unseen slides.
+"""Compare the AUC that each way of splitting claims with the AUC on unseen slides.
 
-Takes what ingest and validate wrote (`data/` of a run, by default). Some slides are set aside first
-and nothing sees them: those of the official splits other than train where there are such, half of
-the slides otherwise. The rest is split by patch, by stain and, where slides are known, by slide;
-each split trains the same network by the project's params and claims an AUC on its own test part.
-The slides set aside say what that network is worth.
+It reads the outputs of ingest and validate (by default in `data/`). Some slides are set aside
+first: those of the official splits other than train if there are any, otherwise half of the slides.
+The rest is split by patch, by stain and, if slides are known, by slide. Each split trains the same
+network with the project's params and claims an AUC on its own test part. The slides set aside give
+the AUC on unseen slides.
 
 Usage: python benchmarks/leakage.py [FOLDER] [--seeds N ...] [--set KEY=VALUE ...]
 """
@@ -29,12 +29,12 @@ from metastasis.split.split_params import SplitParams
 from metastasis.train import training
 from metastasis.train.train_params import TrainParams
 
-UNSEEN_SHARE = 0.5  # of the slides, where no official split says which
+UNSEEN_SHARE = 0.5  # of the slides, if there are no official splits
 
 
 @dataclass(frozen=True)
 class Result:
-    """One network's AUC, by its own test part and on slides that nothing of it has seen."""
+    """One network's AUC on its own test part, and on unseen slides."""
 
     groups: str
     seed: int
@@ -43,7 +43,7 @@ class Result:
 
 
 def set_aside(manifest: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the patches to be split and those of slides that are kept unseen."""
+    """Return the patches to split, and the patches of the slides set aside."""
     if manifest["official"].notna().all():
         is_seen = manifest["official"] == "train"
         return manifest[is_seen], manifest[~is_seen]
@@ -94,7 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("data"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--set", nargs="+", default=[], help="of section train, as KEY=VALUE")
+    parser.add_argument("--set", nargs="+", default=[], help="params of train, as KEY=VALUE")
     arguments = parser.parse_args()
     pairs = (argument.split("=") for argument in arguments.set)
     changes = {key: YAML(typ="safe").load(value) for key, value in pairs}

@@ -1,8 +1,8 @@
-"""Write a zip of PatchCamelyon's patches as JPEG as a folder in Kaggle's layout.
+"""Convert a zip of PatchCamelyon's patches as JPEGs to a folder in Kaggle's layout.
 
 The zip holds SPLIT/LABEL/NAME.jpg, with train and valid for SPLIT. The patches become TIFFs named
-after split and name, so that copies of the same pixels keep apart (validate.ids: any); the slide
-map knows their official splits, and no slide.
+by split and name, so that exact copies keep separate ids (validate.ids: any). The slide map has
+their official splits, but no slides.
 
 Usage: python benchmarks/pcam_folder.py ZIP FOLDER
 """
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)  # as Kaggle has them
+UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)  # as in Kaggle's data
 
 
 def write(archive: zipfile.ZipFile, folder: Path) -> pd.DataFrame:

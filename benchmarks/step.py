@@ -1,10 +1,10 @@
-"""How fast a training step is, in patches a CPU second, and how near the processor's own limit.
+"""Measure the speed of a training step, in patches per CPU second and by the processor's limit.
 
-The ways take turns on the same batch of noise, each on one thread. `A, Keras` is network A of
-Keras's own layers in float32; `A` computes the same function in the layers and the precision that
-`train` uses, and `A, PyTorch` does in channels_last and bfloat16 where PyTorch is installed (group
-`bench`). The limit is what one wide convolution of bfloat16 reaches forward, which was faster than
-any product of matrices tried.
+The methods alternate on the same batch of noise, each on one thread. `A, Keras` is network A with
+Keras's own layers in float32. `A` computes the same function with the layers and the precision of
+`train`, and `A, PyTorch` in channels_last and bfloat16, if PyTorch is installed (group `bench`).
+The limit is the forward speed of one wide bfloat16 convolution, which was faster than any matrix
+product tried.
 """
 
 import importlib.util
@@ -24,7 +24,7 @@ from metastasis.train import devices, train_params, training
 
 NUM_ROUNDS = 9
 BATCH_SIZE = 64
-WIDE = (24, 256)  # pixels of the side and channels of the convolution that shows the limit
+WIDE = (24, 256)  # the side in pixels and the channels of the convolution that gives the limit
 LEARNING_RATE = 5e-4
 WAYS: dict[str, tuple[str, models.Parts, train_params.Precision]] = {
     "A, Keras": ("baseline", models.PLAIN, "float32"),
@@ -44,9 +44,9 @@ def compiled(name: str, parts: models.Parts, precision: train_params.Precision) 
 
 
 def num_operations(name: str) -> float:
-    """Return the floating-point operations of a step a patch: forward, and twice that backward.
+    """Return the floating-point operations per step and patch: forward, and twice that backward.
 
-    Only products count; of the first layer no gradient towards the patch is taken.
+    Only products count; the first layer computes no gradient towards the patch.
     """
     network = models.build(name, 96)
     counts: list[int] = []
@@ -64,7 +64,7 @@ def _sides(layer: keras.layers.Layer) -> tuple[int, int]:
 
 
 def torch_step(patches: NDArray[np.uint8], labels: NDArray[np.float32]) -> Step:
-    """Return a step of network A as PyTorch does it fastest: channels_last, bfloat16, fused Adam.
+    """Return a step of network A in PyTorch's fastest form: channels_last, bfloat16, fused Adam.
 
     The layers are in the notebook's order: convolution, ReLU, normalisation, pooling.
     """
@@ -83,7 +83,7 @@ def torch_step(patches: NDArray[np.uint8], labels: NDArray[np.float32]) -> Step:
     parts += [nn.Dropout(0.5), nn.Linear(512, 1)]
     network = nn.Sequential(*parts).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, fused=True)
-    inputs = torch.from_numpy(patches).permute(0, 3, 1, 2)  # channels last in memory, as it is
+    inputs = torch.from_numpy(patches).permute(0, 3, 1, 2)  # channels last in memory, as they are
     targets = torch.from_numpy(labels)
 
     def step() -> None:
@@ -122,7 +122,7 @@ def main() -> None:
         steps["A, PyTorch"] = torch_step(patches, labels)
     steps["convolution"], num_convolved = convolution(random)
     for step in steps.values():
-        step()  # traced, and not timed
+        step()  # tracing, not timed
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(NUM_ROUNDS):
         for name, step in steps.items():
@@ -133,8 +133,8 @@ def main() -> None:
     limits = [num_convolved / found for found in seconds.pop("convolution")]
     print(
         f"{NUM_ROUNDS} rounds, batch {BATCH_SIZE}; the limit: "
-        f"{statistics.median(limits) / 1e9:.0f} GFLOP a CPU second\n"
-        "patches a CPU second: min median max; median beside Keras's A; share of the limit"
+        f"{statistics.median(limits) / 1e9:.0f} GFLOP per CPU second\n"
+        "patches per CPU second: min median max; median relative to Keras's A; share of the limit"
     )
     for name, found in seconds.items():
         rates = [BATCH_SIZE / second for second in found]

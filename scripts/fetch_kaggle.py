@@ -1,4 +1,4 @@
-"""Download the competition's zip from Kaggle and say what to do with it."""
+"""Download the competition's zip from Kaggle and print the next steps."""
 
 from pathlib import Path
 

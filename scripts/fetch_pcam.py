@@ -1,4 +1,4 @@
-"""Download PatchCamelyon from Zenodo and say what to do with it."""
+"""Download PatchCamelyon from Zenodo and print the next steps."""
 
 from pathlib import Path
 

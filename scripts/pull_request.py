@@ -1,4 +1,4 @@
-"""Write what a pull request changes, as Markdown: verdict, metrics and params of two folders."""
+"""Write the changes of a pull request as Markdown: verdict, metrics and params of two folders."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from metastasis.base import stage
 from metastasis.base.errors import InputError
 from metastasis.compare import comparing, comparison_report, differences, revisions
 
-MARK = "<!-- compare -->"  # by which the workflow finds its comment again
+MARK = "<!-- compare -->"  # the workflow finds its comment by this mark
 
 
 def main(base_folder: Path, head_folder: Path, report_path: Path) -> None:
@@ -21,7 +21,7 @@ def main(base_folder: Path, head_folder: Path, report_path: Path) -> None:
 
 
 def verdict(base_folder: Path, head_folder: Path) -> str:
-    """Return the verdict, or why there is none: a pull request may well change the split."""
+    """Return the verdict, or why there is none: a pull request may change the split."""
     sides = [str(folder / revisions.SCORES) for folder in (base_folder, head_folder)]
     try:
         return comparison_report.markdown(comparing.compare(*map(revisions.read, sides)))

@@ -12,8 +12,8 @@ die() {
     exit 1
 }
 
-# Print the stamp of an environment that is made here. One that was copied, renamed or interrupted has
-# another stamp, or none.
+# Print the stamp of an environment that was made here. An environment that was copied, renamed or
+# interrupted has a different stamp or none.
 made_for() {
     echo "folder $folder"
     echo "extra ${extra:-none}"
@@ -24,16 +24,16 @@ made_for() {
 require_git() {
     if grep -q '^ *no_scm = true' .dvc/config; then
         if [ -e .git ]; then
-            die "this was a source archive, and .dvc/config still tells DVC that there is no git." \
+            die "this was a source archive, and .dvc/config still says that there is no git." \
                 "Delete its line 'no_scm = true', commit that, and run this again."
         fi
         echo "setup: this is a source archive, without git: 'make repro' works, but experiments," \
             "comparisons and 'make test' need a clone ('git clone')."
     elif ! command -v git > /dev/null; then
-        die "git isn't installed, which DVC needs. Install it and run this again."
+        die "git isn't installed, but DVC needs it. Install it and run this again."
     elif ! git rev-parse --git-dir > /dev/null 2>&1; then
         git rev-parse --git-dir || true # prints the reason
-        die "$folder is no git repository, and DVC needs one. Clone the project with 'git clone'," \
+        die "$folder is not a git repository, but DVC needs one. Clone the project with 'git clone'," \
             "or make a repository of this copy, and run this again:" \
             "git init && git add . && git commit -m 'The project as it was downloaded'"
     fi
@@ -59,8 +59,8 @@ install() {
     if [ -e .venv ] || [ -L .venv ]; then
         if [ "$(sed -n 1p "$stamp" 2> /dev/null)" != "folder $folder" ] ||
             ! .venv/bin/python -c '' 2> /dev/null; then
-            echo "setup: .venv wasn't made here, or isn't whole: making it anew"
-            rm -rf .venv # removes a link but not its target; nothing is written in place
+            echo "setup: .venv was not made here or is incomplete: recreating it"
+            rm -rf .venv # if it is a link, this removes the link, not its target
         fi
     fi
     rm -f "$stamp"
@@ -71,13 +71,13 @@ install() {
     UV_COMPILE_BYTECODE=1 UV_PROJECT_ENVIRONMENT=.venv \
         "$uv" sync --locked ${extra:+--extra "$extra"} > "$log" 2>&1 || {
         cat "$log" >&2
-        die "the installation failed (see above). 'make setup' goes on from here."
+        die "the installation failed (see above). 'make setup' resumes it."
     }
     made_for > "$stamp"
 }
 
 case $folder in
-*:*) die "the path $folder holds a colon, which PATH can't take: move the folder." ;;
+*:*) die "the path $folder contains a colon, which PATH doesn't allow: move the folder." ;;
 esac
 require_git
 if [ ! -e "$stamp" ] || [ "$(made_for)" != "$(cat "$stamp")" ]; then

@@ -1,4 +1,4 @@
-"""Write to libraries.yaml the locked versions of the libraries that stages declare."""
+"""Write the locked versions of the libraries that stages declare to libraries.yaml."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Check params.yaml, the source and the recorded libraries before anything runs."""
+"""Check params and libraries before any other stage runs and DVC deletes its outputs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Cut the centre out of every patch, or pass the shards through."""
+"""Cut the centre out of every patch, or hard-link the shards unchanged."""
 
 from pathlib import Path
 

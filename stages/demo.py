@@ -8,7 +8,7 @@ from metastasis.demo import demo, demo_params
 
 
 def main(source: Path, truth: Path) -> None:
-    """Write the source's folder, and the folder of truths that no stage reads."""
+    """Write the source's folder, and the folder of ground truth that no stage reads."""
     demo.draw(params.read("demo", demo_params.DemoParams), source, truth)
 
 

@@ -1,4 +1,4 @@
-"""Score validation and test; choose the threshold on validation; write numbers and plots."""
+"""Score validation and test; calibrate, choose the threshold and write the final model."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Show what the network gets wrong, where it looks, and which labels it contradicts most."""
+"""Show the network's errors, where it looks, and which labels it contradicts most."""
 
 from pathlib import Path
 

@@ -1,10 +1,10 @@
-"""Makes a script of this folder run the code of its own tree, under the project's own settings.
+"""Makes a stage's script run the code of its own tree, under the project's own settings.
 
-A library in another version than libraries.yaml records ends it here, before anything is imported
-that may fail for that reason, or computes something else.
+If a library's version isn't the one in libraries.yaml, the script ends here, before an import of
+that library can fail or change results.
 
-Every script imports it first. Its tree may be the workspace, a worktree, a copied folder, or what
-DVC lays out for a queued experiment, while the environment knows only the one it was installed for.
+Every script imports it first. Its tree may be the workspace, a worktree, a copied folder or DVC's
+copy for a queued experiment, while the environment has only the tree that it was installed for.
 """
 
 import sys
@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from metastasis.base import errors, libraries, settings  # of the tree that the line above names
+from metastasis.base import errors, libraries, settings  # from the tree in the line above
 
 settings.apply()
 try:

@@ -1,4 +1,4 @@
-"""Pack every image of the source into shards, once, with an inventory of what was found."""
+"""Read every image of the source once, and write shards and an inventory of the findings."""
 
 from pathlib import Path
 

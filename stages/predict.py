@@ -1,4 +1,4 @@
-"""Write the submission: a probability for each id of the sample submission."""
+"""Write the submission with a probability for each id of the sample submission."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Gather what every stage found on one page, and in a model card."""
+"""Gather the findings of every stage on one page and in a model card."""
 
 from pathlib import Path
 

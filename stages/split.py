@@ -1,4 +1,4 @@
-"""Divide the patches into train, validation and test, slides kept whole."""
+"""Divide the patches into train, validation and test, and keep slides whole."""
 
 from pathlib import Path
 

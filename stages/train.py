@@ -1,4 +1,4 @@
-"""Train the network, logged with DVCLive; keep the weights that validate best."""
+"""Train the network and log it with DVCLive; keep the weights with the best validation AUC."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Hold labels and images against the gate's rules; list the usable labelled patches."""
+"""Check labels and images against the gate's rules; list the usable labelled patches."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def main(
     report: Path,
     metrics: Path,
     plots: Path,
-    verdicts: Path | None = None,  # a gate tried by hand needs none
+    verdicts: Path | None = None,  # optional when run by hand
 ) -> None:
     validating.validate(
         params.read("validate", validate_params.ValidateParams),

@@ -353,7 +353,7 @@ def test_a_bad_source_stops_before_the_split(project: Path, tmp_path: Path, faul
     assert ran(result) == ["check", "ingest", "validate"]
     assert message in result.stdout
     assert "Traceback" not in result.stdout
-    assert "The report: reports/validate.html" in result.stdout
+    assert "See the report: reports/validate.html" in result.stdout
     assert "Stopped" in (project / "reports/validate.html").read_text()
     assert not (project / "data/manifest.csv").exists()
 
@@ -372,7 +372,7 @@ def test_a_zip_with_bad_patches_ends_in_a_whole_submission_when_they_are_quarant
     edit(project, "data", "source", str(zipped(source, tmp_path / "kaggle.zip", "top/")))
     edit(project, "validate", "bad_patches", "quarantine")
     result = run(project, "dvc", "repro")
-    assert f"warning: 1 of the patches to be predicted are bad ({victims[1].stem})" in result.stdout
+    assert f"warning: 1 of the unlabelled patches are bad ({victims[1].stem})" in result.stdout
     quarantine = (project / "data/quarantine.csv").read_text().splitlines()
     assert [row.split(",")[1] for row in quarantine[1:]] == [path.stem for path in victims]
     assert victims[0].stem not in (project / "data/split.csv").read_text()

@@ -103,7 +103,7 @@ def test_another_lock_or_extra_is_installed_into_the_environment_that_is_there(
     (project / ".venv/mine").touch()
     with (project / "uv.lock").open("a") as file:
         file.write("# another lock\n")
-    assert "anew" not in make(project, tools, "setup")
+    assert "recreating" not in make(project, tools, "setup")
     make(project, tools, "setup", "EXTRA=gpu")
     make(project, tools, "setup", "EXTRA=gpu")
     assert (tools / "calls").read_text().splitlines() == [
@@ -126,7 +126,7 @@ def test_the_environment_of_another_folder_is_made_anew_and_the_other_left_alone
     else:
         copy = os.link if way == "hard-linked" else shutil.copy2
         shutil.copytree(project, other, symlinks=True, copy_function=copy)
-    assert "wasn't made here" in make(other, tools, "setup")
+    assert "was not made here" in make(other, tools, "setup")
     assert num_installations(tools) == 2
     assert f"folder {other}" in (other / ".venv/.made-for").read_text()
     assert make(other, tools, "setup") == ""
@@ -153,7 +153,7 @@ def test_an_interrupted_installation_shows_all_and_is_made_anew(project: Path, t
     assert " + package==1.0\n" in failed
     assert "no route to the index" in failed
     (tools / "calls.break").unlink()
-    assert "isn't whole" in make(project, tools, "setup")
+    assert "is incomplete" in make(project, tools, "setup")
     assert make(project, tools, "setup") == ""
 
 
@@ -161,7 +161,7 @@ def test_an_environment_whose_python_is_gone_is_made_anew(project: Path, tools: 
     make(project, tools, "setup")
     for python in (project / ".venv/bin").glob("python*"):
         python.unlink()
-    assert "isn't whole" in make(project, tools, "setup")
+    assert "is incomplete" in make(project, tools, "setup")
     assert num_installations(tools) == 2
 
 
@@ -187,7 +187,7 @@ def test_without_git_the_way_on_is_said_before_anything_is_installed(
 ) -> None:
     shutil.rmtree(project / ".git")
     said = make(project, tools, "repro", is_ok=False)
-    assert "is no git repository, and DVC needs one" in said
+    assert "is not a git repository, but DVC needs one" in said
     assert "git init && git add . && git commit" in said
     assert num_installations(tools) == 0
     for command in (["init"], ["add", "."], ["commit", "-m", "all"]):

@@ -1,6 +1,6 @@
-"""Faults to be planted in a source, each with the finding that must catch it.
+"""Faults to plant in a source, each with the finding that must catch it.
 
-`docs/faults.md` lists them; `test_faults` plants them one by one and holds the list to this one.
+`docs/faults.md` lists them; `test_faults` plants them one by one and checks that list.
 """
 
 import gzip
@@ -25,13 +25,13 @@ from helpers.pcam import PCAM_FAULTS, name, write_array, write_pcam
 LABELS, SUBMISSION, SLIDES = "train_labels.csv", "sample_submission.csv", "slides.csv"
 BYTE_ORDER_MARK = "\ufeff"
 
-# Gets the source of conftest.py, a folder; returns the source to read, if that is another.
+# Takes the source folder of conftest.py; returns the source to read, if it is a different one.
 Plant = Callable[[Path], Path | None]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is planted, the finding that must catch it, and with which params."""
+    """A fault, the finding that must catch it, and the params of the run."""
 
     where: str
     what: str
@@ -41,7 +41,7 @@ class Fault:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-# Labels, slide map and sample submission: changes of a text
+# Labels, slide map and sample submission: changes of their text
 
 
 def text(file: str, change: Callable[[str], str], encoding: str = "utf-8") -> Plant:
@@ -67,12 +67,12 @@ def first_cell(file: str, column: int, change: Callable[[str], str]) -> Plant:
 
 
 def again(file: str, change: Callable[[str], str] = str) -> Plant:
-    """Repeat the first row, changed."""
+    """Append a changed copy of the first row."""
     return text(file, lambda content: content + change(content.splitlines()[1]) + "\n")
 
 
 def relabelled(label: str) -> Callable[[str], str]:
-    """Give a row of the label table another label."""
+    """Return a function that gives a row of the label table another label."""
     return lambda row: row.split(",")[0] + "," + label
 
 
@@ -81,16 +81,16 @@ def without_last(content: str) -> str:
     return "".join(content.splitlines(keepends=True)[:-1])
 
 
-# Images: of the first file of a pool, another content; or another patch, with id and label
+# Images: other content in the first file of a pool, or another patch with id and label
 
 
 def first(source: Path, pool: str = "train") -> Path:
-    """The first image of a pool."""
+    """Return the first image of a pool."""
     return min((source / pool).iterdir())
 
 
 def content(value: bytes, pool: str = "train") -> Plant:
-    """Put other bytes in the place of the first image."""
+    """Replace the bytes of the first image."""
 
     def plant(source: Path) -> None:
         first(source, pool).write_bytes(value)
@@ -99,7 +99,7 @@ def content(value: bytes, pool: str = "train") -> Plant:
 
 
 def changed(change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Plant:
-    """Change the pixels of a patch and leave its name."""
+    """Change the pixels of a patch but keep its name."""
 
     def plant(source: Path) -> None:
         path = first(source)
@@ -116,7 +116,7 @@ def one_pixel(patch: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def blank(value: int, spread: int) -> Plant:
-    """Put a patch of nearly one value in the place of another, with its right id."""
+    """Replace a patch by one of nearly a single value, with the correct id."""
 
     def plant(source: Path) -> None:
         random = np.random.default_rng(4)
@@ -142,21 +142,21 @@ def copied(index: int) -> Plant:
 
 
 def tested(source: Path) -> None:
-    """Copy a labelled patch to those to be predicted, with an id of its own."""
+    """Copy a labelled patch to the unlabelled ones, with its own id."""
     path = first(source)
     (source / "test" / "copy.tif").write_bytes(path.read_bytes())
     again(SUBMISSION, lambda _: "copy,0")(source)
 
 
 def asked_again(source: Path) -> None:
-    """Ask for a patch that has a label."""
+    """Request a prediction for a patch that has a label."""
     path = first(source)
     (source / "test" / path.name).write_bytes(path.read_bytes())
     again(SUBMISSION, lambda _: f"{path.stem},0")(source)
 
 
 def with_column(name: str, value: Callable[[int], str]) -> Plant:
-    """Give the slide map a column; `value` gets the number of the row."""
+    """Add a column to the slide map; `value` takes the row number."""
 
     def apply(content: str) -> str:
         header, *rows = content.splitlines()
@@ -167,7 +167,7 @@ def with_column(name: str, value: Callable[[int], str]) -> Plant:
 
 
 def second_map(change: Callable[[str], str]) -> Plant:
-    """Put the published slide map beside the source's own, changed."""
+    """Add a changed copy of the slide map under its published name."""
 
     def plant(source: Path) -> None:
         (source / "patch_id_wsi_full.csv").write_text(change((source / SLIDES).read_text()))
@@ -182,25 +182,25 @@ def linked_out(source: Path) -> None:
 
 
 def folder_of_its_name(source: Path) -> None:
-    """Put a folder in the place of the first image."""
+    """Replace the first image by a folder."""
     path = first(source)
     path.unlink()
     path.mkdir()
 
 
 def missing(pool: str) -> Plant:
-    """Take the first image away."""
+    """Remove the first image."""
     return lambda source: first(source, pool).unlink()
 
 
 def too_large(source: Path) -> None:
-    """Make the first image's file 100 MB large."""
+    """Enlarge the first image's file to 100 MB."""
     with first(source).open("ab") as file:
         file.truncate(100 * 10**6)
 
 
 def stray(path: str) -> Plant:
-    """Put a file there that no layout knows."""
+    """Add a file that no layout knows."""
     return lambda source: (source / path).touch()
 
 
@@ -208,26 +208,26 @@ def stray(path: str) -> Plant:
 
 
 def two_tables(source: Path) -> None:
-    """Put a packed label table beside the plain one, with another content."""
+    """Add a packed label table with other content beside the plain one."""
     (source / f"{LABELS}.gz").write_bytes(gzip.compress(b"id,label\nx,1\n"))
 
 
 def cut_table(source: Path) -> None:
-    """Pack the label table and cut the end off."""
+    """Pack the label table and truncate it."""
     path = source / LABELS
     path.with_name(f"{LABELS}.gz").write_bytes(gzip.compress(path.read_bytes())[:-20])
     path.unlink()
 
 
 def wrong_folder(source: Path) -> None:
-    """Move the patch of the label table's first row (label 1) to the folder of those without."""
+    """Move the patch of the label table's first row (label 1) to the folder of label 0."""
     id_ = pd.read_csv(source / LABELS)["id"][0]
     (source / "train" / "0").mkdir()
     (source / "train" / f"{id_}.tif").rename(source / "train" / "0" / f"{id_}.tif")
 
 
 def as_bmp(source: Path) -> None:
-    """Give all labelled images an ending that isn't read."""
+    """Give all labelled images an unsupported extension."""
     for path in list((source / "train").iterdir()):
         path.rename(path.with_suffix(".bmp"))
 
@@ -236,7 +236,7 @@ def as_bmp(source: Path) -> None:
 
 
 def in_zip(change: Callable[[Path, str], Any]) -> Plant:
-    """Pack the source; `change` gets the zip and the name of its first image."""
+    """Pack the source as a zip; `change` takes the zip and the name of its first image."""
 
     def plant(source: Path) -> Path:
         member = f"train/{first(source).name}"
@@ -248,12 +248,12 @@ def in_zip(change: Callable[[Path, str], Any]) -> Plant:
 
 
 def cut(path: Path, _: str) -> None:
-    """Cut the end off a zip."""
+    """Truncate a zip."""
     path.write_bytes(path.read_bytes()[:-1000])
 
 
 def damaged(path: Path, member: str) -> None:
-    """Blank 100 bytes within a member."""
+    """Overwrite 100 bytes in a member with zeros."""
     with zipfile.ZipFile(path) as archive:
         start = archive.getinfo(member).header_offset + 500
     bytes_ = bytearray(path.read_bytes())
@@ -265,7 +265,7 @@ def damaged(path: Path, member: str) -> None:
 
 
 def in_pcam(change: Callable[[Path], Any]) -> Plant:
-    """Write PatchCamelyon's files in the source's place; `change` gets their folder."""
+    """Write PatchCamelyon's files instead of the source; `change` takes their folder."""
 
     def plant(source: Path) -> Path:
         folder = source.parent / "pcam"
@@ -300,7 +300,7 @@ FAULTS = [
     ),
     Fault(
         "labels",
-        "a column of another name",
+        "a column with the wrong name",
         "labels-columns",
         text(LABELS, lambda t: t.replace("label", "target")),
     ),
@@ -312,25 +312,25 @@ FAULTS = [
     ),
     Fault(
         "labels",
-        "separated by semicolons",
+        "semicolons as separators",
         "labels-columns",
         text(LABELS, lambda t: t.replace(",", ";")),
     ),
     Fault(
         "labels",
-        "a row with a surplus cell",
+        "a row with an extra cell",
         "labels-cells",
         first_cell(LABELS, 1, lambda cell: cell + ",x"),
     ),
     Fault(
         "labels",
-        "a row without its second cell",
+        "a row without a second cell",
         "labels-cells",
         text(LABELS, lambda t: t.replace(",1\n", "\n", 1)),
     ),
     Fault(
         "labels",
-        "a quotation mark that isn't closed",
+        "an unclosed quotation mark",
         "labels-cells",
         first_cell(LABELS, 0, lambda cell: '"' + cell),
     ),
@@ -350,7 +350,7 @@ FAULTS = [
     ),
     Fault(
         "labels",
-        "Windows' line ends",
+        "Windows line endings",
         "labels-line-ends",
         text(LABELS, lambda t: t.replace("\n", "\r\n")),
         **WARNED,
@@ -372,19 +372,19 @@ FAULTS = [
     Fault("labels", "Latin-1", "labels-encoding", text(LABELS, lambda t: t + "ä,1\n", "latin-1")),
     Fault("labels", "UTF-16", "labels-encoding", text(LABELS, str, "utf-16")),
     Fault(
-        "labels", "a header alone", "labels-rows", text(LABELS, lambda t: t.splitlines()[0] + "\n")
+        "labels", "only a header", "labels-rows", text(LABELS, lambda t: t.splitlines()[0] + "\n")
     ),
     Fault(
         "labels",
-        "a row less than there should be",
+        "one row too few",
         "labels-row-count",
         text(LABELS, without_last),
         params={"num_labels": 20},
     ),
-    Fault("labels", "an id twice with the same label", "labels-id-unique", again(LABELS)),
+    Fault("labels", "a repeated id with the same label", "labels-id-unique", again(LABELS)),
     Fault(
         "labels",
-        "an id twice with another label",
+        "a repeated id with a different label",
         "labels-id-agrees",
         again(LABELS, relabelled("0")),
     ),
@@ -393,23 +393,28 @@ FAULTS = [
     Fault("labels", "a label 1.0", "labels-value", first_cell(LABELS, 1, lambda _: "1.0")),
     Fault(
         "labels",
-        "a blank before the label",
+        "a space before the label",
         "labels-value",
         first_cell(LABELS, 1, lambda cell: " " + cell),
     ),
-    Fault("labels", "no label", "labels-value", first_cell(LABELS, 1, lambda _: "")),
-    Fault("labels", "a label in words", "labels-value", first_cell(LABELS, 1, lambda _: "tumour")),
-    Fault("labels", "an id in capitals", "labels-id-form", first_cell(LABELS, 0, str.upper)),
+    Fault("labels", "an empty label", "labels-value", first_cell(LABELS, 1, lambda _: "")),
     Fault(
         "labels",
-        "an id with .tif",
+        "a label that is a word",
+        "labels-value",
+        first_cell(LABELS, 1, lambda _: "tumour"),
+    ),
+    Fault("labels", "an id in upper case", "labels-id-form", first_cell(LABELS, 0, str.upper)),
+    Fault(
+        "labels",
+        "an id with the extension .tif",
         "labels-id-form",
         first_cell(LABELS, 0, lambda id_: id_ + ".tif"),
         params=ANY,
     ),
     Fault(
         "labels",
-        "blanks around an id",
+        "spaces around an id",
         "labels-id-form",
         first_cell(LABELS, 0, lambda id_: f" {id_} "),
         params=ANY,
@@ -422,32 +427,34 @@ FAULTS = [
     ),
     Fault(
         "labels",
-        "an id that leaves the folder",
+        "an id with a path out of the folder",
         "labels-id-form",
         first_cell(LABELS, 0, lambda _: "../../x"),
         params=ANY,
     ),
-    Fault("labels", "no id", "labels-id-form", first_cell(LABELS, 0, lambda _: ""), params=ANY),
+    Fault(
+        "labels", "an empty id", "labels-id-form", first_cell(LABELS, 0, lambda _: ""), params=ANY
+    ),
     Fault(
         "labels",
-        "negatives alone",
+        "only negative labels",
         "labels-positive-share",
         text(LABELS, lambda t: t.replace(",1\n", ",0\n")),
     ),
     Fault(
         "labels",
-        "nine in ten positive",
+        "90 % positive labels",
         "labels-positive-share",
         text(LABELS, lambda t: t.replace(",0\n", ",1\n", 8)),
     ),
-    Fault("labels", "a label without its image", "labelled-images-whole", missing("train")),
-    Fault("labels", "two tables that differ", "table-twice", two_tables),
-    Fault("labels", "a packed table that is cut short", "table-packed", cut_table),
-    Fault("labels", "a folder of a class that contradicts them", "labels-folders", wrong_folder),
-    Fault("labels", "images under an ending that isn't read", "labelled-images-whole", as_bmp),
+    Fault("labels", "a label without an image", "labelled-images-whole", missing("train")),
+    Fault("labels", "two different label tables", "table-twice", two_tables),
+    Fault("labels", "a truncated packed table", "table-packed", cut_table),
+    Fault("labels", "a class folder that contradicts a label", "labels-folders", wrong_folder),
+    Fault("labels", "images with an unsupported extension", "labelled-images-whole", as_bmp),
     Fault(
         "labels",
-        "one label in 20 without its image, where that many may",
+        "1 of 20 labels without an image, if 5 % may lack it",
         "labelled-image-present",
         missing("train"),
         params={"max_missing_share": 0.05},
@@ -471,7 +478,7 @@ FAULTS = [
         changed(lambda patch: patch[:, :, ::-1]),
     ),
     Fault("images", "one pixel changed by one", "labelled-id-is-hash", changed(one_pixel)),
-    Fault("images", "a patch turned by a quarter", "labelled-id-is-hash", changed(np.rot90)),
+    Fault("images", "a patch rotated by 90 degrees", "labelled-id-is-hash", changed(np.rot90)),
     Fault("images", "a black patch", "labelled-patch-black", blank(2, 2), **WARNED),
     Fault("images", "a nearly white patch", "labelled-patch-white", blank(245, 10), **WARNED),
     Fault("images", "a nearly flat patch", "labelled-patch-flat", blank(128, 3), **WARNED),
@@ -492,43 +499,43 @@ FAULTS = [
     ),
     Fault(
         "images",
-        "the pixels of a patch to be predicted",
+        "the pixels of an unlabelled patch",
         "pools-pixels-apart",
         tested,
         params=ANY,
         **WARNED,
     ),
-    Fault("images", "a link that leaves the folder", "labelled-image-inside", linked_out, **WARNED),
+    Fault(
+        "images", "a symbolic link out of the folder", "labelled-image-inside", linked_out, **WARNED
+    ),
     Fault("images", "a folder named ID.tif", "labelled-image-readable", folder_of_its_name),
     Fault("images", "a file of 100 MB", "labelled-image-bytes", too_large),
-    Fault("images", "a file of another name", "source-strays", stray("train/notes.txt"), **WARNED),
-    Fault("images", "a system's file", "source-strays", stray("test/.DS_Store"), **WARNED),
+    Fault("images", "an unexpected file", "source-strays", stray("train/notes.txt"), **WARNED),
+    Fault("images", "a system file", "source-strays", stray("test/.DS_Store"), **WARNED),
     Fault(
         "images",
-        "one image in four to predict missing, where that many may",
+        "1 of 4 unlabelled images missing, if 25 % may be",
         "unlabelled-image-present",
         missing("test"),
         params={"max_missing_unlabelled_share": 0.25},
         **WARNED,
     ),
-    Fault(
-        "images", "one image in four to predict missing", "unlabelled-images-whole", missing("test")
-    ),
+    Fault("images", "1 of 4 unlabelled images missing", "unlabelled-images-whole", missing("test")),
     Fault(
         "images",
-        "an image to predict that is cut",
+        "a truncated unlabelled image",
         "unlabelled-image-decodable",
         content(FLAWED["cut at 50 %"][0], "test"),
         **WARNED,
     ),
     Fault(
         "images",
-        "an image to predict with another's pixels",
+        "an unlabelled image with another's pixels",
         "unlabelled-id-is-hash",
         lambda source: content(first(source).read_bytes(), "test")(source),
         **WARNED,
     ),
-    Fault("zip", "cut at the end", "zip-whole", in_zip(cut)),
+    Fault("zip", "a truncated zip", "zip-whole", in_zip(cut)),
     Fault(
         "zip",
         "a member with an absolute path",
@@ -559,22 +566,22 @@ FAULTS = [
         "zip-table-bytes",
         in_zip(lambda path, _: edit(path, LABELS, file_size=100 * 10**9)),
     ),
-    Fault("zip", "a member with damaged bytes", "labelled-image-readable", in_zip(damaged)),
+    Fault("zip", "a damaged member", "labelled-image-readable", in_zip(damaged)),
     Fault(
         "zip",
-        "a name twice",
+        "a repeated member name",
         "labelled-image-repeated",
         in_zip(add),
     ),
     Fault(
         "zip",
-        "the label table twice",
+        "a repeated label table",
         "zip-table-repeated",
         in_zip(lambda path, _: add(path, LABELS, b"id,label\n")),
     ),
     Fault(
         "zip",
-        "label tables in two places",
+        "label tables in two folders",
         "zip-tops",
         in_zip(lambda path, _: add(path, "old/train_labels.csv", b"id,label\n")),
     ),
@@ -611,7 +618,7 @@ FAULTS = [
     ),
     Fault(
         "slide map",
-        "a row with a surplus cell",
+        "a row with an extra cell",
         "slides-cells",
         first_cell(SLIDES, 1, lambda cell: cell + ",x"),
     ),
@@ -629,7 +636,7 @@ FAULTS = [
     ),
     Fault(
         "slide map",
-        "a slide without a name",
+        "a row without a slide",
         "slides-name",
         first_cell(SLIDES, 1, lambda _: ""),
         **WARNED,
@@ -650,14 +657,14 @@ FAULTS = [
     ),
     Fault(
         "slide map",
-        "a patch twice on the same slide",
+        "a repeated patch with the same slide",
         "slides-id-once",
         again(SLIDES),
         **WARNED,
     ),
     Fault(
         "slide map",
-        "ids as names of files, in capitals",
+        "ids as file paths in upper case",
         "slides-id-spelling",
         text(SLIDES, lambda t: re.sub(r"(?m)^(\w{40})", lambda m: f"train/{m[1].upper()}.TIF", t)),
         **WARNED,
@@ -670,48 +677,48 @@ FAULTS = [
     ),
     Fault(
         "slide map",
-        "a word in place of unknown slides",
+        "a word for 'unknown' instead of a slide",
         "slides-words",
         text(SLIDES, lambda t: t.replace("s1\n", "Unknown\n")),
         **WARNED,
     ),
     Fault(
         "slide map",
-        "a slide in capitals, with .tif",
+        "a slide name in upper case with .tif",
         "slides-spelling",
         first_cell(SLIDES, 1, lambda cell: cell.upper() + ".tif"),
         **WARNED,
     ),
     Fault(
         "slide map",
-        "slides that differ in a mark alone",
+        "slide names that differ only in punctuation",
         "slides-alike",
         first_cell(SLIDES, 1, lambda _: "s-0"),
         **WARNED,
     ),
     Fault(
         "slide map",
-        "a slide whose name has another form than all others",
+        "a slide name of a different form",
         "slides-odd",
         text(SLIDES, lambda t: t.replace("s1\n", "other place\n")),
         **WARNED,
     ),
     Fault(
         "slide map",
-        "patients in a column that isn't read",
+        "patients in an unread column",
         "slides-columns-read",
         with_column("patient barcode 2", lambda row: f"p{row % 5}"),
         **WARNED,
     ),
     Fault(
         "slide map",
-        "a slide of two patients",
+        "a slide with two patients",
         "slides-one-patient",
         with_column("patient", lambda row: f"p{row % 5}"),
     ),
     Fault(
         "slide map",
-        "slides named as Camelyon17's, and no column patient",
+        "Camelyon17's slide names without a column patient",
         "patients-column",
         text(SLIDES, lambda t: re.sub(r"(?m),s(\d)$", r",patient_01\1_node_2", t)),
         **WARNED,
@@ -732,7 +739,7 @@ FAULTS = [
     ),
     Fault(
         "slide map",
-        "a slide named test that trains",
+        "a slide named test in the training split",
         "slides-split-named",
         lambda source: (
             text(SLIDES, lambda t: t.replace(",s1\n", ",test_001\n"))(source)
@@ -742,7 +749,7 @@ FAULTS = [
     ),
     Fault(
         "slide map",
-        "another patient than the slide's name says",
+        "a patient that contradicts the slide's name",
         "slides-patient-named",
         lambda source: (
             text(SLIDES, lambda t: t.replace(",s1\n", ",patient_017_node_1\n"))(source)
@@ -758,7 +765,7 @@ FAULTS = [
     ),
     Fault(
         "slide map",
-        "a second map that contradicts it",
+        "a second map that contradicts the first",
         "slides-maps-agree",
         second_map(lambda t: t.replace(",s1\n", ",s2\n")),
     ),
@@ -771,48 +778,48 @@ FAULTS = [
     ),
     Fault(
         "slide map",
-        "a split of another name",
+        "an unknown split name",
         "slides-split",
         text(SLIDES, lambda t: t.replace("\n", ",holdout\n").replace("holdout", "split", 1)),
     ),
     Fault(
         "sample submission",
-        "a column of another name",
+        "a column with the wrong name",
         "submission-columns",
         text(SUBMISSION, lambda t: t.replace("label", "target")),
     ),
-    Fault("sample submission", "an id that has a label", "pools-ids-apart", asked_again),
-    Fault("sample submission", "an id twice", "submission-id-unique", again(SUBMISSION)),
+    Fault("sample submission", "an id with a label", "pools-ids-apart", asked_again),
+    Fault("sample submission", "a repeated id", "submission-id-unique", again(SUBMISSION)),
     Fault(
         "sample submission",
-        "an id in capitals",
+        "an id in upper case",
         "submission-id-form",
         first_cell(SUBMISSION, 0, str.upper),
     ),
     Fault("sample submission", "UTF-16", "submission-encoding", text(SUBMISSION, str, "utf-16")),
     Fault(
         "sample submission",
-        "a row without its second cell",
+        "a row without a second cell",
         "submission-cells",
         text(SUBMISSION, lambda t: t.replace(",0\n", "\n", 1)),
     ),
     Fault(
         "sample submission",
-        "an image that isn't in it",
+        "an unlabelled image without a row",
         "unlabelled-image-listed",
         text(SUBMISSION, without_last),
         **WARNED,
     ),
     Fault(
         "sample submission",
-        "no image at all to predict",
+        "no unlabelled images",
         "unlabelled-images-there",
         lambda source: shutil.rmtree(source / "test"),
         **WARNED,
     ),
     Fault(
         "sample submission",
-        "images to predict and no table",
+        "unlabelled images but no sample submission",
         "unlabelled-submission-there",
         lambda source: (source / SUBMISSION).unlink(),
         **WARNED,
@@ -821,7 +828,7 @@ FAULTS = [
 
 
 def table() -> str:
-    """The faults as the table of docs/faults.md."""
+    """Return the faults as the table of docs/faults.md."""
     rows = [
         f"| {fault.where} | {fault.what} | `{fault.finding}` | "
         f"{'warns' if fault.is_warning else 'stops'} |"

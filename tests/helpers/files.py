@@ -1,4 +1,4 @@
-"""The project's own folder, and folders whose files are the same, byte for byte."""
+"""The project's folder, and a comparison of folders byte by byte."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def assert_same_bytes(first: Path, second: Path, num_files: int) -> None:
-    """Hold the `num_files` files below `first` equal to their twins below `second`."""
+    """Assert that the `num_files` files below `first` equal those below `second`."""
     written = [path for path in first.rglob("*") if path.is_file()]
     assert len(written) == num_files
     for path in written:

@@ -1,4 +1,4 @@
-"""Images as files' bytes: writers of them, and those that are no patch, each with its flaw."""
+"""Images as bytes: their writers, and images that are not patches, each with its flaw."""
 
 import struct
 import zlib
@@ -17,23 +17,23 @@ SMOOTH = cv2.GaussianBlur(NOISE, (31, 31), 8)
 
 
 def tiff(image: NDArray[Any], **options: object) -> bytes:
-    """The image as TIFF, an array with more than 3 dimensions as several pages."""
+    """Return the image as TIFF; an array with more than 3 dimensions has several pages."""
     stream = BytesIO()
     photometric = "rgb" if image.shape[-1] in (3, 4) else "minisblack"
-    written: dict[str, Any] = {"photometric": photometric} | options  # each has a type of its own
+    written: dict[str, Any] = {"photometric": photometric} | options  # each option has its own type
     tifffile.imwrite(stream, image, **written)
     return stream.getvalue()
 
 
 def encoded(image: NDArray[Any], suffix: str = ".tif", options: tuple[int, ...] = ()) -> bytes:
-    """The image as OpenCV writes it, in the format of `suffix`."""
+    """Return the image as OpenCV writes it, in the format of `suffix`."""
     is_written, content = cv2.imencode(suffix, image, options)
     assert is_written
     return content.tobytes()
 
 
 def jpeg_2000_in_tiff() -> bytes:
-    """A TIFF whose only strip is a JPEG 2000 stream, as slide scanners write."""
+    """Return a TIFF whose only strip is a JPEG 2000 stream, as slide scanners write it."""
     stream = encoded(NOISE, ".jp2")
     plain = bytearray(tiff(NOISE, compression=None, metadata=None, software=""))
     with tifffile.TiffFile(BytesIO(plain)) as file:
@@ -47,13 +47,13 @@ def jpeg_2000_in_tiff() -> bytes:
 
 
 def palette_tiff() -> bytes:
-    """A TIFF whose pixels are numbers of colours."""
+    """Return a TIFF whose pixels are indices into a palette."""
     colours = np.random.default_rng(2).integers(0, 2**16, (3, 256), np.uint16)
     return tiff(NOISE[:, :, 0], photometric="palette", colormap=colours)
 
 
 def huge_tiff() -> bytes:
-    """A TIFF whose tags claim 200,000 x 200,000 pixels."""
+    """Return a TIFF whose tags claim 200,000 x 200,000 pixels."""
     content = bytearray(tiff(NOISE, metadata=None))
     with tifffile.TiffFile(BytesIO(content)) as file:
         offsets = [file.pages.first.tags[tag].valueoffset for tag in ("ImageWidth", "ImageLength")]
@@ -63,7 +63,7 @@ def huge_tiff() -> bytes:
 
 
 def huge_png() -> bytes:
-    """A PNG whose header claims 200,000 x 200,000 pixels."""
+    """Return a PNG whose header claims 200,000 x 200,000 pixels."""
     content = bytearray(encoded(np.zeros((1, 1, 3), np.uint8), ".png"))
     content[16:24] = struct.pack(">II", 200_000, 200_000)
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
@@ -71,14 +71,14 @@ def huge_png() -> bytes:
 
 
 FLAWED: dict[str, tuple[bytes, str, str]] = {
-    "nothing": (b"", "format", "an empty file"),
+    "an empty file": (b"", "format", "an empty file"),
     "text": (b"no image at all", "format", "not an image: it begins with b'no image'"),
     "a PNG": (encoded(NOISE, ".png"), "format", "a PNG file"),
     "a JPEG": (encoded(NOISE, ".jpg"), "format", "a JPEG file"),
     "a JPEG 2000": (encoded(NOISE, ".jp2"), "format", "a JPEG 2000 file"),
-    "a PNG that claims 200,000 pixels a side": (huge_png(), "format", "a PNG file"),
-    "a TIFF that claims 200,000 pixels a side": (huge_tiff(), "size", "200000x200000"),
-    "cut after the magic": (tiff(NOISE)[:4], "decodable", ""),
+    "a PNG that claims 200,000 pixels per side": (huge_png(), "format", "a PNG file"),
+    "a TIFF that claims 200,000 pixels per side": (huge_tiff(), "size", "200000x200000"),
+    "cut after the magic number": (tiff(NOISE)[:4], "decodable", ""),
     "JPEG 2000 in TIFF": (jpeg_2000_in_tiff(), "compression", "compressed by jpeg2000"),
     "two pages": (tiff(np.stack([NOISE, NOISE])), "pages", "2 pages"),
     "grey": (tiff(NOISE[:, :, 0]), "colour", "grey (minisblack)"),

@@ -1,4 +1,4 @@
-"""Sources ingested as the stage does it, with all that it writes in one folder."""
+"""Ingests sources like the stage, with all outputs in one folder."""
 
 from pathlib import Path
 

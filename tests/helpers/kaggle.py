@@ -1,4 +1,4 @@
-"""Kaggle's layout in other shapes: a zip, one that claims what isn't so, folders of classes."""
+"""Variants of Kaggle's layout: a zip, a zip with false claims, class folders."""
 
 import zipfile
 from pathlib import Path
@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def zipped(source: Path, path: Path, top: str = "") -> Path:
-    """Write the folder `source` as a zip, its files below `top`."""
+    """Write the folder `source` as a zip with its files below `top`."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(source.rglob("*"), reverse=True):
             archive.write(file, f"{top}{file.relative_to(source)}")
@@ -15,17 +15,17 @@ def zipped(source: Path, path: Path, top: str = "") -> Path:
 
 
 def add(path: Path, name: str, content: bytes = b"") -> None:
-    """Add a member of any name to a zip, also one that it has."""
+    """Add a member to a zip, also under a name that it already has."""
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(zipfile.ZipInfo(name), content)
 
 
 def edit(path: Path, name: str, **changes: int) -> None:
-    """Change what the zip's directory claims of a member."""
+    """Change the entry of a member in the zip's directory."""
     with zipfile.ZipFile(path, "a") as archive:
         for key, value in changes.items():
             setattr(archive.getinfo(name), key, value)
-        archive.mkdir("touched")  # so that the directory is written anew
+        archive.mkdir("touched")  # so that the directory is rewritten
 
 
 def by_class(source: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def unsettle(network: Any) -> None:  # noqa: ANN401  # keras.Model; Keras ships no types
-    """Give `network` weights and statistics that no initialiser gives, as training would."""
+    """Give `network` random weights and statistics, unlike those of any initialiser."""
     random = np.random.default_rng(0)
     network.set_weights(
         [

@@ -1,4 +1,4 @@
-"""Pages of HTML: what they show and load, markup that must not work, and a browser to see them."""
+"""HTML pages: their texts and resources, markup that must not work, and a browser."""
 
 import base64
 import os
@@ -17,7 +17,7 @@ MARKUP = "<script>alert('&')</script>"
 
 
 class Page(HTMLParser):
-    """What a page shows and loads; fails at a tag that is closed wrongly, or not at all."""
+    """The texts and resources of a page; fails on a tag that isn't closed correctly."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -30,17 +30,17 @@ class Page(HTMLParser):
         assert not self.open
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the tag, and that it waits for its end."""
+        """Record the tag as open."""
         self.tags.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        """Hold the end against the tag that waits for it."""
+        """Check that the end tag closes the last open tag."""
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        """Note words, and the style apart from them."""
+        """Record words, and separately the style."""
         if "style" in self.open:
             self.style += data
         else:
@@ -48,21 +48,21 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        """All words, with one space between them."""
+        """Return all words, with one space between them."""
         return " ".join(" ".join(self.words).split())
 
     def values(self, name: str) -> list[str]:
-        """All values of an attribute."""
+        """Return all values of an attribute."""
         return [value for _, attributes in self.tags if (value := attributes.get(name)) is not None]
 
     def patches(self) -> list[NDArray[np.uint8]]:
-        """The pixels of all patches on the page, decoded."""
+        """Return the decoded pixels of all patches on the page."""
         contents = [uri.removeprefix("data:image/webp;base64,") for uri in self.values("src")]
         return [decoded(content) for content in contents if not content.startswith("data:")]
 
 
 def decoded(content: str) -> NDArray[np.uint8]:
-    """The pixels of an image in base64."""
+    """Return the pixels of an image in base64."""
     image = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR_RGB)
     assert image is not None
     return np.asarray(image, np.uint8)
@@ -72,7 +72,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def browser() -> str:
-    """A browser of this machine; in CI one has to be there."""
+    """Return a browser of this machine; CI must have one."""
     for name in BROWSERS:
         if path := shutil.which(name):
             return path

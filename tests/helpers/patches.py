@@ -12,12 +12,12 @@ from metastasis.patches import shards
 
 
 def sha1(patch: NDArray[np.uint8]) -> str:
-    """The id that Kaggle gives a patch: the hash of its pixels."""
+    """Return Kaggle's id of a patch: the hash of its pixels."""
     return hashlib.sha1(patch.tobytes()).hexdigest()  # noqa: S324  # Kaggle's ids, no secret
 
 
 def write_tif(path: Path, patch: NDArray[np.uint8]) -> None:
-    """Write a patch in RGB as OpenCV writes a TIFF."""
+    """Write an RGB patch as a TIFF with OpenCV."""
     assert cv2.imwrite(str(path), cv2.cvtColor(patch, cv2.COLOR_RGB2BGR))
 
 
@@ -25,7 +25,7 @@ UInt8 = NDArray[np.uint8]
 
 
 def texture(seed: int, coarse: int = 12) -> UInt8:
-    """A patch of blots, about 96 / `coarse` pixels wide, with fine noise."""
+    """Return a patch of blots, about 96 / `coarse` pixels wide, with fine noise."""
     random = np.random.default_rng(seed)
     blots = random.integers(0, 256, (coarse, coarse, 3), np.uint8)
     noise = random.integers(-20, 21, (96, 96, 3))
@@ -34,7 +34,7 @@ def texture(seed: int, coarse: int = 12) -> UInt8:
 
 
 def symmetries(patch: UInt8) -> list[UInt8]:
-    """The eight flips and turns of a patch, itself first."""
+    """Return the eight flips and turns of a patch, itself first."""
     turns = [np.rot90(patch, number) for number in range(4)]
     return [np.ascontiguousarray(image) for turn in turns for image in (turn, turn[:, ::-1])]
 

@@ -1,4 +1,4 @@
-"""PatchCamelyon's files with a few patches of noise, and what can be wrong with them."""
+"""PatchCamelyon's files with a few patches of noise, and faults to plant in them."""
 
 import gzip
 import os
@@ -15,7 +15,7 @@ SIZES = {"train": 8, "valid": 4, "test": 3}
 
 
 def name(split: str, kind: str) -> str:
-    """The published name of a split's file, without its ending."""
+    """Return the published name of a split's file, without its extension."""
     return f"camelyonpatch_level_2_split_{split}_{kind}"
 
 
@@ -50,26 +50,26 @@ def write_pcam(folder: Path, *, has_meta: bool = True) -> dict[str, NDArray[np.u
 
 
 def pack(path: Path) -> None:
-    """Put a file's .gz in its place."""
+    """Replace a file by its .gz."""
     with path.open("rb") as plain, gzip.open(f"{path}.gz", "wb") as packed:
         shutil.copyfileobj(plain, packed)
     path.unlink()
 
 
 def group_of_its_name(folder: Path) -> None:
-    """Put a group in the place of the dataset."""
+    """Replace the dataset by a group."""
     with h5py.File(folder / f"{name('valid', 'x')}.h5", "w") as file:
         file.create_group("x")
 
 
 def dangling(folder: Path) -> None:
-    """Put a link that leads nowhere in the place of the dataset."""
+    """Replace the dataset by a broken link."""
     with h5py.File(folder / f"{name('valid', 'x')}.h5", "w") as file:
         file["x"] = h5py.SoftLink("/nowhere")
 
 
 def truncate_packed(folder: Path) -> None:
-    """Pack the validation split's images and cut the end off."""
+    """Pack the validation split's images and truncate the file."""
     path = folder / f"{name('valid', 'x')}.h5"
     pack(path)
     packed = Path(f"{path}.gz")
@@ -79,7 +79,7 @@ def truncate_packed(folder: Path) -> None:
 def array(
     kind: str, shape: tuple[int, ...], *, key: str = "", dtype: type = np.uint8
 ) -> Callable[[Path], None]:
-    """Put an array of zeros in the place of the validation split's images or labels."""
+    """Replace the validation split's images or labels by an array of zeros."""
 
     def plant(folder: Path) -> None:
         write_array(folder / f"{name('valid', kind)}.h5", key or kind, np.zeros(shape, dtype))
@@ -88,7 +88,7 @@ def array(
 
 
 def meta(content: str) -> Callable[[Path], None]:
-    """Put other rows in the place of the validation split's meta file."""
+    """Replace the rows of the validation split's meta file."""
 
     def plant(folder: Path) -> None:
         (folder / f"{name('valid', 'meta')}.csv").write_text(content)
@@ -97,7 +97,7 @@ def meta(content: str) -> Callable[[Path], None]:
 
 
 def left_open(folder: Path) -> None:
-    """A file as a process leaves it that was killed in writing: marked as open."""
+    """Mark a file as open for writing, as a killed writer leaves it."""
     path = folder / f"{name('valid', 'x')}.h5"
     with h5py.File(path, "w", libver="latest") as file:
         file["x"] = np.zeros((4, 96, 96, 3), np.uint8)
@@ -107,7 +107,7 @@ def left_open(folder: Path) -> None:
 
 
 def exchanged(folder: Path) -> None:
-    """Give the labels of two splits of one size to each other, as their MD5s once were."""
+    """Exchange the labels of two splits of one size, as their MD5s once were."""
     for split, labels, rows in (("valid", [1, 1, 0, 0], 4), ("test", [0, 1, 0, 1], 4)):
         values = np.array(labels, np.uint8).reshape(-1, 1, 1, 1)
         write_array(folder / f"{name(split, 'y')}.h5", "y", values)
@@ -122,18 +122,18 @@ PCAM_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: (folder / f"{name('valid', 'y')}.h5").unlink(),
         "pcam-pairs",
     ),
-    "a dataset of another name": (array("x", (4, 96, 96, 3), key="images"), "pcam-dataset"),
+    "a dataset with the wrong name": (array("x", (4, 96, 96, 3), key="images"), "pcam-dataset"),
     "patches of 64 pixels": (array("x", (4, 64, 64, 3)), "pcam-shape"),
     "patches of floats": (array("x", (4, 96, 96, 3), dtype=np.float32), "pcam-dtype"),
     "fewer labels than images": (array("y", (3, 1, 1, 1)), "pcam-lengths"),
     "fewer meta rows than images": (meta("wsi\na\n"), "pcam-lengths"),
     "meta rows without slides": (meta("coord_x\n1\n"), "pcam-meta-columns"),
-    "meta rows with a surplus cell": (meta("wsi\na,x\n"), "pcam-meta-cells"),
+    "meta rows with an extra cell": (meta("wsi\na,x\n"), "pcam-meta-cells"),
     "an empty meta file": (meta(""), "pcam-meta-cells"),
-    "a group in the place of the dataset": (group_of_its_name, "pcam-dataset"),
-    "a link that leads nowhere": (dangling, "pcam-dataset"),
+    "a group instead of the dataset": (group_of_its_name, "pcam-dataset"),
+    "a broken link instead of the dataset": (dangling, "pcam-dataset"),
     "a truncated .h5.gz": (truncate_packed, "pcam-whole"),
-    "no HDF5 inside": (
+    "a file that is not HDF5": (
         lambda folder: (folder / f"{name('test', 'x')}.h5").write_text("hello"),
         "pcam-format",
     ),
@@ -141,7 +141,7 @@ PCAM_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: os.truncate(folder / f"{name('test', 'x')}.h5", 20_000),
         "pcam-whole",
     ),
-    "a file that was left open for writing": (left_open, "pcam-in-use"),
+    "a file marked as open for writing": (left_open, "pcam-in-use"),
     "two files for the same images": (
         lambda folder: shutil.copyfile(
             folder / f"{name('valid', 'x')}.h5", folder / "validation_split.h5"
@@ -149,11 +149,11 @@ PCAM_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         "pcam-ambiguous",
     ),
     "labels of valid and test exchanged": (exchanged, "pcam-labels"),
-    "a tumour in a patch that is said to have none": (
+    "a tumour label on a patch without tumour": (
         meta("wsi,tumor_patch\na,False\na,False\na,False\na,True\n"),
         "pcam-labels",
     ),
-    "a word for true that isn't known": (
+    "an unknown word for true": (
         meta("wsi,center_tumor_patch\na,False\na,yes\na,False\na,True\n"),
         "pcam-meta-values",
     ),

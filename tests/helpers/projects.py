@@ -1,4 +1,4 @@
-"""The project at a tiny size in a repository of its own, for tests with real DVC."""
+"""The project at a tiny size in its own repository, for tests with real DVC."""
 
 import os
 import shutil
@@ -26,9 +26,9 @@ TINY = {
 
 
 def run(folder: Path, *command: str, is_ok: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a command in `folder`, hold its end against `is_ok`; its stdout is all its output."""
+    """Run a command in `folder` and check that it succeeds if `is_ok`; stdout holds all output."""
     environment = {
-        # As a user runs it: nothing but the script itself says whose code it runs.
+        # As a user runs it: only the script itself decides whose code it runs.
         **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         **{
             f"GIT_{role}_{key}": value
@@ -46,7 +46,7 @@ def run(folder: Path, *command: str, is_ok: bool = True) -> subprocess.Completed
 
 
 def ran(result: subprocess.CompletedProcess[str]) -> list[str]:
-    """The stages that a `dvc repro` or `dvc exp run` ran, without their file's name."""
+    """Return the stages that a `dvc repro` or `dvc exp run` ran, without their files' names."""
     lines = [line for line in result.stdout.splitlines() if line.startswith("Running stage '")]
     return [line.split("'")[1].split(":")[-1] for line in lines]
 
@@ -61,7 +61,7 @@ def edit(folder: Path, section: str, key: str, value: object) -> None:
 
 
 def make_project(folder: Path) -> Path:
-    """The project at a tiny size, in a repository of its own with one commit."""
+    """Make the project at a tiny size, in its own repository with one commit."""
     for name in COPIED:
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A web server on loopback that serves files by name and can be told to misbehave."""
+"""A web server on loopback that serves files by name, and misbehaves on demand."""
 
 import time
 from collections import deque
@@ -13,10 +13,10 @@ NO_HEADERS: Mapping[str, str] = {}
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with the next planned answer, or with the file as a sound server would."""
+    """Gives the next planned answer, or the file like a correct server."""
 
     def do_GET(self) -> None:
-        """Answer as planned, or soundly."""
+        """Answer as planned, or like a correct server."""
         server = cast("Server", self.server)
         server.ranges.append(self.headers.get("Range"))
         answer = server.planned.popleft() if server.planned else serve
@@ -24,24 +24,24 @@ class Handler(BaseHTTPRequestHandler):
         answer(self, server.files.get(name))
 
     def do_POST(self) -> None:
-        """Answer as the test has it."""
+        """Answer as the test defines."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         cast("Server", self.server).post(self)
 
     def log_message(self, *_: Any) -> None:  # noqa: ANN401  # the base class's arguments
-        """Keep quiet."""
+        """Log nothing."""
 
     def send_head(
         self, status: int, num_bytes: int = 0, headers: Mapping[str, str] = NO_HEADERS
     ) -> None:
-        """Send all that comes before a body of `num_bytes`."""
+        """Send the status and headers for a body of `num_bytes`."""
         self.send_response(status)
         for name, value in {"Content-Length": str(num_bytes), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
 
     def send_body(self, body: bytes) -> None:
-        """Note the length of `body` and send it."""
+        """Record the length of `body` and send it."""
         cast("Server", self.server).num_sent.append(len(body))
         self.wfile.write(body)
 
@@ -50,7 +50,7 @@ Answer = Callable[[Handler, bytes | None], None]
 
 
 class Server(ThreadingHTTPServer):
-    """What is served, what is planned for the next GETs, and what was asked for and sent."""
+    """Holds the served files, the planned answers to GETs, and the requests and lengths sent."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -64,7 +64,7 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(files: Mapping[str, bytes]) -> Iterator[Server]:
-    """Serve `files` by their names, until the block ends."""
+    """Serve `files` by their names until the block ends."""
     with Server(files) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -76,7 +76,7 @@ def serving(files: Mapping[str, bytes]) -> Iterator[Server]:
 
 
 def serve(handler: Handler, body: bytes | None) -> None:
-    """Do what a sound server does: 404, the whole file, the asked-for rest of it, or 416."""
+    """Answer like a correct server: 404, the whole file, the requested rest of it, or 416."""
     if body is None:
         handler.send_head(404)
         return
@@ -89,14 +89,14 @@ def serve(handler: Handler, body: bytes | None) -> None:
 
 
 def serve_whole(handler: Handler, body: bytes | None) -> None:
-    """Ignore what range was asked for."""
+    """Ignore the requested range."""
     assert body is not None
     handler.send_head(200, len(body))
     handler.send_body(body)
 
 
 def break_off_after(num_bytes: int) -> Answer:
-    """Promise all and end the connection after `num_bytes`."""
+    """Announce the whole body, but end the connection after `num_bytes`."""
 
     def answer(handler: Handler, body: bytes | None) -> None:
         assert body is not None
@@ -123,7 +123,7 @@ def refuse(status: int, headers: Mapping[str, str] = NO_HEADERS) -> Answer:
 
 
 def send(body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> Answer:
-    """Send `body`, whatever was asked for."""
+    """Send `body`, whatever was requested."""
 
     def answer(handler: Handler, _: bytes | None) -> None:
         handler.send_head(200, len(body), headers)

@@ -23,7 +23,7 @@ def make(folder: Path, metrics: dict[str, Any], params: dict[str, Any]) -> Path:
 
 
 def write_scores(path: Path, apart: float) -> None:
-    """Scores of a model on slides that are the same each time."""
+    """Write the scores of a model on always the same slides."""
     _, scores = simulating.models(np.random.default_rng(0), 30, 2.6, apart)
     columns = ["id", "split", "label", "slide", "logit"]
     files.write_csv(path, scores[columns])

@@ -1,4 +1,4 @@
-"""Made-up test sets whose slides differ, with a known truth: for tests and benchmarks/coverage.py.
+"""Simulates test sets whose slides differ, with a known truth, for tests and a benchmark.
 
 60 % of the slides hold tumour; sizes are lognormal; each slide shifts the scores of both classes.
 """
@@ -11,7 +11,7 @@ from scipy import special
 from metastasis.evaluate import measuring
 
 THRESHOLD = 0.5
-APART = 2.6  # how far the classes' scores are apart: an AUC of about 0.94
+APART = 2.6  # the distance of the classes' scores, for an AUC of about 0.94
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -19,7 +19,7 @@ Random = np.random.Generator
 
 
 def slides(random: Random, num_slides: int) -> tuple[Ints, Ints]:
-    """Return labels and slides (n,) of about 95 patches a slide."""
+    """Return labels and slides (n,), with about 95 patches per slide."""
     sizes = np.maximum(random.lognormal(np.log(80), 0.6, num_slides).astype(int), 5)
     numbers = np.repeat(np.arange(num_slides), sizes)
     has_tumour = random.random(num_slides) < 0.6
@@ -39,7 +39,7 @@ def scored(random: Random, num_slides: int) -> tuple[Ints, Floats, Ints]:
 
 
 def truth() -> dict[str, float]:
-    """Return the metrics of 40,000 slides."""
+    """Return the metrics on 40,000 slides."""
     parts = [scored(np.random.default_rng([9, part]), 4000) for part in range(10)]
     labels, probabilities = (
         np.concatenate(arrays) for arrays in list(zip(*parts, strict=True))[:2]
@@ -55,7 +55,7 @@ def intervals_of(labels: Ints, probabilities: Floats, of: Ints) -> dict[str, tup
 def models(random: Random, num_slides: int, *apart: float) -> list[pd.DataFrame]:
     """Return the scores of a model for each of `apart`, on the same slides.
 
-    Models share most of what makes a patch hard, and have something of their own with each slide.
+    Models share most of a patch's difficulty, and each has its own effect of each slide.
     """
     labels, of = slides(random, num_slides)
     shift, stretch = random.normal(0, 0.6, num_slides), random.normal(0, 0.5, num_slides)

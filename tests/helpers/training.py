@@ -1,4 +1,4 @@
-"""Trainings in a few steps, of this process and of those that a test starts and kills."""
+"""Trains in a few steps, in this process or in one that a test starts and kills."""
 
 from pathlib import Path
 
@@ -25,12 +25,12 @@ PARAMS = train_params.TrainParams(
 )
 
 
-# At a rate this low only the batch norms' statistics move; before the first dropout without chance.
+# At this low rate only the batch norms' statistics change, before the first dropout not at random.
 CALM = {"model": "baseline", "epochs": 1, "learning_rate": 1e-5, "geometry": "none"}
 
 
 def train(data: Path, out: str = "out", **changes: object) -> Path:
-    """Train on the crops and the split in `data`, and return the folder of what is written."""
+    """Train on the crops and the split in `data`, and return the folder of the outputs."""
     training.train(
         PARAMS.model_copy(update=changes),
         data / "split.csv",

@@ -1,4 +1,4 @@
-"""Sources held against the gate as the stage does it, with all that it writes in one folder."""
+"""Runs the gate on sources like the stage, with all outputs in one folder."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def validate(
 
 
 def judged(source: Path, out: Path, **changes: object) -> pd.DataFrame:
-    """Judge what was ingested before."""
+    """Judge a source that was ingested before."""
     validating.validate(
         PARAMS.model_copy(update=changes),
         source_path=source,

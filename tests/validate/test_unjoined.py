@@ -49,7 +49,7 @@ def test_leading_zeros_are_named() -> None:
 def test_ids_of_another_kind_are_shown_and_no_way_is_made_up() -> None:
     found = explain(["a", "b"], ["x", "y"])
     assert "Without an image: a, b. Images without a label: x, y." in found
-    assert "Taken" not in found
+    assert "Compared" not in found
 
 
 def test_without_images_the_files_that_are_not_read_are_counted_by_ending_and_folder() -> None:

@@ -73,7 +73,7 @@ def test_a_bad_patch_stops_by_default_and_leaves_verdicts_and_report(
         validate(source, tmp_path / "out")
     message = str(caught.value)
     assert f"- labelled-image-decodable: 2 found ({found}). An image is whole" in message
-    assert message.endswith(f"The report: {tmp_path / 'out' / 'validate.html'}")
+    assert message.endswith(f"See the report: {tmp_path / 'out' / 'validate.html'}")
     assert verdicts(tmp_path / "out")["labelled-image-decodable"] == "broken"
     assert (tmp_path / "out" / "validate.html").stat().st_size > 1000
     assert not (tmp_path / "out" / "manifest.csv").exists()
