@@ -25,7 +25,7 @@ QUALITIES = (None, 90, 75, 50)  # of the JPEG; None: no JPEG
 
 
 def altered(patch: UInt8, quality: int | None, random: np.random.Generator) -> UInt8:
-    """Return the patch in one of its seven other symmetries, stored as JPEG of `quality`, if any."""
+    """Return the patch in another of its symmetries, stored as JPEG of `quality`, if any."""
     element = int(random.integers(1, symmetries.NUM_ELEMENTS))
     turned = np.ascontiguousarray(symmetries.turn(patch[np.newaxis], element)[0])
     if quality is None:
@@ -78,10 +78,11 @@ def main() -> None:
 
     start = time.perf_counter()
     copies = grouping.find_copies(everything, both)
+    links = grouping.Links(copies, np.empty((0, 2), np.int64))
     seconds = time.perf_counter() - start
 
     group = grouping.join(
-        everything.assign(id=everything.index), everything.index.to_series(), copies
+        everything.assign(id=everything.index), everything.index.to_series(), links
     )
     home = pd.Series(group[: len(usable)].to_numpy(), usable["id"])
     is_found = group[len(usable) :].to_numpy() == home[planted["original"]].to_numpy()

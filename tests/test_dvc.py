@@ -33,8 +33,8 @@ METRICS = {
     ],
     "metrics/split.json": [
         "groups", *DISJOINT,
-        *(f"leaks.num_{name}" for name in ("slides", "exact_copies", "near_copies")),
-        "num_exact_copies", "num_near_copies", "num_flat",
+        *(f"leaks.num_{name}" for name in ("slides", "exact_copies", "near_copies", "overlaps")),
+        "num_exact_copies", "num_near_copies", "num_overlaps", "num_flat",
         *(
             f"{part}.{name}"
             for part in ("test", "validation", "train")

@@ -27,8 +27,16 @@ FIGURES = {
     ),
     "leaks": lambda: split_figures.leaks(
         {
-            ("train", "test"): {"num_exact_copies": 1234, "num_near_copies": 0},
-            ("train", "validation"): {"num_exact_copies": 5, "num_near_copies": 6},
+            ("train", "test"): {
+                "num_exact_copies": 1234,
+                "num_near_copies": 0,
+                "num_overlaps": 7,
+            },
+            ("train", "validation"): {
+                "num_exact_copies": 5,
+                "num_near_copies": 6,
+                "num_overlaps": 0,
+            },
         }
     ),
     "quartiles": lambda: slide_quartiles(5),
@@ -58,8 +66,13 @@ def test_class_balance_says_counts_and_shares() -> None:
 
 def test_leaks_say_counts_and_what_is_unknown() -> None:
     figure = FIGURES["leaks"]()
-    assert texts(figure) == ["unknown", "unknown", "1,234", "5", "0", "6"]
-    assert np.asarray(figure.axes[0].images[0].get_array()).tolist() == [[0, 0], [1, 1], [0, 1]]
+    assert texts(figure) == ["unknown", "unknown", "1,234", "5", "0", "6", "7", "0"]
+    assert np.asarray(figure.axes[0].images[0].get_array()).tolist() == [
+        [0, 0],
+        [1, 1],
+        [0, 1],
+        [1, 0],
+    ]
 
 
 def test_samples_show_every_patch_with_the_central_32_pixels_boxed() -> None:

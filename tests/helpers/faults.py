@@ -148,6 +148,22 @@ def tested(source: Path) -> None:
     again(SUBMISSION, lambda _: "copy,0")(source)
 
 
+def overlapping(pool: str, slide: str) -> Plant:
+    """Add two patches that were cut from one place, the second to a pool and on a slide."""
+
+    def plant(source: Path) -> None:
+        area = np.random.default_rng(6).integers(0, 256, (96, 128, 3), np.uint8)
+        for start, folder, on in ((0, "train", "s0"), (32, pool, slide)):
+            patch = np.ascontiguousarray(area[:, start : start + 96])
+            write_tif(source / folder / f"{sha1(patch)}.tif", patch)
+            rows = {SUBMISSION: "0"} if folder == "test" else {LABELS: "1", SLIDES: on}
+            for file, cell in rows.items():
+                path = source / file
+                path.write_text(path.read_text() + f"{sha1(patch)},{cell}\n")
+
+    return plant
+
+
 def asked_again(source: Path) -> None:
     """Request a prediction for a patch that has a label."""
     path = first(source)
@@ -503,6 +519,20 @@ FAULTS = [
         "pools-pixels-apart",
         tested,
         params=ANY,
+        **WARNED,
+    ),
+    Fault(
+        "images",
+        "an unlabelled patch that overlaps a labelled one",
+        "pools-overlap-apart",
+        overlapping("test", ""),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "two patches that overlap, on two slides",
+        "labelled-overlap-slides",
+        overlapping("train", "s1"),
         **WARNED,
     ),
     Fault(

@@ -102,9 +102,11 @@ def found() -> dict[str, dict[str, Any]]:
                 "num_slides": 61,
                 "num_exact_copies": 62,
                 "num_near_copies": 63,
+                "num_overlaps": 67,
             },
             "num_exact_copies": 64,
             "num_near_copies": 65,
+            "num_overlaps": 68,
             "num_flat": 66,
         },
         "train": {
@@ -353,7 +355,7 @@ def test_patients_are_named_where_they_are_what_is_kept_whole(tmp_path: Path) ->
     assert "over 12 patients." in page
     assert "Test has 12 patients; below 15 the intervals are rough." in page
     assert "Kept whole: each patient" in page
-    assert "Kept whole: each patient, and copies" in card
+    assert "Kept whole: each patient, copies of a patch and" in card
     assert "No patient is in two parts: the network has seen no patch of the patients" in page
     assert "by a jackknife over patients" in page
     assert "by a jackknife over patients" in card

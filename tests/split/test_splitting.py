@@ -17,6 +17,7 @@ from metastasis import tables
 from metastasis.base.errors import InputError
 from metastasis.formats import images
 from metastasis.formats.images import Frames
+from metastasis.ingest import overlapping
 from metastasis.patches import shards
 from metastasis.split import grouping, split_params, splitting
 
@@ -164,6 +165,15 @@ def test_a_fold_that_is_not_there_is_refused() -> None:
         PARAMS.model_validate(PARAMS.model_dump() | {"folds": 5, "fold": 5})
 
 
+LINKS = ("num_exact_copies", "num_near_copies", "num_overlaps")
+
+
+def links(
+    exact: NDArray[np.int64], near: NDArray[np.int64], overlaps: NDArray[np.int64]
+) -> grouping.Links:
+    return grouping.Links(grouping.Copies(exact, near, 2), overlaps)
+
+
 def test_the_numbers_of_a_split_are_counted_from_its_rows() -> None:
     table = pd.DataFrame(
         {
@@ -175,9 +185,12 @@ def test_the_numbers_of_a_split_are_counted_from_its_rows() -> None:
         }
     )
     exact, near = np.array([[0, 1], [0, 2], [0, 5]]), np.array([[3, 4]])
-    described = splitting.describe(table, grouping.Copies(exact, near, 2))
+    overlaps = np.array([[0, 1], [1, 3]])
+    described = splitting.describe(table, links(exact, near, overlaps))
     assert described["slide_disjoint"] is True
-    assert described["leaks"] == {"num_slides": 0, "num_exact_copies": 2, "num_near_copies": 1}
+    counts = {"num_slides": 0, "num_exact_copies": 2, "num_near_copies": 1, "num_overlaps": 1}
+    assert described["leaks"] == counts
+    assert described["num_overlaps"] == 2
     assert (described["num_exact_copies"], described["num_near_copies"]) == (3, 1)
     assert described["largest_group_share"] == pytest.approx(1 / 3)
     assert described["test"] == {
@@ -187,7 +200,7 @@ def test_the_numbers_of_a_split_are_counted_from_its_rows() -> None:
         "share": pytest.approx(1 / 3),
         "positive_share": 0.5,
     }
-    shared = splitting.describe(table.assign(slide="x"), grouping.Copies(exact, near, 2))
+    shared = splitting.describe(table.assign(slide="x"), links(exact, near, overlaps))
     assert shared["slide_disjoint"] is False
     assert shared["leaks"]["num_slides"] == 1
 
@@ -212,7 +225,7 @@ def test_patients_that_stand_in_two_splits_are_counted() -> None:
         }
     )
     none = np.zeros((0, 2), np.int64)
-    leaks = grouping.leaks(table, grouping.Copies(none, none, 0), tables.SPLITS)
+    leaks = grouping.leaks(table, links(none, none, none), tables.SPLITS)
     assert leaks["num_patients"] == 1
     assert leaks["num_slides"] == 1
 
@@ -276,6 +289,7 @@ def write(folder: Path, patches: list[NDArray[np.uint8]], slides: Sequence[str |
     )
     inventory.to_parquet(folder / "inventory.parquet")
     shards.write_index(shards_folder, inventory)
+    shards.write_overlaps(shards_folder, overlapping.table(inventory, shards.read(shards_folder)))
     labels = [number % 2 for number in range(len(patches))]
     official = ["train", "train", "validation", "validation", "test", "test"]
     table = pd.DataFrame({"id": ids, "label": labels, "slide": slides})
@@ -311,7 +325,7 @@ def test_copies_join_the_slides_they_stand_on(tmp_path: Path) -> None:
     assert group["p00056"] == "s00"
     assert split.groupby("group")["split"].nunique().max() == 1
     assert (metrics["num_exact_copies"], metrics["num_near_copies"]) == (1, 1)
-    assert metrics["leaks"] == {"num_slides": 0, "num_exact_copies": 0, "num_near_copies": 0}
+    assert not any(metrics["leaks"].values())
     assert metrics["slide_disjoint"] is True
 
 
@@ -320,7 +334,7 @@ def test_without_slides_copies_are_kept_together_all_the_same(tmp_path: Path) ->
     write(tmp_path, ORIGINALS + turned, [None] * 120)
     split, metrics = run(tmp_path)
     assert split["group"].nunique() == 60
-    assert metrics["leaks"] == {"num_exact_copies": 0, "num_near_copies": 0}  # slides: unknown
+    assert metrics["leaks"] == dict.fromkeys(LINKS, 0)  # slides: unknown
     assert split.groupby("group")["split"].nunique().max() == 1
     assert metrics["slide_disjoint"] is False
     assert metrics["num_exact_copies"] + metrics["num_near_copies"] == 60
@@ -342,7 +356,7 @@ def test_a_leak_among_kept_slides_stops_the_stage(
 ) -> None:
     """Grouping is sabotaged, since without it no leak can come about."""
     write(tmp_path, ORIGINALS + ORIGINALS, [f"s{number // 3}" for number in range(120)])
-    monkeypatch.setattr(grouping, "join", lambda _patches, groups, _copies: groups)
+    monkeypatch.setattr(grouping, "join", lambda _patches, groups, _links: groups)
     with pytest.raises(InputError, match=r"split: \d+ pairs of exact copies are in more than one"):
         run(tmp_path)
     assert not (tmp_path / "split.csv").exists()
@@ -355,17 +369,19 @@ def test_leaks_are_counted_for_each_pair_of_splits() -> None:
             "split": ["train", "validation", "test", "train", "test", "test"],
         }
     )
-    copies = grouping.Copies(np.array([[0, 1], [1, 2]]), np.array([[3, 5], [4, 5]]), 0)
+    linked = links(
+        np.array([[0, 1], [1, 2]]), np.array([[3, 5], [4, 5]]), np.array([[0, 3], [2, 4], [1, 4]])
+    )
     found = {
-        pair: tuple(grouping.leaks(table, copies, pair).values())
+        pair: tuple(grouping.leaks(table, linked, pair).values())
         for pair in (("train", "validation"), ("train", "test"), ("validation", "test"))
     }
     assert found == {
-        ("train", "validation"): (1, 1, 0),
-        ("train", "test"): (2, 0, 1),
-        ("validation", "test"): (1, 1, 0),
+        ("train", "validation"): (1, 1, 0, 0),
+        ("train", "test"): (2, 0, 1, 0),
+        ("validation", "test"): (1, 1, 0, 1),
     }
-    assert tuple(grouping.leaks(table, copies, tables.SPLITS).values()) == (2, 2, 1)
+    assert tuple(grouping.leaks(table, linked, tables.SPLITS).values()) == (2, 2, 1, 1)
 
 
 def test_official_splits_are_taken_as_they_are_and_their_leaks_told(
@@ -375,7 +391,8 @@ def test_official_splits_are_taken_as_they_are_and_their_leaks_told(
     split, metrics = run(tmp_path, official=True)
     manifest = pd.read_csv(tmp_path / "manifest.csv").set_index("id")
     assert (split["split"] == manifest["official"]).all()
-    assert metrics["leaks"] == {"num_slides": 10, "num_exact_copies": 1, "num_near_copies": 0}
+    counts = {"num_exact_copies": 1, "num_near_copies": 0, "num_overlaps": 0}
+    assert metrics["leaks"] == {"num_slides": 10} | counts
     assert "10 slides, 1 pairs of exact copies are in more" in capsys.readouterr().out
 
 

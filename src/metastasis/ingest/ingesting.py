@@ -5,7 +5,6 @@ A bad image gets a row with its flaw; `validating` decides whether the data is g
 
 import itertools
 import logging
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from metastasis.base import files
 from metastasis.formats import images, opening, packed_tables, sources
 from metastasis.formats.images import Facts, Frames, Inspection, Measures
 from metastasis.formats.sources import Content, Entry, Source
+from metastasis.ingest import cores, overlapping
 from metastasis.patches import shards
 from metastasis.patches.shards import PATCH_SIZE, UInt8
 from metastasis.results import provenance
@@ -78,13 +78,18 @@ def ingest(
         with files.whole_folder(shards_folder) as folder:
             inventory = _pack(source, folder)
             shards.write_index(folder, inventory[inventory["flaw"] == ""])
+            overlaps = overlapping.table(inventory, shards.read(folder))
+            shards.write_overlaps(folder, overlaps)
         with files.whole_file(inventory_path) as path:
             inventory.to_parquet(path, index=False)
         with files.whole_folder(tables_folder) as folder:
             for name, content in found.items():
                 (folder / name).write_bytes(content)
     num_flawed = int((inventory["flaw"] != "").sum())
-    print(f"ingest: {len(inventory):,} images, {num_flawed:,} of them flawed")
+    print(
+        f"ingest: {len(inventory):,} images, {num_flawed:,} of them flawed; "
+        f"{len(overlaps):,} pairs overlap"
+    )
 
 
 def _tables(source: Source, slides_path: Path) -> dict[str, bytes]:
@@ -154,7 +159,7 @@ def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
     """
     entries = source.entries()
     chunks = [entries[start : start + CHUNK_ROWS] for start in range(0, len(entries), CHUNK_ROWS)]
-    num_workers = min(_num_cores(), MAX_WORKERS)
+    num_workers = min(cores.usable(), MAX_WORKERS)
     num_ahead = 2 * num_workers
     # The buffers are reused, because getting new memory costs more than decoding into it.
     shape = (num_ahead + 1, CHUNK_ROWS, *images.PATCH_SHAPE)
@@ -180,13 +185,6 @@ def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
                 chunk = chunks[number - num_ahead]
                 yield chunk, pending.popleft().result()
                 bar.update(len(chunk))
-
-
-def _num_cores() -> int:
-    """Return the number of cores that this process may use; in a container it may be lower."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _contents(source: Source, entries: list[Entry]) -> Iterator[Content]:

@@ -19,6 +19,9 @@ PATCH_SIZE = 96  # pixels
 CENTRE_SIZE = 32  # pixels: the label is about the central 32x32
 SHARD_ROWS = 4096  # 108 MiB of 96x96 RGB: few files for DVC, and small enough to hold one in memory
 INDEX_NAME = "index.parquet"
+OVERLAPS_NAME = "overlaps.parquet"
+# Of patches that share pixels: the other's corner lies down and right of the first's, in pixels.
+OVERLAP_COLUMNS = ("pool", "id", "other_pool", "other_id", "down", "right")
 PLACE = ["shard", "row"]  # columns of the index
 
 
@@ -82,6 +85,16 @@ def paths(folder: Path) -> list[Path]:
 def write_index(folder: Path, index: pd.DataFrame) -> None:
     """Write the index: the (shard, row) of each (pool, id)."""
     index[["pool", "id", *PLACE]].to_parquet(folder / INDEX_NAME, index=False)
+
+
+def write_overlaps(folder: Path, overlaps: pd.DataFrame) -> None:
+    """Write the pairs of patches that overlap, a row each with `OVERLAP_COLUMNS`."""
+    overlaps[list(OVERLAP_COLUMNS)].to_parquet(folder / OVERLAPS_NAME, index=False)
+
+
+def read_overlaps(folder: Path) -> pd.DataFrame:
+    """Return the pairs of patches that overlap, as `write_overlaps` wrote them."""
+    return pd.read_parquet(folder / OVERLAPS_NAME)
 
 
 @dataclass

@@ -5,12 +5,13 @@ from metastasis.tables import Unit
 
 
 class Leaks(Record, frozen=True):
-    """The numbers of patients, slides and pairs of copies in more than one part; None: unknown."""
+    """The numbers of patients, slides and pairs in more than one part; None: unknown."""
 
     num_patients: int | None = None
     num_slides: int | None = None
     num_exact_copies: int
     num_near_copies: int
+    num_overlaps: int
 
     @property
     def is_any(self) -> bool:
@@ -36,6 +37,7 @@ class SplitMetrics(Record, frozen=True):
     leaks: Leaks
     num_exact_copies: int
     num_near_copies: int
+    num_overlaps: int
     num_flat: int
     test: PartSize | None = None
     validation: PartSize | None = None

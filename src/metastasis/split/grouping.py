@@ -31,6 +31,19 @@ class Copies:
     num_flat: int
 
 
+@dataclass(frozen=True)
+class Links:
+    """Pairs of rows of a table of patches that belong together: copies, and those that overlap."""
+
+    copies: Copies
+    overlaps: Pairs
+
+    @property
+    def pairs(self) -> Pairs:
+        """All of them."""
+        return np.concatenate([self.copies.exact, self.copies.near, self.overlaps])
+
+
 def find_copies(patches: pd.DataFrame, pixels: Patches) -> Copies:
     """Return the copies in a table of patches with the inventory's columns, as row numbers."""
     textured = np.flatnonzero(patches["std"] >= FLAT_STD)
@@ -44,6 +57,15 @@ def find_copies(patches: pd.DataFrame, pixels: Patches) -> Copies:
     exact = np.stack([kept[number], np.arange(len(chosen))], axis=1)
     exact = exact[exact[:, 0] != exact[:, 1]]
     return Copies(textured[exact], textured[near], len(patches) - len(textured))
+
+
+def find_overlaps(patches: pd.DataFrame, overlaps: pd.DataFrame) -> Pairs:
+    """Return the pairs of labelled patches in `overlaps`, by the rows of the table of patches."""
+    rows = pd.Series(np.arange(len(patches)), patches["id"])
+    is_labelled = (overlaps[["pool", "other_pool"]] == "labelled").all(axis=1)
+    pairs = overlaps.loc[is_labelled, ["id", "other_id"]]
+    pairs = pairs[pairs.isin(rows.index).all(axis=1)]  # the gate may have left one out
+    return np.column_stack([rows.loc[pairs[name]] for name in pairs]).astype(np.int64)
 
 
 def by_unit(patches: pd.DataFrame) -> pd.Series:
@@ -66,18 +88,18 @@ def by_stain(patches: pd.DataFrame, seed: int) -> pd.Series:
     return pd.Series([f"stain:{number:02d}" for number in clusters], patches.index, dtype="str")
 
 
-def join(patches: pd.DataFrame, groups: pd.Series, copies: Copies) -> pd.Series:
-    """Return the group of each patch; groups that share copies are joined under the first name."""
+def join(patches: pd.DataFrame, groups: pd.Series, links: Links) -> pd.Series:
+    """Return the group of each patch; linked groups are joined under the first name."""
     codes, names = pd.factorize(groups, sort=True)
-    pairs = codes[np.concatenate([copies.exact, copies.near])]
-    links = coo_array((np.ones(len(pairs), bool), pairs.T), (len(names), len(names)))
-    _, joined = connected_components(links, directed=False)
+    pairs = codes[links.pairs]
+    graph = coo_array((np.ones(len(pairs), bool), pairs.T), (len(names), len(names)))
+    _, joined = connected_components(graph, directed=False)
     first = pd.Series(names).groupby(joined).transform("min").to_numpy()
     return pd.Series(first[codes], patches.index, dtype="str")
 
 
-def leaks(patches: pd.DataFrame, copies: Copies, splits: Collection[str]) -> dict[str, int]:
-    """Return the numbers of patients, slides and pairs of copies in more than one of `splits`.
+def leaks(patches: pd.DataFrame, links: Links, splits: Collection[str]) -> dict[str, int]:
+    """Return the numbers of patients, slides and linked pairs in more than one of `splits`.
 
     If no patient is known, patients are left out, and likewise slides.
     """
@@ -88,8 +110,9 @@ def leaks(patches: pd.DataFrame, copies: Copies, splits: Collection[str]) -> dic
             homes = patches[[unit]].assign(split=split).dropna().drop_duplicates()
             shared[f"num_{unit}s"] = homes.loc[homes[unit].duplicated(), unit].nunique()
     return shared | {
-        "num_exact_copies": _num_apart(copies.exact, split),
-        "num_near_copies": _num_apart(copies.near, split),
+        "num_exact_copies": _num_apart(links.copies.exact, split),
+        "num_near_copies": _num_apart(links.copies.near, split),
+        "num_overlaps": _num_apart(links.overlaps, split),
     }
 
 

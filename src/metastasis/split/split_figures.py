@@ -53,6 +53,7 @@ def leaks(counts: Mapping[tuple[str, str], Mapping[str, int]]) -> Figure:
         "num_slides": "slides",
         "num_exact_copies": "exact copies,\npairs",
         "num_near_copies": "near copies,\npairs",
+        "num_overlaps": "overlaps,\npairs",
     }
     is_leak = np.array([[pair.get(row, 0) > 0 for pair in counts.values()] for row in rows])
     colours = ListedColormap(["white", LEAK])

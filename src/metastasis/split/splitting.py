@@ -16,7 +16,7 @@ from metastasis.base.errors import InputError
 from metastasis.patches import shards
 from metastasis.results.parts import PartSize, SplitMetrics
 from metastasis.split import dealing, grouping, split_figures
-from metastasis.split.grouping import Copies
+from metastasis.split.grouping import Links
 from metastasis.split.split_params import SplitParams
 from metastasis.tables import SPLITS, UNITS
 
@@ -48,15 +48,18 @@ def split(
             requested but missing, or slides are kept whole and there is a leak all the same.
     """
     table = _read(manifest_path, inventory_path)
-    copies = grouping.find_copies(table, shards.read(shards_folder))
-    table["group"] = _group(params, table, copies)
+    links = Links(
+        grouping.find_copies(table, shards.read(shards_folder)),
+        grouping.find_overlaps(table, shards.read_overlaps(shards_folder)),
+    )
+    table["group"] = _group(params, table, links)
     table = _take_official(table) if params.official else assign(params, table)
-    metrics = describe(table, copies)
+    metrics = describe(table, links)
     records.write_metrics(metrics_path, _compared(params.groups, metrics))
     files.write_csv(plots_folder / "parts.csv", _described(table, metrics))
     _tell(params, metrics)
     tables.write_patches(split_path, table[list(COLUMNS)])
-    _plot(table, copies, plots_folder)
+    _plot(table, links, plots_folder)
 
 
 def _read(manifest_path: Path, inventory_path: Path) -> pd.DataFrame:
@@ -74,12 +77,12 @@ def _read(manifest_path: Path, inventory_path: Path) -> pd.DataFrame:
     return manifest.merge(inventory, on="id").sort_values("id", ignore_index=True)
 
 
-def _group(params: SplitParams, table: pd.DataFrame, copies: Copies) -> pd.Series:
+def _group(params: SplitParams, table: pd.DataFrame, links: Links) -> pd.Series:
     if params.groups == "patch":
         return "patch:" + table["id"]
     if params.groups == "stain":
-        return grouping.join(table, grouping.by_stain(table, params.seed), copies)
-    return grouping.join(table, grouping.by_unit(table), copies)
+        return grouping.join(table, grouping.by_stain(table, params.seed), links)
+    return grouping.join(table, grouping.by_unit(table), links)
 
 
 def assign(params: SplitParams, table: pd.DataFrame) -> pd.DataFrame:
@@ -137,7 +140,7 @@ def _take_official(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def describe(table: pd.DataFrame, copies: Copies) -> dict[str, Any]:
+def describe(table: pd.DataFrame, links: Links) -> dict[str, Any]:
     """Return counts and shares of each split, the leaks, and whether slides are kept whole.
 
     `unit` is the coarsest unit that is known for every patch.
@@ -153,10 +156,11 @@ def describe(table: pd.DataFrame, copies: Copies) -> dict[str, Any]:
         for name, part in _parts(table).items()
     }
     return metrics | {
-        "leaks": grouping.leaks(table, copies, SPLITS),
-        "num_exact_copies": len(copies.exact),
-        "num_near_copies": len(copies.near),
-        "num_flat": copies.num_flat,
+        "leaks": grouping.leaks(table, links, SPLITS),
+        "num_exact_copies": len(links.copies.exact),
+        "num_near_copies": len(links.copies.near),
+        "num_overlaps": len(links.overlaps),
+        "num_flat": links.copies.num_flat,
         "largest_group_share": float(table["group"].value_counts().iloc[0] / len(table)),
         **tables.disjointness(table),
     }
@@ -196,6 +200,7 @@ def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
         "num_slides": "slides",
         "num_exact_copies": "pairs of exact copies",
         "num_near_copies": "pairs of near copies",
+        "num_overlaps": "pairs of overlapping patches",
     }
     counts = [f"{leaks[name]:,} {text}" for name, text in texts.items() if leaks.get(name)]
     found = f"{', '.join(counts)} are in more than one split"
@@ -232,7 +237,7 @@ def _tell_missed(asked: dict[str, float], metrics: dict[str, Any]) -> None:
             )
 
 
-def _plot(table: pd.DataFrame, copies: Copies, plots_folder: Path) -> None:
+def _plot(table: pd.DataFrame, links: Links, plots_folder: Path) -> None:
     parts = _parts(table)
     balance = {
         name: (int((part["label"] == 0).sum()), int((part["label"] == 1).sum()))
@@ -244,7 +249,7 @@ def _plot(table: pd.DataFrame, copies: Copies, plots_folder: Path) -> None:
     }
     if any(len(values) for values in sizes.values()):
         plotting.save(split_figures.slide_sizes(sizes), plots_folder / "slides.png")
-    shared = {pair: grouping.leaks(table, copies, pair) for pair in combinations(parts, 2)}
+    shared = {pair: grouping.leaks(table, links, pair) for pair in combinations(parts, 2)}
     plotting.save(split_figures.leaks(shared), plots_folder / "leaks.png")
 
 

@@ -55,6 +55,29 @@ def apart(submission: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     return ids.assign(labelled=("label " + both["label"]).fillna(""))
 
 
+def overlaps(pairs: pd.DataFrame, slides: pd.DataFrame) -> pd.DataFrame:
+    """Return the labelled patches that overlap another (columns of `shards.OVERLAP_COLUMNS`).
+
+    The column `id` names the patch. Text columns: `unlabelled` where the other has no label,
+    `other_slide` where the slide map puts the two on different slides.
+    """
+    is_labelled = (pairs[["pool", "other_pool"]] == "labelled").any(axis=1)
+    found = pairs[is_labelled].reset_index(drop=True)  # of two pools, the labelled one comes first
+    slide = slides.drop_duplicates("id").set_index("id")["slide"]
+    first, second = (found[name].map(slide).fillna("") for name in ("id", "other_id"))
+    is_other = (first != "") & (second != "") & (first != second)
+    is_unlabelled = found["other_pool"] == "unlabelled"
+    text = "overlaps " + found["other_id"]
+    on_slides = "slide " + first + ", " + text + " of slide " + second
+    return pd.DataFrame(
+        {
+            "id": found["id"],
+            "unlabelled": text.where(is_unlabelled, ""),
+            "other_slide": on_slides.where(is_other & ~is_unlabelled, ""),
+        }
+    )
+
+
 def flaws(images: pd.DataFrame) -> pd.DataFrame:
     """Return id, a text column for each of `images.FLAWS`, and `link`, for the inventory's rows."""
     columns = {flaw: images["found"].where(images["flaw"] == flaw, "") for flaw in FLAWS}

@@ -289,6 +289,27 @@ def pixels(*, is_quarantined: bool) -> list[Rule]:
     ]
 
 
+def overlaps() -> list[Rule]:
+    """Rules over the pairs of patches that overlap: text columns `unlabelled`, `other_slide`."""
+    return [
+        _empty(
+            "pools-overlap-apart",
+            "warning",
+            "A labelled patch overlaps no unlabelled one: they come from different slides.",
+            "unlabelled",
+            "labelled",
+        ),
+        _empty(
+            "labelled-overlap-slides",
+            "warning",
+            "Patches that share pixels come from one slide; the slide map contradicts the pixels. "
+            "`split` keeps both slides together.",
+            "other_slide",
+            "labelled",
+        ),
+    ]
+
+
 def outliers(pool: Pool, *, is_quarantined: bool) -> list[Rule]:
     """Return the rules on the usable images of a pool: numbers std and mean."""
     kept = "" if pool == "unlabelled" else " (validate.outliers)"

@@ -76,7 +76,8 @@ def validate(  # noqa: PLR0913  # the paths of the stage
     """
     inventory = pd.read_parquet(inventory_path)
     patches = shards.read(shards_folder)
-    found, verdicts = judge(params, tables_folder, inventory, patches)
+    overlaps = shards.read_overlaps(shards_folder)
+    found, verdicts = judge(params, tables_folder, inventory, patches, overlaps)
     stopping = [verdict for verdict in verdicts if verdict.stops]
     quarantine = _quarantine([] if stopping else verdicts, found.get("labels"))
     manifest = None if stopping else _manifest(found, quarantine)
@@ -128,7 +129,11 @@ def _bad_rows(verdicts: Sequence[Verdict], inventory: pd.DataFrame) -> pd.DataFr
 
 
 def judge(
-    params: ValidateParams, tables_folder: Path, inventory: pd.DataFrame, patches: Patches
+    params: ValidateParams,
+    tables_folder: Path,
+    inventory: pd.DataFrame,
+    patches: Patches,
+    overlaps: pd.DataFrame,
 ) -> tuple[Tables, list[Verdict]]:
     """Return the tables (none if one can't be read) and the verdicts on all rules that apply."""
     found, verdicts = _read_tables(tables_folder)
@@ -137,6 +142,7 @@ def judge(
     verdicts += _check(params, found, inventory, patches)
     mapped = _map(found["slides"], found, inventory)
     verdicts += _check_slides(mapped, found, tables_folder, inventory)
+    verdicts += suites.run(joins.overlaps(overlaps, mapped.patches), rules.overlaps())
     return found | {"slides": mapped.patches}, verdicts
 
 
