@@ -25,7 +25,7 @@ QUALITIES = (None, 90, 75, 50)  # of the JPEG; None: no JPEG
 
 
 def altered(patch: UInt8, quality: int | None, random: np.random.Generator) -> UInt8:
-    """Return the patch in another of its symmetries, stored as JPEG of `quality`, if any."""
+    """Return the patch in one of its seven other symmetries; `quality` is that of JPEG, if any."""
     element = int(random.integers(1, symmetries.NUM_ELEMENTS))
     turned = np.ascontiguousarray(symmetries.turn(patch[np.newaxis], element)[0])
     if quality is None:

@@ -236,7 +236,7 @@ def test_a_source_archive_that_became_a_repository_is_told_to_use_it(
 
 def test_a_folder_that_path_cannot_take_is_refused(project: Path, tools: Path) -> None:
     folder = project.rename(project.with_name("a:b"))
-    assert "holds a colon" in make(folder, tools, "setup", is_ok=False)
+    assert "contains a colon" in make(folder, tools, "setup", is_ok=False)
 
 
 def test_a_clone_has_the_same_bytes_whatever_git_does_with_line_ends(project: Path) -> None:

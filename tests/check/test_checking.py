@@ -110,7 +110,7 @@ def test_a_source_that_is_or_holds_or_lies_in_an_output_is_refused(tree: Path, p
     (tree / "data/patches/mine").mkdir(parents=True)
     (tree / "link").symlink_to("data/patches")
     edit(tree, "data", source=place)
-    with pytest.raises(InputError, match=r"is, holds or lies in .*, an output"):
+    with pytest.raises(InputError, match=r"is, contains or is in .*, an output"):
         check()
 
 

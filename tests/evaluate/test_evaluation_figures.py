@@ -20,7 +20,7 @@ CURVES = {
     "test": ("test, AUC 0.9", figures.Curve(*LINE, BAND, (0.2, 0.6))),
     "validation": ("validation, AUC 0.8", figures.Curve(*LINE)),
 }
-CALIBRATION = {"calibrated": LINE, "as the network gave them": LINE}
+CALIBRATION = {"calibrated": LINE, "uncalibrated": LINE}
 FIGURES: dict[str, Callable[[], Figure]] = {
     "confusion": lambda: figures.confusion(np.array([[50, 10], [4, 36]]), "Confusion"),
     "curves": lambda: figures.curves(CURVES, title="ROC", xlabel="x", ylabel="y", chance="chance"),

@@ -1,1 +1,1 @@
-"""What tests of several modules share, by its subject."""
+"""Helpers that tests of several modules share, by subject."""

@@ -77,7 +77,7 @@ def test_the_slide_map_beside_is_taken_where_the_source_has_none(
 
 def test_ingest_does_not_remove_its_source(source: Path, tmp_path: Path) -> None:
     (tmp_path / "slides.csv").write_text("id,slide\n")
-    with pytest.raises(InputError, match="is, holds or lies in"):
+    with pytest.raises(InputError, match="is, contains or is in"):
         ingesting.ingest(
             source,
             tmp_path / "slides.csv",

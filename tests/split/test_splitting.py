@@ -443,10 +443,10 @@ def test_sizes_that_groups_do_not_allow_are_told_with_the_reason(
     run(tmp_path)
     told = capsys.readouterr().out
     assert (
-        "validation holds 33.3% of the patches (20.0% asked for), 50.0% of them positive (50.0% of "
+        "validation holds 33.3% of the patches (20.0% requested), 50.0% of them positive (50.0% of "
         "all are). Groups are kept whole, and the largest holds 33.3%." in told
     )
-    assert "train holds 33.3% of the patches (60.0% asked for)" in told
+    assert "train holds 33.3% of the patches (60.0% requested)" in told
 
 
 def test_a_balance_that_groups_do_not_allow_is_told(
@@ -460,7 +460,7 @@ def test_a_balance_that_groups_do_not_allow_is_told(
     table.assign(label=(rank < table["slide"].map(num_positive)).astype(int)).to_csv(path)
     run(tmp_path)
     told = capsys.readouterr().out
-    assert "holds 20.0% of the patches (20.0% asked for)" in told
+    assert "holds 20.0% of the patches (20.0% requested)" in told
     assert "of them positive (45.0% of all are)" in told
 
 
@@ -468,7 +468,7 @@ def test_what_was_asked_for_is_not_told(tmp_path: Path, capsys: pytest.CaptureFi
     write(tmp_path, ORIGINALS, [f"s{number // 2}" for number in range(60)])
     for changes in ({}, {"folds": 4, "test": 0.2}):
         run(tmp_path, **changes)
-        assert "asked for" not in capsys.readouterr().out
+        assert "requested" not in capsys.readouterr().out
 
 
 def test_the_same_input_gives_the_same_bytes_in_any_order_of_rows(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Whether one side's models beat the other's."""
+"""The comparison of two sides' models."""

@@ -43,7 +43,7 @@ def _content(name: str) -> bytes:
     if Path(name).suffix == ".csv":
         raise InputError(
             f"{name} doesn't exist; expected scores as evaluate writes them. Run `dvc repro`, or "
-            "`dvc checkout` where they are in DVC's cache."
+            "`dvc checkout` if they are in DVC's cache."
         )
     files = dvc.api.DVCFileSystem(rev=name)
     try:

@@ -28,7 +28,7 @@ POSITIVE_SHARE = 0.405  # of all patches, as in Kaggle's training set
 TUMOUR_FREE_SHARE = 1 / 3  # of the slides
 NEAR_TUMOUR_SHARE = 0.75  # of a tumour slide's negatives, which show tumour outside the centre
 DRAWN = provenance.Provenance(name="the project's demo", is_drawn=True)
-BATCH = 64  # patches a worker draws at a time
+BATCH = 64  # patches that a worker draws at a time
 
 
 @dataclass(frozen=True)

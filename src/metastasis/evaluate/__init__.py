@@ -1,1 +1,1 @@
-"""The stage that measures the network and decides how its logits are read."""
+"""The stage that measures the network and chooses its temperature and threshold."""

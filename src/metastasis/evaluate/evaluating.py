@@ -33,7 +33,7 @@ from metastasis.scores import intervals, scoring
 
 NUM_STAINS = 8  # clusters of stain, each measured separately
 STAIN_SEED = 0
-COLOURS = ["mean_red", "mean_green", "mean_blue"]  # the inventory's
+COLOURS = ["mean_red", "mean_green", "mean_blue"]  # columns of the inventory
 COLUMNS = ("id", "split", "label", "slide", "patient", "logit")  # of the scores
 MEASURED = ("label", "probability", "logit")
 MEASURED_BY = ("roc_auc", "accuracy")  # metrics of each slide and stain

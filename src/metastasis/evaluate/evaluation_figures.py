@@ -202,7 +202,7 @@ def _name_lowest(axes: Axes, slides: SlideValues) -> None:
         f"{name}: {value:.2f}, {numbers.count(size, 'patch', 'patches')}"
         for name, value, size in chosen
     ]
-    text = "\n".join(["the lowest:", *lines]) if lines else "there is none"
+    text = "\n".join(["the lowest:", *lines]) if lines else "no slides"
     axes.text(0.98, 0.03, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=8)
 
 

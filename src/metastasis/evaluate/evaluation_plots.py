@@ -52,7 +52,7 @@ def write(
         plain = expit(logits)
         reliability[f"{name}, {len(labels):,} patches"] = {
             "calibrated": measuring.calibration(labels, probabilities)[:2],
-            "as the network gave them": measuring.calibration(labels, plain)[:2],
+            "uncalibrated": measuring.calibration(labels, plain)[:2],
         }
         if len(np.unique(labels)) < 2:  # noqa: PLR2004  # a curve needs two classes
             continue

@@ -66,7 +66,7 @@ def explain(
     files.write_csv(suspicious_path, suspicious[columns])
     for name, (title, chosen) in galleries(part, decision.threshold).items():
         _write_gallery(title, chosen[:NUM_SHOWN], patches, plots_folder / f"{name}.png", note)
-    title = "The labels contradicted most, of validation and test"
+    title = "The most contradicted labels of validation and test"
     _write_gallery(title, suspicious[:NUM_SHOWN], patches, plots_folder / "suspicious.png", note)
 
     model = keras.saving.load_model(network_path)

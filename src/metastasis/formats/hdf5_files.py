@@ -56,7 +56,7 @@ def open_file(path: Path, resources: ExitStack) -> h5py.File:
     is_packed = head.startswith(GZIP_MAGIC)
     is_hdf5 = any(head.startswith(SIGNATURE, place) for place in SIGNATURE_PLACES)
     if is_packed is not path.name.lower().endswith(".gz") and (is_packed or is_hdf5):
-        print(f"{path.name} is {'packed' if is_packed else 'not packed'}, whatever its name says")
+        print(f"{path.name} is {'packed' if is_packed else 'not packed'}, in spite of its name")
     if is_packed:
         unpacked = _unpacked(path, resources)
         try:

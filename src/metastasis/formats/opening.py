@@ -47,7 +47,7 @@ def check_apart(source: Path, outputs: Iterable[Path]) -> None:
     for output in (path.resolve() for path in outputs):
         if resolved.is_relative_to(output) or output.is_relative_to(resolved):
             raise InputError(
-                f"data.source: {source} is, holds or lies in {output}, an output of the pipeline, "
+                f"data.source: {source} is, contains or is in {output}, an output of the pipeline, "
                 "which DVC deletes before it runs a stage; put the source into its own folder."
             )
 

@@ -231,7 +231,7 @@ def _tell_missed(asked: dict[str, float], metrics: dict[str, Any]) -> None:
         found, positive = metrics[name]["share"], metrics[name]["positive_share"]
         if abs(found - share) > MAX_SIZE_ERROR or abs(positive - overall) > MAX_BALANCE_ERROR:
             print(
-                f"warning: split: {name} holds {found:.1%} of the patches ({share:.1%} asked for), "
+                f"warning: split: {name} holds {found:.1%} of the patches ({share:.1%} requested), "
                 f"{positive:.1%} of them positive ({overall:.1%} of all are). Groups are kept "
                 f"whole, and the largest holds {metrics['largest_group_share']:.1%}."
             )

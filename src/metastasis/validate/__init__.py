@@ -1,1 +1,1 @@
-"""The gate: rules over tables and images, their verdicts and the report."""
+"""The gate: rules on tables and images, their verdicts and the report."""

@@ -203,7 +203,7 @@ def presence(pool: Pool, max_missing_share: float) -> list[Rule]:
             is_quarantined=is_labelled,
         ),
     ]
-    of = "labels" if is_labelled else "ids asked for"
+    of = "labels" if is_labelled else "requested ids"
     setting = "max_missing_share" if is_labelled else "max_missing_unlabelled_share"
     whole = Rule(
         IMAGES_WHOLE[pool],
