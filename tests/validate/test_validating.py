@@ -72,7 +72,7 @@ def test_a_bad_patch_stops_by_default_and_leaves_verdicts_and_report(
     with pytest.raises(InputError) as caught:
         validate(source, tmp_path / "out")
     message = str(caught.value)
-    assert f"- labelled-image-decodable: 2 found ({found}). An image is whole" in message
+    assert f"- labelled-image-decodable: 2 found ({found}). An image is complete and can" in message
     assert message.endswith(f"See the report: {tmp_path / 'out' / 'validate.html'}")
     assert verdicts(tmp_path / "out")["labelled-image-decodable"] == "broken"
     assert (tmp_path / "out" / "validate.html").stat().st_size > 1000
@@ -199,7 +199,7 @@ def test_slides_named_by_blanks_are_unknown(source: Path, tmp_path: Path) -> Non
 def test_nothing_left_is_told_and_no_number_is_made_of_it(source: Path, tmp_path: Path) -> None:
     for path in paths(source):
         path.unlink()
-    with pytest.raises(InputError, match="leaves 0 patches"):
+    with pytest.raises(InputError, match="after the quarantine 0 patches remain"):
         validate(source, tmp_path / "out", max_missing_share=1.0)
     metrics = json.loads((tmp_path / "out" / "validate.json").read_text())
     assert metrics["positive_share"] is None
@@ -237,7 +237,9 @@ def test_a_quarantine_that_leaves_no_class_to_learn_stops(source: Path, tmp_path
     labels = pd.read_csv(source / "train_labels.csv", dtype="str")
     for id_ in labels.loc[labels["label"] == "1", "id"]:
         cut(source / "train" / f"{id_}.tif")
-    with pytest.raises(InputError, match=r"leaves 10 patches \(by label: \{'0': 10\}\)"):
+    with pytest.raises(
+        InputError, match=r"after the quarantine 10 patches remain \(by label: \{'0': 10\}\)"
+    ):
         validate(source, tmp_path / "out", bad_patches="quarantine")
 
 
@@ -342,7 +344,7 @@ def test_a_stop_shows_why_labels_and_images_do_not_join(source: Path, tmp_path: 
         validate(source, tmp_path / "out", ids="any")
     message = str(caught.value)
     assert "0 of 20 ids in the label table are names of images" in message
-    assert "Taken by the hash in them, 20 of them would agree" in message
+    assert "Compared by the hash in them, 20 of them would agree" in message
 
 
 @pytest.mark.parametrize("bad_patches", ["fail", "quarantine"])
