@@ -26,6 +26,8 @@ MISSING_WORDS = [
     ),
     *("Not Reported", "not provided", "N/K", "pd.NA", "other", "Others", "misc", "anonymised"),
     *("REDACTED", "to be determined", "missing data", "TODO", "unbekannt", "k.A.", "inconnu"),
+    *("N/A (not available)", "Not sure", "lost", "keine Angabe", "nicht bekannt", "sin datos"),
+    *("\u043d\u0435\u0438\u0437\u0432\u0435\u0441\u0442\u043d\u043e", "\u4e0d\u660e"),
     *("unknown_1", "Unknown Slide 2", "unknown_patient_3", "not reported 17"),
     *("\ufeff", "\u200b", "\uff2e\uff21", "unknown.TIFF"),
 ]

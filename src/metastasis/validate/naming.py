@@ -37,7 +37,10 @@ MISSING = frozenset(
         "n k", "nk", "other", "others", "misc", "miscellaneous", "anonymous", "anonymised",
         "anonymized", "redacted", "withheld", "undetermined", "indeterminate", "unclear",
         "to be determined", "to be announced", "missing data", "placeholder", "dummy", "todo",
-        "xxx", "unbekannt", "k a", "inconnu", "inconnue", "desconocido", "sconosciuto", "onbekend",
+        "xxx", "n a not available", "none none", "not sure", "unsure", "uncertain", "see notes",
+        "lost", "unbekannt", "nicht bekannt", "keine angabe", "k a", "sin datos",
+        "\u043d\u0435\u0438\u0437\u0432\u0435\u0441\u0442\u043d\u043e", "\u4e0d\u660e",
+        "inconnu", "inconnue", "desconocido", "sconosciuto", "onbekend",
     )
 )  # fmt: skip
 CELL_ERRORS = ("#ref!", "#value!", "#div/0!", "#num!", "#name?", "#null!")  # of spreadsheets
