@@ -197,7 +197,7 @@ def test_two_revisions_are_compared_by_what_dvc_has_of_them(tmp_path: Path) -> N
     (tmp_path / "dvc.lock").write_text(lock)  # as it stands after `dvc repro`
     fresh = compare(tmp_path, "HEAD")
     assert fresh.returncode == 2
-    assert "HEAD has no dvc.lock, the record of its run. It is here but unc" in fresh.stderr
+    assert "HEAD has no dvc.lock, the record of its run. The file is here but unc" in fresh.stderr
     assert "commit it" in fresh.stderr
     assert "run `dvc repro`" not in fresh.stderr
     run(tmp_path, "git", "clone", "--quiet", ".", "clone")
