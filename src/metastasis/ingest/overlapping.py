@@ -96,8 +96,8 @@ def _block_hashes(patches: UInt8) -> Hashes:
     red, green, blue = (patches[..., channel].astype(np.uint64) for channel in range(3))
     value = (red << np.uint64(16) | green << np.uint64(8) | blue) + np.uint64(1)
     value = _stirred(value * _MIX)
-    for axis, base in zip((2, 1), _BASES, strict=True):
-        value = _rolling(value, axis, base)
+    for base in _BASES:
+        value = _rolling(value, base).swapaxes(1, 2)
     return _stirred(_stirred(value) * _MIX) >> np.uint64(64 - HASH_BITS)
 
 
@@ -105,28 +105,19 @@ def _stirred(value: Hashes) -> Hashes:
     return value ^ value >> np.uint64(31)
 
 
-def _rolling(value: Hashes, axis: int, base: np.uint64) -> Hashes:
-    """Return along an axis the sums of `BLOCK` values times powers of `base`, modulo 2 ** 64.
+def _rolling(value: Hashes, base: np.uint64) -> Hashes:
+    """Return along the last axis the sums of `BLOCK` values times powers of `base`, modulo 2 ** 64.
 
     They are differences of running sums, brought to the same power by those of base's inverse (Karp
     and Rabin 1987).
     """
-    size = value.shape[axis]
-    shape = [size if number == axis else 1 for number in range(value.ndim)]
-    powers = _powers(base, size).reshape(shape)
-    back = _powers(np.uint64(pow(int(base), -1, 2**64)), size).reshape(shape)
-    total = np.cumsum(value * powers, axis=axis, dtype=np.uint64)
-    before = np.roll(total, BLOCK, axis)
-    head = tuple(slice(BLOCK) if number == axis else slice(None) for number in range(value.ndim))
-    before[head] = 0
-    start = [
-        slice(BLOCK - 1, None) if number == axis else slice(None) for number in range(value.ndim)
-    ]
-    kept = [
-        slice(size - BLOCK + 1) if number == axis else slice(None) for number in range(value.ndim)
-    ]
-    sums: Hashes = (total - before)[tuple(start)] * back[tuple(kept)]
-    return sums
+    size = value.shape[-1]
+    inverse = np.uint64(pow(int(base), -1, 2**64))
+    total = np.cumsum(value * _powers(base, size), axis=-1, dtype=np.uint64)
+    sums = total[..., BLOCK - 1 :].copy()
+    sums[..., 1:] -= total[..., :-BLOCK]
+    rolled: Hashes = sums * _powers(inverse, size - BLOCK + 1)
+    return rolled
 
 
 def _powers(base: np.uint64, num: int) -> Hashes:
