@@ -19,6 +19,7 @@ from tqdm import tqdm
 from metastasis.ingest import cores
 from metastasis.patches import shards
 from metastasis.patches.shards import PATCH_SIZE, Patches, Places, UInt8
+from metastasis.pixels import joining
 
 BLOCK = 8  # pixels a side
 REACH = 9  # blocks a side, of which the one of the lowest hash is chosen
@@ -185,13 +186,8 @@ def _shared(hashes: Hashes, blocks: NDArray[np.int64], num: int) -> NDArray[np.i
     is_kept = np.repeat((sizes > 1) & (sizes <= MAX_SHARED), sizes)
     hashes, blocks = hashes[is_kept], blocks[is_kept]
     found = [np.empty(0, np.int64)]
-    left = np.arange(len(hashes))
-    for step in range(1, MAX_SHARED):  # each with the one after it, with the one after that, ...
-        left = left[left + step < len(hashes)]
-        left = left[hashes[left] == hashes[left + step]]
-        if not len(left):
-            break
-        found.append(np.unique(_packed(blocks[left], blocks[left + step], num)))
+    for one, other in joining.equal_pairs(hashes):
+        found.append(np.unique(_packed(blocks[one], blocks[other], num)))
     return np.unique(np.concatenate(found))
 
 

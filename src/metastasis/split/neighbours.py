@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from metastasis.patches import symmetries
 from metastasis.patches.shards import Patches, Places, UInt8
+from metastasis.pixels import joining
 
 NUM_BANDS = 8  # of 8 bits each
 MAX_BITS = 6  # in which the hashes of copies differ: two such hashes share at least two bands
@@ -45,13 +46,8 @@ def _same_key_pairs(
 ) -> list[Pairs]:
     """Compare each row with the later rows that have the same key, one step further each time."""
     pairs: list[Pairs] = []
-    left = np.arange(len(key) - 1)
-    for step in itertools.count(1):
-        left = left[left + step < len(key)]
-        left = left[key[left] == key[left + step]]
-        if not len(left):
-            return pairs
-        one, other = order[left], order[left + step]
+    for left, right in joining.equal_pairs(key):
+        one, other = order[left], order[right]
         is_near = np.bitwise_count(hashes[one] ^ hashes[other]) <= MAX_BITS
         pairs.append(np.stack([one[is_near], other[is_near]], axis=1))
     return pairs
