@@ -1,5 +1,6 @@
 """The demo has Kaggle's layout and label rule, and is no toy that colours alone would solve."""
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from sklearn.preprocessing import StandardScaler
 from metastasis.base import params
 from metastasis.base.errors import InputError
 from metastasis.demo import demo, demo_params
+from metastasis.ingest import overlapping
+from metastasis.patches import shards
 
 PARAMS = demo_params.DemoParams(
     seed=4, num_slides=48, num_patches=720, num_test_slides=6, num_test_patches=61
@@ -137,6 +140,46 @@ def test_colour_means_alone_dont_tell_tumour_on_slides_held_out(drawn: Demo) -> 
         model.fit(means[~held_out], labels[~held_out])
         scores = model.predict_proba(means[held_out])[:, 1]
         assert roc_auc_score(labels[held_out], scores) < 0.75
+
+
+def overlapping_pairs(drawn: Demo, folder: Path) -> pd.DataFrame:
+    """Return the pairs of labelled patches that share pixels: ids, and the shift in pixels."""
+    ids = list(drawn.labelled["id"])
+    with contextlib.closing(shards.Writer(folder, shards.PATCH_SIZE)) as writer:
+        places = writer.extend(np.array([drawn.patches[id_] for id_ in ids]))
+    index = pd.DataFrame(places, columns=shards.PLACE).assign(id=ids, pool="labelled")
+    shards.write_index(folder, index)
+    found = overlapping.find(shards.read(folder), places)
+    pairs = pd.DataFrame(found, columns=["first", "second", "down", "right"])
+    for side in ("first", "second"):
+        pairs[side] = [ids[row] for row in pairs[side]]
+    return pairs
+
+
+def test_some_patches_of_a_slide_overlap_and_more_where_there_is_tumour(
+    drawn: Demo, tmp_path: Path
+) -> None:
+    pairs = overlapping_pairs(drawn, tmp_path)
+    facts = drawn.labelled.set_index("id")
+    slide, label = (
+        {side: pairs[side].map(facts[name]) for side in ("first", "second")}
+        for name in ("slide", "label")
+    )
+    assert len(pairs)
+    assert (slide["first"] == slide["second"]).all()
+    assert (pairs[["down", "right"]] % 16 == 0).all(axis=None)
+    num_positive, num_negative = (
+        ((label["first"] == value) & (label["second"] == value)).sum() for value in (1, 0)
+    )
+    assert num_positive > num_negative
+
+
+def test_where_two_patches_overlap_they_show_the_same_tumour(drawn: Demo, tmp_path: Path) -> None:
+    for first, second, down, right in overlapping_pairs(drawn, tmp_path).itertuples(index=False):
+        rows, columns = (np.arange(max(shift, 0), min(96 + shift, 96)) for shift in (down, right))
+        mine = drawn.masks[first][np.ix_(rows, columns)]
+        theirs = drawn.masks[second][np.ix_(rows - down, columns - right)]
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_scanners_and_stains_vary_more_between_slides_than_within(drawn: Demo) -> None:

@@ -39,7 +39,7 @@ def rendered(stains: Stains, look: rendering.Look, seed: int = 0) -> np.ndarray:
 def test_even_stains_give_the_colour_of_beer_and_lambert(haematoxylin: float, eosin: float) -> None:
     patch = rendered(even(haematoxylin, eosin), STILL)
     expected = STILL.white * 10 ** -(haematoxylin * HAEMATOXYLIN + eosin * EOSIN)
-    assert patch.shape == (96, 96, 3)
+    assert patch.shape == (128, 128, 3)
     assert patch.dtype == np.uint8
     np.testing.assert_allclose(patch, np.broadcast_to(expected, patch.shape), atol=0.51)
 

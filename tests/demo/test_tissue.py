@@ -17,20 +17,23 @@ def drawn(seed: int, *, is_positive: bool, has_tumour: bool) -> tuple[tissue.Sta
 
 @settings(deadline=None, max_examples=50)
 @given(seed=seeds, is_positive=st.booleans())
-def test_the_centre_holds_tumour_exactly_when_the_patch_is_positive(
+def test_the_centre_holds_tumour_exactly_when_the_field_is_positive(
     seed: int, *, is_positive: bool
 ) -> None:
     _, mask = drawn(seed, is_positive=is_positive, has_tumour=True)
-    assert mask.shape == (96, 96)
-    assert mask[32:64, 32:64].any() == is_positive
+    assert mask.shape == (128, 128)
+    assert mask[48:80, 48:80].any() == is_positive
 
 
 def test_most_negatives_with_tumour_show_it_outside_the_centre() -> None:
-    shown = [drawn(seed, is_positive=False, has_tumour=True)[1].any() for seed in range(60)]
+    shown = [
+        drawn(seed, is_positive=False, has_tumour=True)[1][16:112, 16:112].any()
+        for seed in range(60)
+    ]
     assert np.mean(shown) > 0.7
 
 
-def test_a_patch_without_tumour_has_an_empty_mask() -> None:
+def test_a_field_without_tumour_has_an_empty_mask() -> None:
     _, mask = drawn(3, is_positive=False, has_tumour=False)
     assert not mask.any()
 
@@ -46,7 +49,7 @@ def test_densities_are_finite_and_not_negative(seed: int, *, has_tumour: bool) -
         assert density.min() >= 0
 
 
-def test_the_same_generator_draws_the_same_patch() -> None:
+def test_the_same_generator_draws_the_same_field() -> None:
     first, first_mask = drawn(8, is_positive=True, has_tumour=True)
     second, second_mask = drawn(8, is_positive=True, has_tumour=True)
     np.testing.assert_array_equal(first.haematoxylin, second.haematoxylin)

@@ -27,6 +27,12 @@ from metastasis.results import provenance
 POSITIVE_SHARE = 0.405  # of all patches, as in Kaggle's training set
 TUMOUR_FREE_SHARE = 1 / 3  # of the slides
 NEAR_TUMOUR_SHARE = 0.75  # of a tumour slide's negatives, which show tumour outside the centre
+# How often a patch is cut beside the one before, so that the two overlap. Kaggle's patches overlap
+# mostly where there is tumour.
+BESIDE_SHARES = {True: 0.2, False: 0.04}
+SIZE = 96  # pixels: the side of a patch
+STEP = 16  # pixels: the shifts of patches that overlap are multiples of it, as in Kaggle's data
+CENTRE = slice(32, 64)  # rows and columns of a patch that decide its label
 DRAWN = provenance.Provenance(name="the project's demo", is_drawn=True)
 BATCH = 64  # patches that a worker draws at a time
 
@@ -62,6 +68,35 @@ class _Drawn:
     masks: NDArray[np.uint8]  # (n, 96, 12), 8 pixels per byte
 
 
+class _Field:
+    """A drawn field, and the places in it from which no patch has been cut."""
+
+    MIDDLE = (STEP, STEP)  # the corner, row and column, of the patch in the field's middle
+
+    def __init__(self, pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
+        self._pixels, self._mask = pixels, mask
+        steps = range(0, textures.FIELD - SIZE + 1, STEP)
+        self._free = [corner for corner in itertools.product(steps, steps) if corner != self.MIDDLE]
+
+    def beside(self, rng: np.random.Generator, *, is_positive: bool) -> tuple[int, int] | None:
+        """Take a free place, drawn at random, whose patch has the wanted label, if there is one."""
+        fitting = [
+            corner
+            for corner in self._free
+            if self.cut(corner)[1][CENTRE, CENTRE].any() == is_positive
+        ]
+        if not fitting:
+            return None
+        chosen = fitting[rng.integers(len(fitting))]
+        self._free.remove(chosen)
+        return chosen
+
+    def cut(self, corner: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the patch at `corner`, (96, 96, 3) uint8 RGB, and its mask, (96, 96) bool."""
+        down, right = (slice(start, start + SIZE) for start in corner)
+        return self._pixels[down, right], self._mask[down, right]
+
+
 def draw(params: DemoParams, source: Path, truth: Path, *, num_workers: int | None = None) -> None:
     """Write the demo source, and separately the ground truth, which the pipeline mustn't see.
 
@@ -81,7 +116,7 @@ def draw(params: DemoParams, source: Path, truth: Path, *, num_workers: int | No
         folder.mkdir(parents=True, exist_ok=True)
     num_patches = params.num_patches + params.num_test_patches
     masks = np.lib.format.open_memmap(
-        truth / "masks.npy", mode="w+", dtype=np.uint8, shape=(num_patches, textures.SIZE, 12)
+        truth / "masks.npy", mode="w+", dtype=np.uint8, shape=(num_patches, SIZE, 12)
     )
     rows: list[tuple[str, str, str, int]] = []
     with tqdm(total=num_patches, desc="demo", unit="patch", disable=None) as progress:
@@ -180,15 +215,24 @@ def _draw_batch(batch: _Batch, source: Path) -> _Drawn:
     rng = chance.generator(slide.seed, *slide.key)
     specimen, look = specimens.sample(rng), rendering.sample_look(rng)
     contents, labels, masks = [], [], []
+    field = None
     for index in range(batch.start, batch.stop):
         is_positive = index < slide.num_positive
         rng = chance.generator(slide.seed, *slide.key, index)
-        has_tumour = is_positive or (slide.num_positive > 0 and rng.random() < NEAR_TUMOUR_SHARE)
-        stains, mask = tissue.draw(
-            specimen, is_positive=is_positive, has_tumour=has_tumour, rng=rng
-        )
-        contents.append(rendering.render(stains, look, rng).tobytes())
-        labels.append(int(mask[tissue.CENTRE, tissue.CENTRE].any()))
+        corner = None
+        if field and rng.random() < BESIDE_SHARES[is_positive]:
+            corner = field.beside(rng, is_positive=is_positive)
+        if field is None or corner is None:
+            has_tumour = is_positive or (
+                slide.num_positive > 0 and rng.random() < NEAR_TUMOUR_SHARE
+            )
+            stains, mask = tissue.draw(
+                specimen, is_positive=is_positive, has_tumour=has_tumour, rng=rng
+            )
+            field, corner = _Field(rendering.render(stains, look, rng), mask), _Field.MIDDLE
+        pixels, mask = field.cut(corner)
+        contents.append(pixels.tobytes())
+        labels.append(int(mask[CENTRE, CENTRE].any()))
         masks.append(np.packbits(mask, axis=-1))
     ids = _write_images(source / slide.pool, contents)
     return _Drawn(batch, ids, labels, np.stack(masks))
@@ -211,7 +255,7 @@ def _tiff_frame() -> tuple[bytes, bytes]:
 
     Uncompressed images of one size differ only in their pixels, so that each needs no encoding.
     """
-    blank = np.full((textures.SIZE, textures.SIZE, 3), 255, np.uint8)
+    blank = np.full((SIZE, SIZE, 3), 255, np.uint8)
     options = [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_NONE]
     _, encoded = cv2.imencode(".tif", blank, options)
     before, _, after = encoded.tobytes().partition(blank.tobytes())

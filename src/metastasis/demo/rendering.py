@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from metastasis.demo.textures import MARGIN, SIZE, FloatArray, as_float
+from metastasis.demo.textures import FIELD, MARGIN, FloatArray, as_float
 from metastasis.demo.tissue import Stains
 
 
@@ -21,7 +21,7 @@ class Look:
     blur: float  # pixels, standard deviation of the optics
     sharpening: float  # by the scanner's software: 0 none, 1 clear halos
     noise: float  # standard deviation of a pixel, 0..255
-    unevenness: float  # between patches: deviation of the logarithms of thickness and focus
+    unevenness: float  # between fields: deviation of the logarithms of thickness and focus
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def sample_look(rng: np.random.Generator) -> Look:
 
 
 def render(stains: Stains, look: Look, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return the patch as seen through `look`, (96, 96, 3) uint8 RGB.
+    """Return the field as seen through `look`, (128, 128, 3) uint8 RGB.
 
     Transmitted light follows the Beer-Lambert law: 10 to the minus optical density.
     """
@@ -70,10 +70,10 @@ def render(stains: Stains, look: Look, rng: np.random.Generator) -> NDArray[np.u
     seen = cv2.GaussianBlur(light, (0, 0), look.blur * max(focus, 1 / focus) ** 2)
     soft = cv2.GaussianBlur(seen, (7, 7), 1.5)
     sharp = cv2.addWeighted(seen, 1 + look.sharpening, soft, -look.sharpening, 0)
-    grain = as_float(rng.standard_normal((SIZE, SIZE), dtype=np.float32)) * look.noise
+    grain = as_float(rng.standard_normal((FIELD, FIELD), dtype=np.float32)) * look.noise
     middle = sharp[MARGIN:-MARGIN, MARGIN:-MARGIN]
-    patch = cv2.add(middle, cv2.merge([grain] * 3), dtype=cv2.CV_8U)  # rounds and clips to 0..255
-    return np.asarray(patch, np.uint8)
+    field = cv2.add(middle, cv2.merge([grain] * 3), dtype=cv2.CV_8U)  # rounds and clips to 0..255
+    return np.asarray(field, np.uint8)
 
 
 def _white(white: tuple[float, float, float], rng: np.random.Generator) -> FloatArray:

@@ -1,6 +1,7 @@
 """Makes the textures of drawn tissue: noise, fibres, crowded points.
 
-All cover a patch and a margin around it. `demo.tissue` decides what they represent.
+All cover a field, from which patches are cut, and a margin around it. `demo.tissue` decides what
+they represent.
 Everything is computed in double precision, so that every processor draws the same pixels: the last
 bit of an exponential or of a sum differs between processors, and in single precision it changes a
 pixel in about every second patch. All sorting is stable, for the same reason.
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-SIZE = 96  # pixels: the side of a patch
-MARGIN = 6  # pixels around the patch, so that its edges look like its middle
-SIDE = SIZE + 2 * MARGIN
+FIELD = 128  # pixels a side: a patch of 96, and 16 around it for others that overlap it
+MARGIN = 6  # pixels around the field, so that its edges look like its middle
+SIDE = FIELD + 2 * MARGIN
 MIDDLE = SIDE / 2
 GAIN = 1.05  # interpolated noise has a deviation of 1 / GAIN
 MOST_PRODUCT = 32  # coarse values per side up to which a matrix product beats OpenCV's resizing
@@ -27,7 +28,7 @@ ROWS, COLUMNS = np.indices((SIDE, SIDE), dtype=np.float64)
 def lattice(
     spacing: float, rng: np.random.Generator, *, jitter: float = 0.17, beyond: float = 2.0
 ) -> FloatArray:
-    """Return points (n, 2) that cover the patch and the `beyond` pixels around it.
+    """Return points (n, 2) that cover the field and the `beyond` pixels around it.
 
     They lie on a rotated hexagonal grid, each shifted by about `jitter` spacings: crowded, but
     never on top of each other.
@@ -52,7 +53,7 @@ def _hexagonal(reach: int) -> FloatArray:
 
 
 def fibres(angle: float, rng: np.random.Generator, *, width: float, length: float) -> FloatArray:
-    """Return wavy streaks along `angle`, (108, 108) float64 with mean 0 and deviation about 1."""
+    """Return wavy streaks along `angle`, (140, 140) float64 with mean 0 and deviation about 1."""
     along = ramp(angle) + 4 * noise(20, rng)
     across = ramp(angle + np.pi / 2) + 4 * noise(28, rng)
     shape = int(2 * SIDE / width) + 3, int(2 * SIDE / length) + 3
@@ -65,7 +66,7 @@ def fibres(angle: float, rng: np.random.Generator, *, width: float, length: floa
 
 
 def noise(grain: float, rng: np.random.Generator) -> FloatArray:
-    """Return smooth noise, (108, 108) float64 with mean 0 and deviation about 1.
+    """Return smooth noise, (140, 140) float64 with mean 0 and deviation about 1.
 
     `grain` is the distance, in pixels, over which the noise changes.
     """
@@ -79,7 +80,7 @@ def noise(grain: float, rng: np.random.Generator) -> FloatArray:
 
 @functools.cache
 def _spread(num: int) -> FloatArray:
-    """Return the weights (108, num) that interpolate `num` values over a row, cubically."""
+    """Return the weights (140, num) that interpolate `num` values over a row, cubically."""
     identity = np.eye(num, dtype=np.float64)
     spread = as_float(cv2.resize(identity, (num, SIDE), interpolation=cv2.INTER_CUBIC))
     return as_float(spread * np.sqrt(GAIN))

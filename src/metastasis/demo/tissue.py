@@ -27,18 +27,17 @@ from metastasis.demo.textures import (
     ramp,
 )
 
-CENTRE = slice(32, 64)  # rows and columns of the patch that decide the label
-HALF_CENTRE = 16  # pixels
+HALF_CENTRE = 16  # pixels; the centre's rows and columns decide the label
 DEPOSIT_SHARE = 0.25  # of the positives: tumour in the centre and hardly any around it
 ISLAND_SHARE = 0.6  # of the negatives near tumour: a healthy island surrounded by it
 LEAST_DEPTH = 2.0  # pixels; a thinner sliver of tumour has no room for a nucleus
 
-_CENTRE = slice(MARGIN + CENTRE.start, MARGIN + CENTRE.stop)
+_CENTRE = slice(SIDE // 2 - HALF_CENTRE, SIDE // 2 + HALF_CENTRE)
 
 
 @dataclass(frozen=True)
 class Stains:
-    """The optical densities of one patch with its margin, (108, 108) float64 each."""
+    """The optical densities of one field with its margin, (140, 140) float64 each."""
 
     haematoxylin: FloatArray
     eosin: FloatArray
@@ -46,22 +45,22 @@ class Stains:
 
 @dataclass(frozen=True)
 class _Scene:
-    """The properties that all regions of a patch share."""
+    """The properties that all regions of a field share."""
 
     flow: float  # the direction of its fibres, radians
-    grain: FloatArray  # (108, 108) float64, the finest noise
+    grain: FloatArray  # (140, 140) float64, the finest noise
     broad: (
-        FloatArray  # (108, 108) float64, noise that changes from one part of the patch to another
+        FloatArray  # (140, 140) float64, noise that changes from one part of the field to another
     )
 
 
 def draw(
     slide: Slide, *, is_positive: bool, has_tumour: bool, rng: np.random.Generator
 ) -> tuple[Stains, NDArray[np.bool_]]:
-    """Return a patch's stains and its tumour mask, (96, 96) bool.
+    """Return a field's stains and its tumour mask, (128, 128) bool.
 
     A tumour pixel is a pixel of a tumour nest: nuclei, cytoplasm and the gaps between its cells.
-    `is_positive` says whether the central 32x32 holds one. A patch that is not positive but
+    `is_positive` says whether the central 32x32 holds one. A field that is not positive but
     `has_tumour` shows tumour only outside the centre.
     """
     regions = _hosts(slide, rng)
