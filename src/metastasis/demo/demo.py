@@ -214,10 +214,12 @@ def _draw_batch(batch: _Batch, source: Path) -> _Drawn:
     slide = batch.slide
     rng = chance.generator(slide.seed, *slide.key)
     specimen, look = specimens.sample(rng), rendering.sample_look(rng)
+    # In random order, so that patches beside each other may differ in their labels.
+    wanted = rng.permutation(slide.num_positive + slide.num_negative) < slide.num_positive
     contents, labels, masks = [], [], []
     field = None
     for index in range(batch.start, batch.stop):
-        is_positive = index < slide.num_positive
+        is_positive = bool(wanted[index])
         rng = chance.generator(slide.seed, *slide.key, index)
         corner = None
         if field and rng.random() < BESIDE_SHARES[is_positive]:
