@@ -29,6 +29,7 @@ MISSING_WORDS = [
     *("N/A (not available)", "Not sure", "lost", "keine Angabe", "nicht bekannt", "sin datos"),
     *("\u043d\u0435\u0438\u0437\u0432\u0435\u0441\u0442\u043d\u043e", "\u4e0d\u660e"),
     *("unknown_1", "Unknown Slide 2", "unknown_patient_3", "not reported 17"),
+    *("train_unknown", "Slide missing (lab)", "tumor-undefined", "site none", "train_nan_x"),
     *("\ufeff", "\u200b", "\uff2e\uff21", "unknown.TIFF"),
 ]
 
@@ -58,7 +59,9 @@ def test_such_a_word_is_none_in_any_case_quotes_or_brackets(
         "nantes_1",
         "slide 3",
         "patient-1",
-        "null_hypothesis",
+        "unknown_site3",
+        "nullarbor_site",
+        "nonesuch",
         "na1",
         "a-",
         "x",
@@ -71,7 +74,9 @@ def test_what_only_resembles_such_a_word_is_a_name(text: str) -> None:
 @given(
     NAMES,
     st.sampled_from(["", "train/", "/data/slides/", "C:\\scans\\", "./", "..\\x\\", "test/"]),
-    st.sampled_from(["", ".tif", ".TIFF", ".svs", ".ndpi", ".mrxs", ".PNG", ".jpg", ".ome.tif"]),
+    st.sampled_from(
+        ["", *(f".{suffix}" for suffix in naming.SUFFIXES), ".TIFF", ".PNG", ".ome.tif"]
+    ),
     st.sampled_from([str, str.upper, str.title]),
     st.sampled_from(["{}", " {}\t", '"{}"', "\ufeff{}", "{}\u200b", "\u00a0{}"]),
 )
@@ -102,6 +107,17 @@ def test_a_whole_number_is_one_name_however_it_is_written(text: str, number: str
     assert naming.name(text) == number
 
 
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        *("svs.gz", "tif.gz", "zip", "xml", "vsi", "lif", "qptiff", "json", "geojson", "nd2"),
+        *("oir", "ets", "asap", "czi.zip", "ndpi.ndpa", "TIF.XML"),
+    ],
+)
+def test_the_extensions_of_annotations_and_packed_images_belong_to_no_name(suffix: str) -> None:
+    assert naming.name(f"scans/tumor_001.{suffix}") == "tumor_001"
+
+
 def test_a_slash_within_a_name_is_no_folder() -> None:
     """Case numbers are written so: without what stands before it, 19 would be one patient."""
     assert naming.name("H12345/19") == "h12345/19"
@@ -117,6 +133,60 @@ def test_names_that_differ_in_marks_or_zeros_alone_have_one_stem() -> None:
     assert len({naming.stem(t) for t in ("tumor_001", "tumor-001", "tumor 1", "tumor001")}) == 1
     assert naming.stem("a_1_1") != naming.stem("a_11")
     assert naming.stem("a_10") != naming.stem("a_1")
+
+
+@pytest.mark.parametrize(
+    "derived",
+    [
+        *(
+            "{}_mask",
+            "{}_level_2",
+            "{}_lvl2",
+            "{} (1)",
+            "{}(2)",
+            "{}_copy",
+            "{} - Copy",
+            "{} copy 2",
+        ),
+        *("{}_thumbnail", "{}_annotation", "{}_annotations", "{}_20x", "{}_x40", "{}-40X"),
+        *("{}_normalized", "{}_normalised", "{}_resized", "{}_tissue", "{}_overlay"),
+        *("{}_level_2_mask", "{}_mask (1)", "{}_mask.xml", "{} - Kopie (2)"),
+    ],
+)
+def test_a_file_made_from_a_slide_has_the_stem_of_the_slide(derived: str) -> None:
+    assert naming.stem(naming.name(derived.format("tumor_001"))) == naming.stem("tumor_001")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("slide (1)", "slide (2)"),  # as Windows numbers different files
+        ("mask", "tissue"),
+        ("tissue_01", "tissue_02"),
+        ("level_2", "level_3"),
+        ("max20x", "max40x"),
+        ("tumor_maskot", "tumor"),
+        ("\u4e0d", "\u4e0e"),
+    ],
+)
+def test_names_with_such_words_elsewhere_keep_their_stems_apart(first: str, second: str) -> None:
+    assert naming.stem(first) != naming.stem(second)
+
+
+@pytest.mark.parametrize(
+    ("latin", "other"),
+    [
+        ("muller_1", "m\u00fcller_1"),
+        ("muller_1", "mu\u0308ller_1"),  # the same, with a combining mark
+        ("case_1", "\u0441\u0430\u0455\u0435_1"),  # Cyrillic
+        ("BOTHMAKE_1", "\u0412\u041e\u0422\u041d\u041c\u0410\u041a\u0415_1"),  # capitals
+        ("lodz_1", "\u0142\u00f3d\u017a_1"),
+        ("TZIKH_1", "\u03a4\u0396\u0399\u039a\u0397_1"),  # Greek
+    ],
+)
+def test_letters_that_look_alike_have_one_stem_but_are_two_names(latin: str, other: str) -> None:
+    assert naming.stem(naming.name(latin)) == naming.stem(naming.name(other))
+    assert naming.name(latin) != naming.name(other)
 
 
 def test_a_column_is_read_as_its_cells_are() -> None:

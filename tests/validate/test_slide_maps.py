@@ -99,6 +99,15 @@ def test_names_that_could_be_one_are_kept_apart_and_named() -> None:
     }
 
 
+def test_names_of_files_made_from_one_slide_are_kept_apart_and_named() -> None:
+    slides = ["tumor_001", "tumor_001_mask.svs.gz", "tumor_001_level_2"] + ["tumor_002"] * 7
+    mapped = read({"id": IDS, "slide": slides})
+    assert len(set(mapped.patches["slide"])) == 4
+    assert findings(mapped) == {
+        "slide_alike": ["'tumor_001', 'tumor_001_level_2', 'tumor_001_mask'"]
+    }
+
+
 @pytest.mark.parametrize(
     ("ids", "stops"),
     [

@@ -9,11 +9,21 @@ from collections.abc import Callable
 
 import pandas as pd
 
-# The extensions of image files, which are not part of a name.
+# The extensions of images, annotations and packed files, which are not part of a name.
 SUFFIXES = (
-    "tif", "tiff", "btf", "ome", "svs", "svslide", "ndpi", "mrxs", "scn", "vms", "vmu", "bif",
-    "czi", "dcm", "isyntax", "zarr", "png", "jpg", "jpeg", "jp2", "bmp", "gif", "webp", "npy",
-    "h5", "hdf5",
+    "tif", "tiff", "btf", "ome", "svs", "svslide", "ndpi", "ndpis", "mrxs", "scn", "vms", "vmu",
+    "bif", "czi", "zvi", "dcm", "dicom", "isyntax", "i2syntax", "zarr", "vsi", "ets", "oir", "oib",
+    "lif", "lsm", "nd2", "ims", "qptiff", "afi", "kfb", "sdpc", "tmap", "mds",
+    "png", "jpg", "jpeg", "jp2", "jpx", "bmp", "gif", "webp", "npy", "npz", "h5", "hdf5",
+    "xml", "json", "geojson", "asap", "ndpa", "qpdata",
+    "gz", "bz2", "xz", "zst", "zip", "7z", "tar", "tgz",
+)  # fmt: skip
+# Endings of names of files that are made from a slide's image: such a file shows the same slide.
+DERIVED = (
+    r"masks?", r"le?ve?l[\W_]*\d+", r"copy(?:[\W_]*\d+)?", r"kopie", r"copie", r"thumb(?:nail)?s?",
+    r"annot(?:ations?|ated)?", r"\d+x", r"x\d+", r"normali[sz]ed", r"re(?:sized|scaled)",
+    r"downsampled", r"cropped", r"tissue", r"overlay", r"preview", r"macro", r"seg(?:mentation)?",
+    r"heatmap",
 )  # fmt: skip
 # Usual folders of images in data sets. A slash after anything else may belong to a name, as in the
 # case numbers of many laboratories (H12345/19).
@@ -43,6 +53,10 @@ MISSING = frozenset(
         "inconnu", "inconnue", "desconocido", "sconosciuto", "onbekend",
     )
 )  # fmt: skip
+# These mean a missing value beside any other word too, as in train_unknown.
+STRONG = frozenset(
+    ("unknown", "missing", "unspecified", "unassigned", "undefined", "nan", "null", "none")
+)
 CELL_ERRORS = ("#ref!", "#value!", "#div/0!", "#num!", "#name?", "#null!")  # of spreadsheets
 NOUNS = "slide|wsi|patient|case|id|name|image"  # may stand beside a word for "missing"
 
@@ -54,6 +68,20 @@ _WHOLE = re.compile(r"0*(\d+)(?:\.0+)?")  # pandas writes 3 in a column with gap
 _BELOW_ZERO = re.compile(r"[-\u2212]\d+(?:\.0+)?")
 _NAMED_MISSING = re.compile(rf"(?:(?:{NOUNS})[ _-](?P<after>.+)|(?P<before>.+)[ _-](?:{NOUNS}))")
 _NUMBERED = re.compile(r"(.+?)[ _-]+\d+")  # unknown_1, slide unknown 2
+# A number in brackets means a copy only after a number or one of these words: Windows numbers files
+# that are renamed together as slide (1), slide (2).
+_COPY = r" ?\(\d+\)"
+_ENDING = rf"[\W_]+(?:{'|'.join(DERIVED)})(?![^\W_])(?:{_COPY})?"
+_DERIVED = re.compile(rf"(?<=[^\W_])(?:{_ENDING}|(?<=\d){_COPY})+[\W_]*$")
+_ACCENTS = re.compile("[\u0300-\u036f]")
+# Letters that look like Latin ones, as capitals or small, in Cyrillic, in Greek and with a stroke:
+# people type one for the other.
+_LOOK_ALIKES = str.maketrans(
+    "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0455\u0456\u0458"
+    "\u03b1\u03b2\u03b5\u03b6\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7"
+    "\u0142\u00f8\u0111",
+    "abekmhopctyxsijabezhikmnoptyxlod",
+)
 _USUAL = re.compile(r"[a-z0-9_-]+")
 _UNSEEN = {"Cc", "Cf"}  # categories of invisible characters, such as a byte-order mark
 _PAIRS = ("''", '""', "``", "<>", "[]", "()", "{}", "\u2018\u2019", "\u201c\u201d", "\u00ab\u00bb")
@@ -90,9 +118,11 @@ def file_names(column: pd.Series) -> pd.Series:
 def stem(text: str) -> str:
     """Return a common form of spellings that a reader would confuse, though they may be two names.
 
-    Punctuation and spaces between the parts are ignored, and so are zeros before a number.
+    Punctuation and spaces between the parts are ignored, and so are zeros before a number, accents,
+    the alphabet of letters that look alike, and endings such as `_mask`, which derived files have.
     """
-    parts = re.findall(r"\d+|[^\W\d_]+", text)
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).translate(_LOOK_ALIKES)
+    parts = re.findall(r"\d+|[^\W\d_]+", _DERIVED.sub("", plain))
     return " ".join(part.lstrip("0") or "0" for part in parts)
 
 
@@ -100,6 +130,8 @@ def is_missing(text: str) -> bool:
     """Return whether `text`, in lower case, says that the name is missing."""
     words = _MARKS.sub(" ", text).strip()
     if not words or words in MISSING or text in CELL_ERRORS or _BELOW_ZERO.fullmatch(text):
+        return True
+    if not STRONG.isdisjoint(words.split()) and not re.search(r"\d", words):
         return True
     numbered = _NUMBERED.fullmatch(text)
     if numbered and re.search("[a-z]", numbered[1]) and is_missing(numbered[1]):

@@ -242,7 +242,7 @@ def _spellings(written: pd.Series) -> list[str]:
 
 
 def _alike(names: pd.Series) -> list[str]:
-    """Return the names that differ only in punctuation, zeros or a folder."""
+    """Return the names that a reader would confuse (`naming.stem`), and those beside a folder."""
     different = pd.Series(sorted(set(names) - {""}), dtype="str")
     whole = different.map(naming.stem)
     last = different.str.rsplit("/", n=1).str[-1].map(naming.stem)
