@@ -182,6 +182,18 @@ def with_column(name: str, value: Callable[[int], str]) -> Plant:
     return text(SLIDES, apply)
 
 
+def numbered(form: str) -> Plant:
+    """Write every slide's name in another form, which may hold `slide` and `row`."""
+
+    def apply(content: str) -> str:
+        header, *rows = content.splitlines()
+        cells = (row.split(",") for row in rows)
+        named = [f"{id_},{form.format(slide=s, row=row)}" for row, (id_, s) in enumerate(cells)]
+        return "\n".join([header, *named, ""])
+
+    return text(SLIDES, apply)
+
+
 def second_map(change: Callable[[str], str]) -> Plant:
     """Add a changed copy of the slide map under its published name."""
 
@@ -730,8 +742,34 @@ FAULTS = [
         "slide map",
         "a slide name of a different form",
         "slides-odd",
-        text(SLIDES, lambda t: t.replace("s1\n", "other place\n")),
+        text(SLIDES, lambda t: t.replace("s1\n", "other place 1\n")),
         **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "another word than all names instead of a slide",
+        "slides-words",
+        text(SLIDES, lambda t: t.replace("s1\n", "excluded\n")),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "a patch's id instead of its slide",
+        "slides-own-patch",
+        text(SLIDES, lambda t: re.sub(r"(\w{40}),s1\n", r"\1,\1.tif\n", t)),
+        **WARNED,
+    ),
+    Fault(
+        "slide map",
+        "slide names with the position of the patch",
+        "slides-one-per-patch",
+        numbered("{slide}_x{row}_y7"),
+    ),
+    Fault(
+        "slide map",
+        "files of the same name in the folder of each slide",
+        "slides-folders",
+        numbered("/mnt/{slide}/slide.svs"),
     ),
     Fault(
         "slide map",

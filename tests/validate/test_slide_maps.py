@@ -61,10 +61,10 @@ def test_an_id_that_spells_two_labels_joins_the_one_it_equals_or_none() -> None:
 
 def test_whole_numbers_join_as_pandas_writes_them_beside_gaps() -> None:
     labels = pd.DataFrame({"id": ["0", "1", "2"], "label": "0"})
-    mapped = read({"id": ["0.0", "1.0", "2.0"], "slide": ["0", "3.0", "3"]}, labels)
+    mapped = read({"id": ["0.0", "1.0", "2.0"], "slide": ["3.0", "0", "3"]}, labels)
     assert mapped.patches[["id", "slide"]].to_numpy().tolist() == [
-        ["0", "0"],
-        ["1", "3"],
+        ["0", "3"],
+        ["1", "0"],
         ["2", "3"],
     ]
 
@@ -165,10 +165,10 @@ def test_camelyon17s_slides_name_their_patients_whatever_joins_the_parts(mark: s
 
 
 def test_camelyon17s_slides_name_their_patients_unless_a_column_does() -> None:
-    slides = [f"patient_{n // 4:03d}_node_{n % 4}.tif" for n in range(10)]
+    slides = [f"patient_{n // 4:03d}_node_{n % 4 // 2}.tif" for n in range(10)]
     mapped = read({"id": IDS, "slide": slides})
     assert findings(mapped) == {
-        "named_patients": ["10 slides, such as patient_000_node_0: patient_000"]
+        "named_patients": ["5 slides, such as patient_000_node_0: patient_000"]
     }
     given = read({"id": IDS, "slide": slides, "patient": [str(n // 4) for n in range(10)]})
     assert set(given.patches["patient"]) == {"0", "1", "2"}
@@ -231,7 +231,7 @@ def other_than(slides: list[str], **columns: list[str]) -> list[str]:
 
 def test_two_maps_that_contradict_each_other_are_named_with_both_names() -> None:
     assert other_than(["s2", *SLIDES[1:]]) == ["slide s1, in data.slides s2"]
-    assert other_than(["X", "Y", *SLIDES[2:]]) != []
+    assert other_than(["x1", "y1", *SLIDES[2:]]) != []
 
 
 def test_two_maps_that_agree_in_other_spellings_or_names_are_no_contradiction() -> None:
@@ -277,13 +277,54 @@ def test_two_columns_that_say_the_same_are_as_good_as_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["t_001", "t_002", "t_3", "t_4", "t_5", "lost"], ["'lost' in 1 rows"]),
-        (["1", "2", "3", "4", "5", "999"], []),  # a number like the others
-        (["a_1", "b_1", "c_1", "d_1", "e_1", "f_1"], []),  # no form that all share
-        (["t_1", "t_2", "other"], []),  # too few to say
-    ],
+    "spelt",
+    ["{}", "{}.tif", "/data/s1/{}.png", "C:\\pcam\\{}.TIF", "slide_{}", "s1/{}", "{}_he.svs"],
 )
-def test_a_name_unlike_all_others_in_form_is_named(names: list[str], expected: list[str]) -> None:
-    assert slide_maps.odd(pd.Series(names, dtype="str")) == expected
+@pytest.mark.parametrize("unit", ["slide", "patient"])
+def test_a_patchs_own_id_names_no_slide_or_patient(spelt: str, unit: str) -> None:
+    names = [spelt.format(id_.upper()) for id_ in IDS[:4]] + SLIDES[4:]
+    mapped = read({"id": IDS, unit: names})
+    assert mapped.patches[unit].tolist() == [""] * 4 + SLIDES[4:]
+    assert mapped.rows[f"{unit}_own_patch"].tolist() == [
+        *(f"{unit} {name}" for name in names[:4]),
+        *[""] * 6,
+    ]
+    assert findings(mapped) == {}
+
+
+def test_a_slide_named_as_one_of_its_patches_keeps_its_name() -> None:
+    """The first of several patches of a slide may be called as the slide."""
+    ids = ["s1", "s1_2", "s2", "s2_2"]
+    labels = pd.DataFrame({"id": ids, "label": "0"})
+    mapped = read({"id": ids, "slide": ["s1", "s1", "s2", "s2"]}, labels)
+    assert mapped.patches["slide"].tolist() == ["s1", "s1", "s2", "s2"]
+
+
+def test_placeholders_name_no_slide_and_are_counted_with_the_words() -> None:
+    slides = ["excluded", "excluded", "0", "9999.0", *SLIDES[:2], "s7", "s8", "s9", "s9"]
+    mapped = read({"id": IDS, "slide": slides})
+    assert mapped.patches["slide"].tolist() == [""] * 4 + slides[4:]
+    assert (mapped.rows["no_slide"] != "").sum() == 4
+    assert findings(mapped) == {
+        "slide_words": ["'excluded' in 2 rows", "'0' in 1 rows", "'9999.0' in 1 rows"]
+    }
+
+
+@pytest.mark.parametrize("unit", ["slide", "patient"])
+@pytest.mark.parametrize(
+    "spelt",
+    ["train_008_x{}_y7", "{}", "s1/patch_{}", "{}.0", "s2_{}.png", "/data/s1/{}.png"],
+)
+def test_a_name_for_each_patch_is_found(spelt: str, unit: str) -> None:
+    mapped = read({"id": IDS, unit: [spelt.format(row) for row in range(100, 110)]})
+    (text,) = findings(mapped)[f"{unit}_patches"]
+    assert text.startswith(f"10 {unit}s for 10 patches (")
+
+
+@pytest.mark.parametrize("suffix", ["", ".svs"])
+@pytest.mark.parametrize("unit", ["slide", "patient"])
+def test_files_named_alike_in_the_folder_of_each_slide_are_found(unit: str, suffix: str) -> None:
+    paths = [f"/mnt/Case{row}/slide1{suffix}" for row in range(10)]
+    assert findings(read({"id": IDS, unit: paths}))[f"{unit}_folders"] == [
+        "'slide1' in 10 folders (mnt/case0, mnt/case1, mnt/case2, ...)"
+    ]

@@ -115,6 +115,11 @@ def file_names(column: pd.Series) -> pd.Series:
     return _each(file_name, column)
 
 
+def folders(column: pd.Series) -> pd.Series:
+    """Return for each text that spells a path the folder before its last part, else nothing."""
+    return _each(_folder, column)
+
+
 def stem(text: str) -> str:
     """Return a common form of spellings that a reader would confuse, though they may be two names.
 
@@ -180,8 +185,15 @@ def _bare(text: str) -> str:
 
 def _last(text: str) -> str:
     """Return the last part of a path that is not empty."""
-    parts = [part for part in re.split(r"[/\\]", text) if part.strip()]
-    return parts[-1] if parts else ""
+    return ["", *_parts(text)][-1]
+
+
+def _folder(text: str) -> str:
+    return "/".join(_parts(_plain(text))[:-1])
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in re.split(r"[/\\]", text) if part.strip()]
 
 
 def _number(text: str) -> str:

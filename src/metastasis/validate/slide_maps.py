@@ -12,8 +12,8 @@ import pandas as pd
 
 from metastasis import tables
 from metastasis.base.errors import named
-from metastasis.tables import UNITS
-from metastasis.validate import naming
+from metastasis.tables import UNITS, Unit
+from metastasis.validate import naming, slide_names
 
 # The possible names of a column, in any case; the first one present is read.
 COLUMNS = {
@@ -42,7 +42,6 @@ NODE = r"^(.*(?<![a-z])patient[_ -]?0*(\d+))[_ -]node[_ -]?\d+$"
 NORMAL = r"(?<![a-z])normal(?![a-z])"
 LABELS = {"0": "0", "1": "1", "false": "0", "true": "1"}
 MIN_JOINED = 0.5  # of the map's rows or of the labels: a partial or larger map reaches one
-MIN_FORMS, MAX_ODD = 5, 2  # the fewest names, and the most odd ones among them
 # A column whose name holds one of these says where patches come from.
 ORIGINS = re.compile(r"patient|case|subject|donor|person|slide|wsi|block|specimen|barcode")
 
@@ -92,20 +91,6 @@ def _plain(column: object) -> str:
     return re.sub(r"[\W_]+", "_", naming.name(str(column)))
 
 
-def odd(names: pd.Series) -> list[str]:
-    """Return the names that don't have the form that nearly all names share.
-
-    Letters and digits make the form: of train_001, train_002 and other, the last is odd.
-    """
-    counts = names[names != ""].value_counts()
-    forms = pd.Series(counts.index, dtype="str").str.replace(r"\d+", "9", regex=True)
-    shared = forms.value_counts()
-    if len(forms) < MIN_FORMS or shared.iloc[0] < len(forms) - MAX_ODD:
-        return []
-    is_odd = (forms != shared.index[0]).to_numpy()
-    return [f"'{name}' in {count:,} rows" for name, count in counts[is_odd].items()]
-
-
 def read(table: pd.DataFrame, labels: pd.DataFrame, others: pd.Series) -> SlideMap:
     """Return the content of a map (standard columns) for the patches in `labels` and `others`."""
     unsaid = pd.Series("", table.index, dtype="str")
@@ -115,8 +100,7 @@ def read(table: pd.DataFrame, labels: pd.DataFrame, others: pd.Series) -> SlideM
     rows["id"] = ids.fillna(table["id"])
     rows["spelling"] = np.where(ids.notna() & (ids != table["id"]), "written " + table["id"], "")
     for unit in UNITS:
-        rows[f"{unit}_written"] = table.get(unit, unsaid)
-        rows[unit] = naming.names(rows[f"{unit}_written"])
+        rows = rows.join(_named(unit, table.get(unit, unsaid), rows["id"]))
     split = naming.names(table.get("split", unsaid))
     rows["split"] = _mapped(split, OFFICIAL).fillna(split)
     rows["label"] = _mapped(naming.names(table.get("label", unsaid)), LABELS).fillna("")
@@ -133,6 +117,24 @@ def read(table: pd.DataFrame, labels: pd.DataFrame, others: pd.Series) -> SlideM
     named = named.where(named != "")
     patches = named[ids.notna()].groupby("id", as_index=False).first().fillna("")
     return SlideMap(rows, patches.astype("str"), num_named)
+
+
+def _named(unit: Unit, written: pd.Series, ids: pd.Series) -> pd.DataFrame:
+    """Return the name of each row's slide or patient, empty if it is missing or names the patch.
+
+    Text columns: `written`, the `word` that was read as missing, and the `own_patch`.
+    """
+    names = naming.names(written)
+    is_word = (names == "") | names.isin(slide_names.placeholders(names))
+    is_patch = slide_names.are_patches(ids, written, names)
+    return pd.DataFrame(
+        {
+            f"{unit}_written": written,
+            f"{unit}_word": written.str.strip().where(is_word, ""),
+            f"{unit}_own_patch": np.where(is_patch, f"{unit} " + written, ""),
+            unit: names.where(~is_word & ~is_patch, ""),
+        }
+    )
 
 
 def _joined(ids: pd.Series, known: pd.Series) -> pd.Series:
@@ -176,10 +178,12 @@ def findings(mapped: SlideMap, labels: pd.DataFrame) -> pd.DataFrame:
     }
     for unit in UNITS:
         found |= {
-            f"{unit}_words": _words(rows[f"{unit}_written"]),
+            f"{unit}_words": _words(rows[f"{unit}_word"]),
             f"{unit}_spellings": _spellings(rows[f"{unit}_written"]),
             f"{unit}_alike": _alike(rows[unit]),
-            f"{unit}_odd": odd(rows[unit]),
+            f"{unit}_odd": slide_names.odd(rows[unit]),
+            f"{unit}_patches": slide_names.one_for_each_patch(rows["id"], rows[unit], unit),
+            f"{unit}_folders": slide_names.merged_folders(rows[f"{unit}_written"], rows[unit]),
             f"{unit}_splits": _shared(rows, unit, "split"),
         }
     texts = {name: pd.Series(texts, dtype="str") for name, texts in found.items()}
@@ -226,10 +230,9 @@ def _named_patients(mapped: SlideMap) -> list[str]:
     return [f"{mapped.num_named:,} slides, such as {slide}: {patient}"]
 
 
-def _words(written: pd.Series) -> list[str]:
+def _words(words: pd.Series) -> list[str]:
     """Return the words that were read as a missing name, with their numbers of rows."""
-    written = written.str.strip()
-    counts = written[(naming.names(written) == "") & (written != "")].value_counts()
+    counts = words[words != ""].value_counts()
     return [f"'{word}' in {count:,} rows" for word, count in counts.items()]
 
 

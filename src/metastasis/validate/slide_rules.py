@@ -4,6 +4,7 @@ from great_expectations import expectations as gxe
 
 from metastasis.tables import UNITS
 from metastasis.validate.slide_maps import MIN_JOINED
+from metastasis.validate.slide_names import MIN_COMMON, MIN_FOLDERS
 from metastasis.validate.suites import Rule, empty
 
 OFFICIAL_SPLITS = ("", "train", "validation", "test")
@@ -53,6 +54,16 @@ def rows() -> list[Rule]:
             "warning",
             "A slide has a name; without a name the slide is unknown.",
             "no_slide",
+        ),
+        *(
+            empty(
+                f"{unit}s-own-patch",
+                "warning",
+                f"A {unit} isn't named as one of its patches; such a name is read as empty. Name "
+                f"the {unit} that the patch was cut from.",
+                f"{unit}_own_patch",
+            )
+            for unit in UNITS
         ),
         Rule(
             "slides-split",
@@ -110,8 +121,9 @@ def _names(unit: str) -> list[Rule]:
         empty(
             f"{unit}s-words",
             "warning",
-            f"An unknown {unit} is left empty; words for 'unknown' are read as empty, not as the "
-            f"name of a {unit}.",
+            f"An unknown {unit} is left empty; words for 'unknown', and words, zeros or nines "
+            f"unlike the other names, are read as empty. Give a real {unit} a name like the "
+            "others'.",
             f"{unit}_words",
         ),
         empty(
@@ -131,9 +143,26 @@ def _names(unit: str) -> list[Rule]:
         empty(
             f"{unit}s-odd",
             "warning",
-            f"All {unit}s have names of one form; a name of another form may be a word for "
-            "'unknown', which would merge many into one. If so, leave the cell empty.",
+            f"A form of {unit} names occurs {MIN_COMMON} times or more; a name of a rare form may "
+            "be a word for 'unknown', which would merge many into one. If so, leave the cell "
+            "empty.",
             f"{unit}_odd",
+        ),
+        empty(
+            f"{unit}s-one-per-patch",
+            "error",
+            f"There are far fewer {unit}s than patches: expected the {unit} that a patch was cut "
+            "from, not the patch, its position or its row. Correct the column or leave the map "
+            "out.",
+            f"{unit}_patches",
+        ),
+        empty(
+            f"{unit}s-folders",
+            "error",
+            f"The last part of a path names the {unit}; a file name that occurs in "
+            f"{MIN_FOLDERS} or more folders doesn't, and would merge them into one {unit}. Write "
+            f"the {unit}'s name instead of the path.",
+            f"{unit}_folders",
         ),
         empty(
             f"{unit}s-one-split",
