@@ -21,6 +21,7 @@ PATIENT_COLUMN = "patient_name"
 FORM = ("encoding", "cells", "byte_order_mark", "line_ends", "quotes", "blank_lines")
 SHA1 = re.compile(r"\b[0-9a-f]{40}\b")
 NUM_ID_DIGITS = 8  # of a SHA-1 in captions; files have all digits
+OTHER_SEPARATORS = ";\t|"  # of spreadsheets and databases
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -78,6 +79,9 @@ def _rows(text: str) -> pd.DataFrame:
     header = next(reader, [])
     if not header:
         raise ValueError("there is no header")
+    other = next((mark for mark in OTHER_SEPARATORS if mark in header[0]), None)
+    if len(header) == 1 and other:
+        raise ValueError(f"the header is separated by {other!r}, expected ','")
     if len(set(header)) < len(header):
         raise ValueError(f"the header {','.join(header)} names a column twice")
     rows = []

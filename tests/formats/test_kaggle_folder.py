@@ -110,16 +110,29 @@ def test_two_label_tables_pass_only_if_they_say_the_same(source: Path) -> None:
         KaggleFolder(source).tables()
 
 
-@pytest.mark.parametrize("packing", ["", ".gz"])
-def test_a_stray_that_looks_like_a_slide_map_is_called_so(source: Path, packing: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "separator"),
+    [("my map.csv", b","), ("my map.csv.gz", b","), ("map.TSV", b"\t"), ("map.txt", b";")],
+)
+def test_a_stray_that_looks_like_a_slide_map_is_called_so(
+    source: Path, name: str, separator: bytes
+) -> None:
     content = (source / "slides.csv").read_bytes().replace(b"id,slide", b"Image_ID,wsi")
     (source / "slides.csv").unlink()
-    (source / f"my map.csv{packing}").write_bytes(packed(content, packing))
+    content = content.replace(b",", separator)
+    (source / name).write_bytes(packed(content, ".gz" if name.endswith(".gz") else ""))
     (source / "others.csv").write_text("id,age\n")
-    assert KaggleFolder(source).strays() == [
-        f"my map.csv{packing} (looks like a slide map: name it slides.csv or set data.slides)",
-        "others.csv",
-    ]
+    (source / "slides.xlsx").touch()
+    found, other, workbook = KaggleFolder(source).strays()
+    assert found == (
+        f"{name} (looks like a slide map: name it slides.csv or set data.slides; it has to be in "
+        "UTF-8, separated by commas)"
+    )
+    assert other == "others.csv"
+    assert workbook == (
+        "slides.xlsx (a workbook, which isn't read: if it holds the slide map, save its sheet as "
+        "slides.csv)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -341,7 +341,7 @@ FAULTS = [
     Fault(
         "labels",
         "semicolons as separators",
-        "labels-columns",
+        "labels-cells",
         text(LABELS, lambda t: t.replace(",", ";")),
     ),
     Fault(
@@ -663,6 +663,12 @@ FAULTS = [
         "a row with an extra cell",
         "slides-cells",
         first_cell(SLIDES, 1, lambda cell: cell + ",x"),
+    ),
+    Fault(
+        "slide map",
+        "tabs as separators",
+        "slides-cells",
+        text(SLIDES, lambda t: t.replace(",", "\t")),
     ),
     Fault(
         "slide map",

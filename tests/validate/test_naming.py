@@ -165,7 +165,7 @@ def test_a_file_made_from_a_slide_has_the_stem_of_the_slide(derived: str) -> Non
         ("tissue_01", "tissue_02"),
         ("level_2", "level_3"),
         ("max20x", "max40x"),
-        ("tumor_maskot", "tumor"),
+        ("mask_edge", "mask_tissue_edge"),
         ("\u4e0d", "\u4e0e"),
     ],
 )

@@ -1,6 +1,7 @@
 """Tests of `validate.validating`: what passes the gate, what is left out, and what is told."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -362,12 +363,20 @@ def test_a_mended_patch_is_not_named_as_bad_but_as_mended(
     assert "labelled-image-decodable" not in str(caught.value)
 
 
-@pytest.mark.parametrize("header", ["id;slide", "id\tslide", "identifier"])
-def test_a_map_without_its_columns_stops_with_their_names(
-    source: Path, tmp_path: Path, header: str
-) -> None:
-    (source / "slides.csv").write_text(f"{header}\nx\n")
+def test_a_map_without_its_columns_stops_with_their_names(source: Path, tmp_path: Path) -> None:
+    (source / "slides.csv").write_text("identifier\nx\n")
     with pytest.raises(InputError, match="slides-column-id: found"):
+        validate(source, tmp_path)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_map_with_another_separator_stops_with_it(
+    source: Path, tmp_path: Path, separator: str
+) -> None:
+    path = source / "slides.csv"
+    path.write_text(path.read_text().replace(",", separator))
+    expected = re.escape(f"slides-cells: found the header is separated by {separator!r}, expected")
+    with pytest.raises(InputError, match=expected):
         validate(source, tmp_path)
 
 

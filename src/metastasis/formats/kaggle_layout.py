@@ -49,6 +49,15 @@ TABLE_NAMES = {
 }
 RANKS = {name: rank for rank, name in enumerate(TABLE_NAMES)}
 MAX_LOOKED_AT = 20  # other tables whose header is read
+TEXT_TABLES = ("csv", "tsv", "tab", "txt")
+WORKBOOKS = ("xls", "ods")  # also xlsx
+MAP_HINT = (
+    f" (looks like a slide map: name it {SLIDES_NAME} or set data.slides; it has to be in UTF-8, "
+    "separated by commas)"
+)
+WORKBOOK_HINT = (
+    f" (a workbook, which isn't read: if it holds the slide map, save its sheet as {SLIDES_NAME})"
+)
 NUM_LISTED = 10
 OTHER_IMAGES = ("bmp", "gif", "webp", "jp2", "npy", "npz", "dcm", "svs", "ndpi")
 
@@ -179,14 +188,20 @@ def strays(names: Collection[str], others: Iterable[str], peek: Read) -> list[st
     candidates = _candidates(names)
     tables = {name for group in candidates.values() for name in group}
     unknown = sorted(set(names) - tables)
-    looked_at = [name for name in unknown if ".csv" in name.lower()][:MAX_LOOKED_AT]
+    looked_at = [name for name in unknown if _has(name, TEXT_TABLES)][:MAX_LOOKED_AT]
     maps = {name for name in looked_at if packed_tables.is_slide_map(peek(name))}
-    hint = f" (looks like a slide map: name it {SLIDES_NAME} or set data.slides)"
-    found = [name + (hint if name in maps else "") for name in unknown]
+    found = [
+        name + (MAP_HINT if name in maps else WORKBOOK_HINT if _has(name, WORKBOOKS) else "")
+        for name in unknown
+    ]
     found += others
     return found + [
         f"{other} (not read: {group[0]} is)" for group in candidates.values() for other in group[1:]
     ]
+
+
+def _has(name: str, suffixes: Collection[str]) -> bool:
+    return any(f".{suffix}" in name.lower() for suffix in suffixes)
 
 
 def _candidates(names: Iterable[str]) -> dict[str, list[str]]:

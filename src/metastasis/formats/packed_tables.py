@@ -12,14 +12,15 @@ import zlib
 from typing import IO
 
 from metastasis.base.errors import InputError
+from metastasis.formats import slide_columns
 
 MAX_TABLE_BYTES = 2**28  # ten times Kaggle's largest: a packed file can claim any size
 HEAD_BYTES = 2**16  # enough for a header, packed or not
 PACKINGS = (".gz", ".zip")
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = (b"PK\3\4", b"PK\5\6")  # the second is that of an empty zip
-ID_COLUMNS = {"id", "image_id", "patch_id", "patch", "image"}
-SLIDE_COLUMNS = {"slide", "wsi", "slide_id", "wsi_id", "patient", "patient_id"}
+SEPARATORS = ",;\t|"
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def plain_name(name: str) -> str:
@@ -50,17 +51,18 @@ def unpack(name: str, content: bytes) -> bytes:
 def is_slide_map(head: bytes) -> bool:
     """Return whether a table's header has a column of ids and one of slides or patients.
 
-    `head` holds its first bytes, plain or packed by gzip.
+    `head` holds its first bytes, plain or packed by gzip. A map with other separators or in UTF-16
+    is one too, though it can't be read so.
     """
     if head.startswith(GZIP_MAGIC):
         try:
             head = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(head, HEAD_BYTES)
         except zlib.error:
             return False
-    lines = head.decode("utf-8-sig", "replace").splitlines()
-    header = next(csv.reader(lines[:1]), [])
-    columns = {column.strip().lower() for column in header}
-    return bool(columns & ID_COLUMNS) and bool(columns & SLIDE_COLUMNS)
+    encoding = "utf-16" if head.startswith(UTF_16_MARKS) else "utf-8-sig"
+    lines = head.decode(encoding, "replace").splitlines()
+    headers = (next(csv.reader(lines[:1], delimiter=mark), []) for mark in SEPARATORS)
+    return any(map(slide_columns.are_of_slide_map, headers))
 
 
 def _unzip(name: str, content: bytes) -> bytes:

@@ -20,7 +20,7 @@ SUFFIXES = (
 )  # fmt: skip
 # Endings of names of files that are made from a slide's image: such a file shows the same slide.
 DERIVED = (
-    r"masks?", r"le?ve?l[\W_]*\d+", r"copy(?:[\W_]*\d+)?", r"kopie", r"copie", r"thumb(?:nail)?s?",
+    r"masks?", r"le?ve?l[\W_]*\d+", r"copy(?:[\W_]*\d+)?", r"kopie", r"thumb(?:nail)?s?",
     r"annot(?:ations?|ated)?", r"\d+x", r"x\d+", r"normali[sz]ed", r"re(?:sized|scaled)",
     r"downsampled", r"cropped", r"tissue", r"overlay", r"preview", r"macro", r"seg(?:mentation)?",
     r"heatmap",
@@ -76,7 +76,7 @@ _DERIVED = re.compile(rf"(?<=[^\W_])(?:{_ENDING}|(?<=\d){_COPY})+[\W_]*$")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 # Letters that look like Latin ones, as capitals or small, in Cyrillic, in Greek and with a stroke:
 # people type one for the other.
-_LOOK_ALIKES = str.maketrans(
+_SIMILAR = str.maketrans(
     "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0455\u0456\u0458"
     "\u03b1\u03b2\u03b5\u03b6\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7"
     "\u0142\u00f8\u0111",
@@ -126,7 +126,7 @@ def stem(text: str) -> str:
     Punctuation and spaces between the parts are ignored, and so are zeros before a number, accents,
     the alphabet of letters that look alike, and endings such as `_mask`, which derived files have.
     """
-    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).translate(_LOOK_ALIKES)
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).translate(_SIMILAR)
     parts = re.findall(r"\d+|[^\W\d_]+", _DERIVED.sub("", plain))
     return " ".join(part.lstrip("0") or "0" for part in parts)
 

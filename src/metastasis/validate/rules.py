@@ -35,7 +35,8 @@ def form(table: str) -> list[Rule]:
         _empty(
             f"{table}-cells",
             "error",
-            f"The {name} has a header, and each row has a cell for each column.",
+            f"The {name} has a header, commas between the cells, and in each row a cell for each "
+            "column.",
             "cells",
         ),
         _empty(

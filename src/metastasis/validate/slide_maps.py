@@ -12,26 +12,10 @@ import pandas as pd
 
 from metastasis import tables
 from metastasis.base.errors import named
+from metastasis.formats import slide_columns
 from metastasis.tables import UNITS, Unit
 from metastasis.validate import naming, slide_names
 
-# The possible names of a column, in any case; the first one present is read.
-COLUMNS = {
-    "id": ("id", "patch_id", "image_id", "patch", "patch_name", "image", "filename", "file_name"),
-    "slide": (
-        "slide", "wsi", "slide_id", "wsi_id", "slide_name", "wsi_name", "slideid", "wsiid",
-        "slide_no", "wsi_path", "slide_path", "source_slide",
-    ),
-    "patient": (
-        "patient", "patient_id", "case", "case_id", "patientid", "caseid", "patient_name",
-        "subject", "subject_id", "patient_no", "patient_nr", "patient_num", "patient_number",
-        "patient_uid", "case_no", "case_submitter_id", "bcr_patient_barcode", "submitter_id",
-        "donor", "donor_id", "participant", "participant_id", "individual", "individual_id",
-        "person", "person_id", "pid", "mrn", "animal", "animal_id",
-    ),
-    "split": ("split",),
-    "label": ("label", "center_tumor_patch"),
-}  # fmt: skip
 OFFICIAL = {  # the possible names of an official split: ours
     "train": "train", "training": "train",
     "valid": "validation", "validation": "validation", "val": "validation",
@@ -61,10 +45,10 @@ class SlideMap:
 
 def standard(table: pd.DataFrame) -> pd.DataFrame:
     """Return those columns of a map that are read, under their names in the pipeline."""
-    found = {_plain(name): name for name in reversed(table.columns)}
+    found = {slide_columns.plain(name): name for name in reversed(table.columns)}
     chosen = {
         ours: next((found[name] for name in names if name in found), None)
-        for ours, names in COLUMNS.items()
+        for ours, names in slide_columns.COLUMNS.items()
     }
     columns = {ours: table[name] for ours, name in chosen.items() if name is not None}
     if "patient" in columns and "slide" not in columns:
@@ -81,14 +65,9 @@ def unread(table: pd.DataFrame) -> pd.DataFrame:
     found = []
     for name in table.columns:
         is_read = any(table[name].equals(chosen[ours]) for ours in chosen)
-        if ORIGINS.search(_plain(name)) and not is_read:
+        if ORIGINS.search(slide_columns.plain(name)) and not is_read:
             found.append(f"column '{name}'")
     return pd.DataFrame({"found": found}, dtype="str")
-
-
-def _plain(column: object) -> str:
-    """Return a column's name in lower case, its parts joined as in `COLUMNS`."""
-    return re.sub(r"[\W_]+", "_", naming.name(str(column)))
 
 
 def read(table: pd.DataFrame, labels: pd.DataFrame, others: pd.Series) -> SlideMap:
