@@ -1,12 +1,14 @@
 """Makes a stage's script run the code of its own tree, under the project's own settings.
 
-If a library's version isn't the one in libraries.yaml, the script ends here, before an import of
-that library can fail or change results.
+If the interpreter optimises, it is started again without, with the same arguments. If a library's
+version isn't the one in libraries.yaml, the script ends here, before an import of that library can
+fail or change results.
 
 Every script imports it first. Its tree may be the workspace, a worktree, a copied folder or DVC's
 copy for a queued experiment, while the environment has only the tree that it was installed for.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 from metastasis.base import errors, libraries, settings  # from the tree in the line above
 
 settings.apply()
+if sys.flags.optimize:  # Altair, which Great Expectations imports, fails without docstrings
+    os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606  # the same script
 try:
     libraries.require_installed()
 except errors.InputError as error:

@@ -185,6 +185,7 @@ def test_of_tensorflows_variables_those_that_decide_a_result_are_removed(tree: P
         ("OPENCV_IO_MAX_IMAGE_PIXELS", "100"),
         ("DVC_STUDIO_TOKEN", "word"),
         ("DVCLIVE_LOGLEVEL", "nonsense"),
+        ("PYTHONOPTIMIZE", "2"),
         ("PYTHONWARNINGS", "error"),
     ],
 )

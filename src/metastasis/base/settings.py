@@ -34,6 +34,7 @@ REMOVED = (
     "DVC_STUDIO_",
     "STUDIO_",  # an older name of DVC_STUDIO_
     "DVCLIVE_",
+    "PYTHONOPTIMIZE",  # removes docstrings and assertions, which libraries need
     "PYTHONWARNINGS",  # `error` would stop a stage at a library's warning
 )
 
