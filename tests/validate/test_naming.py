@@ -29,7 +29,7 @@ MISSING_WORDS = [
     *("N/A (not available)", "Not sure", "lost", "keine Angabe", "nicht bekannt", "sin datos"),
     *("\u043d\u0435\u0438\u0437\u0432\u0435\u0441\u0442\u043d\u043e", "\u4e0d\u660e"),
     *("unknown_1", "Unknown Slide 2", "unknown_patient_3", "not reported 17"),
-    *("train_unknown", "Slide missing (lab)", "tumor-undefined", "site none", "train_nan_x"),
+    *("train_unknown", "Slide missing (lab)", "tumour-undefined", "site none", "train_nan_x"),
     *("\ufeff", "\u200b", "\uff2e\uff21", "unknown.TIFF"),
 ]
 
