@@ -60,8 +60,8 @@ def test_all_that_is_wrong_is_named_at_once_with_the_way_back(tree: Path) -> Non
         "train.epoch is unknown. Did you mean 'epochs'?",
         "fold must be 0 while folds is null",
         "section 'prdict' is unknown. Did you mean 'predict'?",
-        "no output was touched",
-        "`git checkout params.yaml` undoes it",
+        "no other stage's output was touched",
+        "delete it and run `git checkout params.yaml`",
     ):
         assert part in str(raised.value)
     assert not (tree / "data/checked.txt").exists()

@@ -54,10 +54,13 @@ def check(
     """
     faults = list(_faults(params_path))
     if faults:
+        # `dvc exp run -S` writes the value and git's index within a second. If the size stays the
+        # same, git then shows no difference, and only restores the file if it is missing.
         raise InputError(
             "\n".join(faults)
-            + f"\nNo stage ran, and no output was touched. `git diff {params_path}` "
-            f"shows what changed, `git checkout {params_path}` undoes it."
+            + "\nNo other stage ran, and no other stage's output was touched. Correct the file; to "
+            "undo all changes since the last commit, delete it and run "
+            f"`git checkout {params_path}`."
         )
     locking.check(libraries_path, lock_path)
     data = params.read("data", data_params.DataParams, params_path)
