@@ -1,9 +1,10 @@
 """How long overlapping patches take to find, how much memory that takes, and how many are missed.
 
 Patches of tissue-like noise are cut from areas of 256 pixels a side at offsets of multiples of 16,
-as Kaggle's are, about half of them so that they overlap others of their area.
+as Kaggle's are, about half of them so that they overlap others of their area. With --apart, patches
+of drawn tissue are used instead, none of which overlap: every pair found is false.
 
-Usage: python benchmarks/overlaps.py [NUM_PATCHES ...]
+Usage: python benchmarks/overlaps.py [NUM_PATCHES ...] [--apart]
 """
 
 import argparse
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metastasis.demo import rendering, specimens, textures, tissue
 from metastasis.ingest import overlapping
 from metastasis.patches import shards
 from metastasis.patches.shards import PATCH_SIZE
@@ -24,6 +26,7 @@ from metastasis.patches.shards import PATCH_SIZE
 SIDE = 256  # of an area, pixels
 STEP = 16  # pixels
 MAX_CUT = 8  # patches of an area
+PER_SLIDE = 50  # drawn patches
 NUM_NOISES = 16  # areas are noise, each shifted and turned: drawing new noise would take longest
 
 
@@ -77,6 +80,26 @@ def write(folder: Path, num_patches: int) -> tuple[pd.DataFrame, int]:
     return index, num_pairs
 
 
+def write_apart(folder: Path, num_patches: int) -> tuple[pd.DataFrame, int]:
+    """Write shards of drawn patches, 50 of each slide; return their index, and 0 pairs."""
+    writer = shards.Writer(folder, PATCH_SIZE)
+    middle = shards.centre(textures.FIELD, PATCH_SIZE)
+    tables = []
+    for slide in range(-(-num_patches // PER_SLIDE)):
+        random = np.random.default_rng(slide)
+        specimen, look = specimens.sample(random), rendering.sample_look(random)
+        patches = []
+        for number in range(PER_SLIDE):
+            has_tumour = number % 2 == 0
+            stains, _ = tissue.draw(
+                specimen, is_positive=has_tumour, has_tumour=has_tumour, rng=random
+            )
+            patches.append(rendering.render(stains, look, random)[middle, middle])
+        tables.append(writer.extend(np.stack(patches)))
+    writer.close()
+    return pd.DataFrame(np.concatenate(tables), columns=shards.PLACE), 0
+
+
 def curve(random: np.random.Generator) -> NDArray[np.uint8]:
     """Return a monotonous change of 256 values that differs from any other in most of them."""
     steps = random.uniform(0.2, 1.8, 256)
@@ -86,9 +109,12 @@ def curve(random: np.random.Generator) -> NDArray[np.uint8]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("num_patches", type=int, nargs="*", default=[2_000, 20_000])
-    for num_patches in parser.parse_args().num_patches:
+    parser.add_argument("--apart", action="store_true", help="drawn patches that don't overlap")
+    arguments = parser.parse_args()
+    draw = write_apart if arguments.apart else write
+    for num_patches in arguments.num_patches:
         with tempfile.TemporaryDirectory() as name:
-            index, expected = write(Path(name), num_patches)
+            index, expected = draw(Path(name), num_patches)
             index = index.assign(pool="labelled", id=index.index.astype("str"))
             shards.write_index(Path(name), index)
             start, busy = time.perf_counter(), time.process_time()

@@ -61,6 +61,7 @@ SHARED = {
     "formats",
     "pages",
     "patches",
+    "regions",
     "pixels",
     "results",
     "scores",

@@ -12,10 +12,11 @@ import pandas as pd
 from metastasis.base import files
 from metastasis.base.errors import InputError
 
-Unit = Literal["patient", "slide", "patch"]
+Unit = Literal["patient", "slide", "region", "patch"]
 SPLITS = ("train", "validation", "test")
-UNITS: tuple[Unit, ...] = ("patient", "slide")  # the coarsest first; if none is known, patches
-NAMES = (*UNITS, "official")
+UNITS: tuple[Unit, ...] = ("patient", "slide")  # what a slide map names, the coarsest first
+ALL_UNITS: tuple[Unit, ...] = (*UNITS, "region", "patch")
+NAMES = (*UNITS, "official", "region")
 # The column's name in files: not `patient`, so that a slide map's own column can be joined.
 PATIENT_COLUMN = "patient_name"
 FORM = ("encoding", "cells", "byte_order_mark", "line_ends", "quotes", "blank_lines")
@@ -96,7 +97,7 @@ def _rows(text: str) -> pd.DataFrame:
 
 
 def read_patches(path: Path) -> pd.DataFrame:
-    """Return a manifest or split: id, slide, patient as text (missing: unknown), label 0 or 1."""
+    """Return a manifest or split: names as text (missing: unknown), label 0 or 1."""
     table = pd.read_csv(
         path,
         dtype={"id": "str", "label": "int64", **dict.fromkeys((*NAMES, PATIENT_COLUMN), "str")},
@@ -123,8 +124,11 @@ def reported(parts: Container[str]) -> str:
 
 
 def unit(patches: pd.DataFrame) -> Unit:
-    """Return the coarsest unit that is known for every patch; such units are independent."""
-    return next((unit for unit in UNITS if _is_known(patches, unit)), "patch")
+    """Return the coarsest unit that is known for every patch.
+
+    Patients and slides are independent. Regions of patches that overlap are the next best.
+    """
+    return next((unit for unit in ALL_UNITS if _is_known(patches, unit)), "patch")
 
 
 class Disjointness(TypedDict):

@@ -138,12 +138,29 @@ def test_where_slides_are_unknown_the_interval_is_delongs_over_patches() -> None
     base = small(slide=slides)
     head = small(slide=slides, logit=[0.1, 0.9, 0.2, 0.6, 0.3, 0.8])
     found = comparing.compare([base], [head])
-    assert (found.unit, found.num_units) == ("patches", None)
+    assert (found.unit, found.num_units) == ("patches", 6)
     # Where each positive stands in base among the negatives 0.1, 0.2, 0.7, and the other way.
     spread = np.var([1, 2 / 3, 2 / 3], ddof=1) / 3 + np.var([1, 1, 1 / 3], ddof=1) / 3
     half = stats.norm.ppf(0.975) * np.sqrt(spread)
     assert (found.low, found.high) == pytest.approx((2 / 9 - half, 2 / 9 + half))
     assert "too narrow" in comparison_report.markdown(found)
+
+
+def test_where_only_regions_are_known_they_are_left_out_together() -> None:
+    slides, regions = [None, "x", "y", "y", "z", "z"], ["a", "b", "c", "c", "d", "d"]
+    base, head = (
+        small(slide=slides, logit=logits).assign(region=regions)
+        for logits in ([0.1, 0.2, 0.9, 0.7, 0.2, 0.8], [0.1, 0.9, 0.2, 0.6, 0.3, 0.8])
+    )
+    found = comparing.compare([base], [head])
+    assert (found.unit, found.num_units) == ("regions", 4)
+    known = comparing.compare(*([side.assign(slide=regions)] for side in (base, head)))
+    assert (found.low, found.high) == pytest.approx((known.low, known.high))
+    text = comparison_report.markdown(found)
+    assert "by leaving out groups of the 4 regions in which patches overlap" in text
+    assert "too narrow" in text
+    older = comparing.compare([base], [head.drop(columns="region")])
+    assert older.unit == "regions"
 
 
 @pytest.mark.parametrize(

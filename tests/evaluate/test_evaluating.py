@@ -31,6 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = pd.DataFrame({"id": [f"p{number}" for number in range(80)], "split": split})
     table["label"] = np.random.default_rng(0).integers(0, 2, 80)
     table["slide"] = table["split"] + [f"-{number % 10}" for number in range(80)]
+    table["region"] = table["id"]
     table.to_csv(folder / "split.csv", index=False)
     colours = np.random.default_rng(1).uniform(100, 200, (80, 3))
     inventory = pd.DataFrame(colours, columns=evaluating.COLOURS).assign(id=table["id"])
@@ -188,8 +189,8 @@ def test_every_metric_lies_in_its_interval_over_slides(data: Path, tmp_path: Pat
         ends = found["interval"]
         assert ends.pop("over") == "slides"
         assert found["num_slides"] == 10
-        beside = {"num_patches", "num_slides", "num_patients", "interval", "uncalibrated"}
-        assert set(ends) == set(found) - beside
+        counts = {"num_patches", "num_slides", "num_patients", "num_regions"}
+        assert set(ends) == set(found) - counts - {"interval", "uncalibrated"}
         for metric, interval in ends.items():
             if interval["low"] is not None:
                 assert interval["low"] <= found[metric] <= interval["high"], metric
@@ -244,11 +245,16 @@ def test_a_patient_in_two_parts_is_told_though_slides_are_in_one(
     )
 
 
-def test_one_unknown_slide_makes_intervals_over_patches(data: Path, tmp_path: Path) -> None:
+def test_one_unknown_slide_makes_intervals_over_regions(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     split = pd.read_csv(data / "split.csv")
     split.loc[split["split"] == "test", "slide"] = [None, *["a"] * 39]
+    split.loc[split["split"] == "test", "region"] = [f"r{number // 4}" for number in range(40)]
     numbers = evaluate(with_split(data, tmp_path / "data", split), tmp_path / "out")
-    assert numbers["test"]["interval"]["over"] == "patches"
+    assert numbers["test"]["interval"]["over"] == "regions"
+    assert numbers["test"]["num_regions"] == 10
+    assert "Test has 10 regions; below 15 the intervals are rough" in capsys.readouterr().out
     assert numbers["test"]["num_slides"] is None
     assert numbers["test"]["interval"]["accuracy"]["low"] is not None
     assert numbers["validation"]["interval"]["over"] == "slides"

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ def test_the_metrics_of_five_patches_are_those_counted_by_hand() -> None:
     # At 0.5: two positives found, one negative called positive, two negatives kept.
     assert summary == {
         "roc_auc": pytest.approx(5 / 6),  # of 6 pairs, (0.6, 0.5) is in the wrong order
+        "region_roc_auc": pytest.approx(5 / 6),
         "average_precision": pytest.approx((1 + 2 / 3) / 2),
         "accuracy": pytest.approx(4 / 5),
         "balanced_accuracy": pytest.approx((1 + 2 / 3) / 2),
@@ -108,6 +110,21 @@ def test_scores_rank_where_probabilities_round_to_the_same() -> None:
     assert summary["specificity"] == 1 / 2
 
 
+def test_each_region_counts_once_whatever_its_number_of_patches() -> None:
+    """One spot seen three times with the same scores weighs as much as if it were seen once."""
+    labels, scores = np.array([1, 0, 1, 0]), np.array([0.2, 0.3, 0.8, 0.1])
+    again = np.array([0, 0, 0, 1, 2, 3])  # the first patch three times
+    regions = pd.Series(list("aaabcd"))
+    weights = measuring.once_each(regions)
+    assert weights == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1, 1, 1])
+    once, seen = (
+        measuring.summarise(labels[rows], scores[rows], 0.5, weights=weight)
+        for rows, weight in ((np.arange(4), None), (again, weights))
+    )
+    assert seen["region_roc_auc"] == pytest.approx(once["roc_auc"])
+    assert seen["roc_auc"] < once["roc_auc"]
+
+
 def test_the_calibration_error_is_the_mean_gap_of_the_bins() -> None:
     # Bins of one patch each: gaps .2, .4 and .1.
     labels, probabilities = np.array([0, 1, 1]), np.array([0.2, 0.6, 0.9])
@@ -127,6 +144,7 @@ def test_the_numbers_are_scikit_learns(rows: list[tuple[bool, int]], threshold: 
     summary = measuring.summarise(labels, probabilities, threshold)
     expected = {
         "roc_auc": metrics.roc_auc_score(labels, probabilities),
+        "region_roc_auc": metrics.roc_auc_score(labels, probabilities),
         "average_precision": metrics.average_precision_score(labels, probabilities),
         "accuracy": metrics.accuracy_score(labels, called),
         "balanced_accuracy": metrics.balanced_accuracy_score(labels, called),

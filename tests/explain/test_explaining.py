@@ -15,11 +15,16 @@ from helpers.patches import write_shards
 from metastasis import models, saving
 from metastasis.base import records
 from metastasis.explain import explaining
+from metastasis.patches import shards
 from metastasis.results import provenance
 from metastasis.results.decision import Decision
 
 PROBABILITIES = [0.9, 0.2, 0.6, 0.05, 0.45, 0.99]
 LABELS = [1, 1, 0, 0, 1, 0]
+REGIONS = pd.DataFrame(
+    [("p0", "labelled", f"p{number}", 16 * number, 0) for number in range(3)],
+    columns=shards.REGION_COLUMNS,
+)
 
 
 @pytest.fixture
@@ -33,6 +38,9 @@ def scores() -> pd.DataFrame:
 def explain(folder: Path, out: Path, scores: pd.DataFrame) -> dict[str, Any]:
     (folder / "crops").mkdir(exist_ok=True)
     write_shards(folder / "crops", 8, size=32)
+    (folder / "patches").mkdir(exist_ok=True)
+    write_shards(folder / "patches", 8, size=96)
+    shards.write_regions(folder / "patches", REGIONS)
     keras.utils.set_random_seed(1)
     saving.save(models.build("compact", 32), folder / "network.keras")
     provenance.write(folder / "source.json", provenance.Provenance(name="a folder", is_drawn=False))
@@ -45,6 +53,7 @@ def explain(folder: Path, out: Path, scores: pd.DataFrame) -> dict[str, Any]:
         scores_path=folder / "scores.csv",
         source_path=folder / "source.json",
         crops_folder=folder / "crops",
+        patches_folder=folder / "patches",
         suspicious_path=out / "suspicious.csv",
         attention_path=out / "attention.json",
         metrics_path=out / "explain.json",
@@ -79,7 +88,7 @@ def test_all_is_written_the_same_twice_and_the_table_can_be_looked_up(
     assert list(compared) == ["occlusion_in_centre", "grad_cam_in_centre", "num_suspicious"]
     assert compared == {name: numbers[name] for name in compared}
     explain(tmp_path, tmp_path / "b", scores)
-    assert_same_bytes(tmp_path / "a", tmp_path / "b", 8)
+    assert_same_bytes(tmp_path / "a", tmp_path / "b", 9)
     table = pd.read_csv(tmp_path / "a" / "suspicious.csv")
     assert list(table.columns) == ["id", "split", "slide", "label", "probability"]
     assert table["probability"].to_numpy() == pytest.approx([0.99, 0.2, 0.6, 0.45])

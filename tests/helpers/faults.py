@@ -164,6 +164,17 @@ def overlapping(pool: str, slide: str) -> Plant:
     return plant
 
 
+def covered(source: Path) -> None:
+    """Add three patches that were cut side by side; those without tumour cover the middle one."""
+    area = np.random.default_rng(7).integers(0, 256, (96, 128, 3), np.uint8)
+    for start, label in ((0, 0), (16, 1), (32, 0)):
+        patch = np.ascontiguousarray(area[:, start : start + 96])
+        write_tif(source / "train" / f"{sha1(patch)}.tif", patch)
+        for file, cell in ((LABELS, str(label)), (SLIDES, "s0")):
+            path = source / file
+            path.write_text(path.read_text() + f"{sha1(patch)},{cell}\n")
+
+
 def asked_again(source: Path) -> None:
     """Request a prediction for a patch that has a label."""
     path = first(source)
@@ -545,6 +556,13 @@ FAULTS = [
         "two patches that overlap, on two slides",
         "labelled-overlap-slides",
         overlapping("train", "s1"),
+        **WARNED,
+    ),
+    Fault(
+        "labels",
+        "a patch with tumour in its centre, which patches without cover",
+        "labelled-overlap-labels",
+        covered,
         **WARNED,
     ),
     Fault(

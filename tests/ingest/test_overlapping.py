@@ -1,5 +1,6 @@
 """Tests of `ingest.overlapping`: patches that share pixels are found at any shift."""
 
+import itertools
 from pathlib import Path
 
 import cv2
@@ -68,6 +69,36 @@ def test_an_overlap_that_is_too_small_is_never_claimed(down: int, right: int) ->
     assert find(*cut(area, down, right)) == []
 
 
+def as_jpeg(patch: UInt8, quality: int) -> UInt8:
+    """Store a patch as JPEG and decode it."""
+    _, content = cv2.imencode(".jpg", patch, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR), np.uint8)
+
+
+@pytest.mark.parametrize("quality", [50, 75, 95])
+def test_after_jpeg_overlaps_at_multiples_of_16_are_found(quality: int) -> None:
+    steps = range(-64, 65, 16)
+    for number, (down, right) in enumerate(itertools.product(steps, steps)):
+        pair = [as_jpeg(patch, quality) for patch in cut(canvas(number), down, right)]
+        assert find(*pair) == [[0, 1, down, right]]
+
+
+def test_after_jpeg_other_shifts_are_not_claimed() -> None:
+    pair = [as_jpeg(patch, 75) for patch in cut(canvas(1), 20, 3)]
+    assert find(*pair) == []
+
+
+@pytest.mark.parametrize("place", [(1, 1), (1, 14), (14, 1), (7, 8)])
+def test_one_pixel_that_differs_inside_the_common_area_makes_no_overlap(
+    place: tuple[int, int],
+) -> None:
+    first, second = cut(canvas(2), 80, 80)  # the first's last 16x16 pixels are the second's first
+    changed = second.copy()
+    changed[place] ^= 1
+    assert find(first, second) == [[0, 1, 80, 80]]
+    assert find(first, changed) == []
+
+
 def test_glass_and_flat_stroma_join_nothing() -> None:
     random = np.random.default_rng(0)
     glass = np.full((12, 96, 96, 3), 255, np.uint8)
@@ -127,6 +158,8 @@ def test_the_table_names_pools_and_ids_and_takes_equal_patches_once(tmp_path: Pa
     shards.write_index(tmp_path, inventory[inventory["shard"] >= 0])
     table = overlapping.table(inventory, shards.read(tmp_path))
     assert tuple(table) == shards.OVERLAP_COLUMNS
-    assert table.to_numpy().tolist() == [["labelled", "a", "unlabelled", "u", -48, 16]]
+    assert table.to_numpy().tolist() == [
+        ["labelled", "a", "unlabelled", "u", -48, 16, pytest.approx(48 * 80 / 96**2)]
+    ]
     shards.write_overlaps(tmp_path, table)
     pd.testing.assert_frame_equal(shards.read_overlaps(tmp_path), table)

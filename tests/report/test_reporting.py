@@ -72,6 +72,7 @@ def part(start: int, num_slides: int | None) -> dict[str, Any]:
         "num_patches": 1_000_000 + start,  # enough for four decimals
         "num_slides": num_slides,
         "num_patients": None,
+        "num_regions": 60_000 + start,
         **{name: next(number) for name in METRICS},
         "interval": {name: {"low": next(end), "high": next(end)} for name in METRICS}
         | {"over": "patches" if num_slides is None else "slides"},
@@ -103,10 +104,13 @@ def found() -> dict[str, dict[str, Any]]:
                 "num_exact_copies": 62,
                 "num_near_copies": 63,
                 "num_overlaps": 67,
+                "num_patches_on_train": 69,
             },
             "num_exact_copies": 64,
             "num_near_copies": 65,
             "num_overlaps": 68,
+            "num_regions": 70,
+            "largest_region": 71,
             "num_flat": 66,
         },
         "train": {
@@ -282,7 +286,7 @@ def test_every_number_that_the_stages_wrote_is_shown(tmp_path: Path) -> None:
 def test_the_card_has_the_metrics_with_intervals_and_the_recipe(tmp_path: Path) -> None:
     _, card = words(tmp_path, found())
     assert "| ROC AUC | 0.1000 (0.1500 to 0.1501) | 0.2000 (0.2500 to 0.2501) |" in card
-    assert "| log loss | 0.1900 | 0.1010 | 0.2900 | 0.2010 |" in card
+    assert "| log loss | 0.1900 | 0.1011 | 0.2900 | 0.2011 |" in card
     assert "| `learning_rate` | `0.0031` |" in card
     assert "central 64x64" in card
     assert "\n\n\n" not in card

@@ -165,7 +165,7 @@ def test_a_fold_that_is_not_there_is_refused() -> None:
         PARAMS.model_validate(PARAMS.model_dump() | {"folds": 5, "fold": 5})
 
 
-LINKS = ("num_exact_copies", "num_near_copies", "num_overlaps")
+LINKS = ("num_exact_copies", "num_near_copies", "num_overlaps", "num_patches_on_train")
 
 
 def links(
@@ -180,17 +180,19 @@ def test_the_numbers_of_a_split_are_counted_from_its_rows() -> None:
             "id": list("abcdef"),
             "label": [0, 1, 0, 1, 0, 1],
             "slide": ["x", "x", "y", "y", "z", "z"],
+            "region": list("aaadee"),
             "group": ["x", "x", "y", "y", "z", "z"],
             "split": ["train"] * 2 + ["validation"] * 2 + ["test"] * 2,
         }
     )
     exact, near = np.array([[0, 1], [0, 2], [0, 5]]), np.array([[3, 4]])
-    overlaps = np.array([[0, 1], [1, 3]])
+    overlaps = np.array([[0, 1], [1, 3], [0, 3], [3, 4]])
     described = splitting.describe(table, links(exact, near, overlaps))
     assert described["slide_disjoint"] is True
-    counts = {"num_slides": 0, "num_exact_copies": 2, "num_near_copies": 1, "num_overlaps": 1}
-    assert described["leaks"] == counts
-    assert described["num_overlaps"] == 2
+    counts = {"num_slides": 0, "num_exact_copies": 2, "num_near_copies": 1, "num_overlaps": 3}
+    assert described["leaks"] == counts | {"num_patches_on_train": 1}
+    assert described["num_overlaps"] == 4
+    assert (described["num_regions"], described["largest_region"]) == (2, 3)
     assert (described["num_exact_copies"], described["num_near_copies"]) == (3, 1)
     assert described["largest_group_share"] == pytest.approx(1 / 3)
     assert described["test"] == {
@@ -377,11 +379,11 @@ def test_leaks_are_counted_for_each_pair_of_splits() -> None:
         for pair in (("train", "validation"), ("train", "test"), ("validation", "test"))
     }
     assert found == {
-        ("train", "validation"): (1, 1, 0, 0),
-        ("train", "test"): (2, 0, 1, 0),
-        ("validation", "test"): (1, 1, 0, 1),
+        ("train", "validation"): (1, 1, 0, 0, 0),
+        ("train", "test"): (2, 0, 1, 0, 0),
+        ("validation", "test"): (1, 1, 0, 1, 0),
     }
-    assert tuple(grouping.leaks(table, linked, tables.SPLITS).values()) == (2, 2, 1, 1)
+    assert tuple(grouping.leaks(table, linked, tables.SPLITS).values()) == (2, 2, 1, 1, 0)
 
 
 def test_official_splits_are_taken_as_they_are_and_their_leaks_told(
@@ -391,7 +393,7 @@ def test_official_splits_are_taken_as_they_are_and_their_leaks_told(
     split, metrics = run(tmp_path, official=True)
     manifest = pd.read_csv(tmp_path / "manifest.csv").set_index("id")
     assert (split["split"] == manifest["official"]).all()
-    counts = {"num_exact_copies": 1, "num_near_copies": 0, "num_overlaps": 0}
+    counts = dict.fromkeys(LINKS, 0) | {"num_exact_copies": 1}
     assert metrics["leaks"] == {"num_slides": 10} | counts
     assert "10 slides, 1 pairs of exact copies are in more" in capsys.readouterr().out
 

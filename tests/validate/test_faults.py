@@ -40,9 +40,11 @@ def broken(source: Path, out: Path, **changes: object) -> dict[str, Verdict]:
     """Ingest and judge; return the verdicts on the rules that are broken, by their names."""
     inventory = ingest(source, out)
     patches = shards.read(out / "patches")
-    overlaps = shards.read_overlaps(out / "patches")
+    links = validating.Links(
+        shards.read_overlaps(out / "patches"), shards.read_regions(out / "patches")
+    )
     asked = PARAMS.model_copy(update=changes)
-    _, verdicts = validating.judge(asked, out / "tables", inventory, patches, overlaps)
+    _, verdicts = validating.judge(asked, out / "tables", inventory, patches, links)
     return {verdict.rule.name: verdict for verdict in verdicts if not verdict.is_met}
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from helpers.pages import MARKUP, Page
 from helpers.patches import sha1
+from metastasis.patches import shards
 from metastasis.patches.shards import Patches
 from metastasis.results.provenance import Provenance
 from metastasis.validate import gate_report, rules
@@ -71,6 +72,7 @@ def good() -> Findings:
         inventory=inventory,
         patches=Patches(index, (PATCHES[:12], PATCHES[12:])),
         labelled=labelled,
+        regions=pd.DataFrame(columns=[*shards.REGION_COLUMNS, "label"]),
         quarantine=pd.DataFrame(columns=["pool", "id", "label", "reason"], dtype="str"),
         manifest=labelled[["id", "label", "slide"]].assign(official=""),
         source=Provenance(name="a folder", is_drawn=False),
@@ -308,6 +310,18 @@ def test_outliers_are_counted_by_kind(bare: Findings) -> None:
     text = page(without(bare, [], white, broken("unlabelled-patch-black", (IDS[20], "3")))).text
     assert "white 2 0 mean above 233" in text
     assert "black 0 1 mean below 25" in text
+
+
+def test_labels_that_contradict_each_other_are_drawn_in_their_region(findings: Findings) -> None:
+    ids = list(findings.labelled["id"][:3])
+    placed = pd.DataFrame({"region": ids[0], "pool": "labelled", "id": ids})
+    regions = placed.assign(down=0, right=[0, 16, 32], label=[0, 1, 0])
+    rule = rules.contradictions(is_quarantined=False)[0]
+    broken = Verdict(rule, [(ids[1], "label 1"), (ids[0], "label 0"), (ids[2], "label 0")])
+    shown = replace(findings, regions=regions, verdicts=[*findings.verdicts, broken])
+    assert "Labels that contradict each other" in gate_report.render(shown)
+    without = replace(findings, regions=regions)
+    assert "Labels that contradict each other" not in gate_report.render(without)
 
 
 def test_unreadable_tables_leave_a_page(findings: Findings) -> None:

@@ -35,7 +35,7 @@ class Comparison:
     high: float
     unit: intervals.Unit
     num_patches: int
-    num_units: int | None  # patients or slides; None: both are unknown
+    num_units: int  # patients, slides, regions or, if all are unknown, patches
     are_identical: bool  # every logit of every model
     is_about_recipes: bool  # each side has enough models for a claim about its recipe
 
@@ -55,8 +55,8 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
 
     Each model is given by its scores: a table of id, split, label, slide, patient and logit. The
     interval of the difference is over patients or slides (`intervals`); with several models on a
-    side it includes their scatter. If a slide is unknown, the interval is DeLong's over patches,
-    and too narrow.
+    side it includes their scatter. If a slide is unknown, it is over regions of patches that
+    overlap, and if these are unknown too, it is DeLong's over patches; both are too narrow.
 
     Raises:
         InputError: there is no test part, the test patches differ, or an AUC isn't defined.
@@ -78,7 +78,8 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
     sides = areas[:num_base], areas[num_base:]
     share = np.repeat([-1 / num_base, 1 / num_head], [num_base, num_head])
     difference = _difference(areas, share)
-    groups, unit = intervals.groups(_best_known([first, *others]))
+    known = _best_known([first, *others])
+    groups, unit = intervals.groups(known)
     if unit != "patches":
         variance = _variance_over_units(labels, logits, groups, share)
     else:
@@ -92,7 +93,7 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
         high=high,
         unit=unit,
         num_patches=len(labels),
-        num_units=len(np.unique(groups)) if unit != "patches" else None,
+        num_units=known[tables.unit(known)].nunique() if unit != "patches" else len(known),
         are_identical=bool((logits == logits[0]).all()),
         is_about_recipes=min(num_base, num_head) >= ENOUGH_MODELS,
     )
@@ -109,11 +110,11 @@ def _difference(areas: Floats, share: Floats) -> float:
 
 
 def _best_known(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the first table in which every patient is known, else the first table.
+    """Return the first of the tables with the coarsest known unit.
 
-    Scores from older versions of the project have no patients.
+    Scores from older versions of the project have no patients or no regions.
     """
-    return next((part for part in parts if tables.unit(part) == "patient"), parts[0])
+    return min(parts, key=lambda part: tables.ALL_UNITS.index(tables.unit(part)))
 
 
 def _variance_over_units(

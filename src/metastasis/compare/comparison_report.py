@@ -32,9 +32,14 @@ def _table(comparison: comparing.Comparison) -> str:
 def _difference(comparison: comparing.Comparison) -> str:
     patches = f"{comparison.num_patches:,} test patches"
     unit = comparison.unit
-    if unit != "patches":
+    if unit in intervals.INDEPENDENT:
         units = f"{comparison.num_units:,} {unit}"
         over = f"{patches} of {units}, by leaving out one {unit[:-1]} at a time"
+    elif unit == "regions":
+        over = (
+            f"{patches} of unknown slides, by leaving out groups of the {comparison.num_units:,} "
+            "regions in which patches overlap"
+        )
     else:
         over = f"{patches} of unknown slides, by DeLong's method"
     found = f"The difference, head - base, is {comparison.difference:+.4f}"
@@ -46,7 +51,8 @@ def _difference(comparison: comparing.Comparison) -> str:
 def _notes(comparison: comparing.Comparison) -> list[str]:
     notes = []
     num_units, few = comparison.num_units, intervals.FEW_SLIDES
-    unit = "patient" if comparison.unit == "patients" else "slide"
+    is_known = comparison.unit in intervals.INDEPENDENT
+    unit = comparison.unit.removesuffix("s") if is_known else "slide"
     if comparison.are_identical:
         notes.append("The predictions are identical.")
     elif np.isnan(comparison.low):
@@ -55,7 +61,7 @@ def _notes(comparison: comparing.Comparison) -> list[str]:
             f"or isn't defined when a {unit} is left out. Each class must occur on at least two "
             f"{unit}s."
         )
-    if num_units is None:
+    if not is_known:
         notes.append(
             "Warning: patches of one slide aren't independent, so this interval is too narrow. "
             "A slide map (`data.slides`) fixes that."

@@ -34,7 +34,7 @@ from metastasis.scores import intervals, scoring
 NUM_STAINS = 8  # clusters of stain, each measured separately
 STAIN_SEED = 0
 COLOURS = ["mean_red", "mean_green", "mean_blue"]  # columns of the inventory
-COLUMNS = ("id", "split", "label", "slide", "patient", "logit")  # of the scores
+COLUMNS = ("id", "split", "label", "slide", "patient", "region", "logit")  # of the scores
 MEASURED = ("label", "probability", "logit")
 MEASURED_BY = ("roc_auc", "accuracy")  # metrics of each slide and stain
 
@@ -134,6 +134,7 @@ def _numbers(part: pd.DataFrame, decision: Decision) -> Part:
         num_patches=len(part),
         num_slides=_num_known(part["slide"]),
         num_patients=_num_known(part["patient"]),
+        num_regions=_num_known(part["region"]),
         **{name: _defined(number) for name, number in _measured(part, decision).items()},
         interval=Intervals(over=unit, **_intervals(part, decision, groups)),
         uncalibrated=Uncalibrated(**{name: raw[name] for name in Uncalibrated.model_fields}),
@@ -157,14 +158,18 @@ def _num_known(names: pd.Series) -> int | None:
 
 def _measured(part: pd.DataFrame, decision: Decision) -> dict[str, float]:
     labels, probabilities, logits = (part[name].to_numpy() for name in MEASURED)
-    return measuring.summarise(labels, probabilities, decision.threshold, logits)
+    weights = measuring.once_each(part["region"])
+    return measuring.summarise(labels, probabilities, decision.threshold, logits, weights)
 
 
 def _intervals(
     part: pd.DataFrame, decision: Decision, groups: intervals.Groups
 ) -> dict[str, Interval]:
     labels, probabilities, logits = (part[name].to_numpy() for name in MEASURED)
-    ends = measuring.interval_ends(labels, probabilities, decision.threshold, groups, logits)
+    weights = measuring.once_each(part["region"])
+    ends = measuring.interval_ends(
+        labels, probabilities, decision.threshold, groups, logits, weights
+    )
     return {
         name: Interval(low=_defined(low), high=_defined(high)) for name, (low, high) in ends.items()
     }
@@ -190,7 +195,7 @@ def _report(evaluation: Evaluation, by: dict[str, pd.DataFrame]) -> None:
     """Print the AUC and accuracy of each part, and the lowest AUCs of a slide and of a stain."""
     for name, part in reversed(evaluation.parts.items()):  # test last, where readers look
         interval = f" ({part.area_interval})" if part.area_interval else ""
-        units = f" of {part.counted}" if part.interval.over != "patches" else ""
+        units = f" of {part.counted}" if part.interval.over in intervals.INDEPENDENT else ""
         num = part.num_patches
         print(
             f"evaluate: {name} AUC {part.area}{interval}, accuracy "

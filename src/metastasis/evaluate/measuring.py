@@ -1,6 +1,7 @@
 """Computes metrics from labels and probabilities: pure functions over arrays."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn import metrics
 
@@ -16,13 +17,18 @@ ASKED = 0.95  # sensitivity or specificity at which the other is reported
 
 
 def summarise(
-    labels: Ints, probabilities: Floats, threshold: float, scores: Floats | None = None
+    labels: Ints,
+    probabilities: Floats,
+    threshold: float,
+    scores: Floats | None = None,
+    weights: Floats | None = None,
 ) -> dict[str, float]:
     """Return the metrics of (n,) labels 0/1 and probabilities 0..1; positive is >= threshold.
 
     `scores` (n,) rank the patches; their order is that of the probabilities, except that they also
     order confident patches whose probabilities round to the same value. Without scores the
-    probabilities rank the patches.
+    probabilities rank the patches. `weights` (n,) is how much each patch counts in `region_roc_auc`
+    (`once_each`); without them it is the AUC.
 
     A metric that is not defined is NaN, such as the AUC of a single class, or the precision if
     nothing is called positive. The calibration error is the expected calibration error (Naeini et
@@ -42,6 +48,7 @@ def summarise(
     truth = np.where(labels == 1, probabilities, 1 - probabilities)  # of the label
     numbers = {
         "roc_auc": np.trapezoid(sensitivity, 1 - specificity),
+        "region_roc_auc": _weighted_area(labels, scores, weights),
         "average_precision": np.sum(np.diff(sensitivity) * precision[1:]) + 0 * specificity[-1],
         "accuracy": (true[here] + num_negative - false[here]) / len(labels),
         "balanced_accuracy": (sensitivity[here] + specificity[here]) / 2,
@@ -62,24 +69,39 @@ def summarise(
     return {name: float(number) for name, number in numbers.items()}
 
 
+def once_each(regions: pd.Series) -> Floats:
+    """Return the weight of each patch with which every region counts once: 1 / its patches."""
+    sizes: Floats = regions.groupby(regions).transform("size").to_numpy(np.float64)
+    return 1 / sizes
+
+
+def _weighted_area(labels: Ints, scores: Floats, weights: Floats | None) -> float:
+    if len(np.unique(labels)) < 2:  # noqa: PLR2004  # classes
+        return np.nan
+    return float(metrics.roc_auc_score(labels, scores, sample_weight=weights))
+
+
 def interval_ends(
     labels: Ints,
     probabilities: Floats,
     threshold: float,
     groups: intervals.Groups,
     scores: Floats | None = None,
+    weights: Floats | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Return the ends of the interval of each metric of `summarise`, over `groups` (n,).
 
     They are NaN if there is no interval, for example if there is only one group.
     """
     scores = probabilities if scores is None else scores
-    measured = summarise(labels, probabilities, threshold, scores)
+    measured = summarise(labels, probabilities, threshold, scores, weights)
     if len(np.unique(groups)) == 1:
         return dict.fromkeys(measured, (np.nan, np.nan))
 
     def measure(kept: NDArray[np.bool_]) -> list[float]:
-        return list(summarise(labels[kept], probabilities[kept], threshold, scores[kept]).values())
+        rest = None if weights is None else weights[kept]
+        values = summarise(labels[kept], probabilities[kept], threshold, scores[kept], rest)
+        return list(values.values())
 
     without = intervals.without_each(measure, groups)
     max_freedom = intervals.num_informed(labels, groups) - 1

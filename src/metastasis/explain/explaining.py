@@ -1,6 +1,7 @@
 """Shows the network's errors, where it looks, and which labels it contradicts most.
 
-`attention` computes where the network looks; `explanation_figures` draws the figures.
+`attention` computes where the network looks; `explanation_figures` draws the figures,
+`region_gallery` patches that overlap.
 """
 
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from metastasis import plotting, tables
 from metastasis.base import files, records
-from metastasis.explain import attention, explanation_figures
+from metastasis.explain import attention, explanation_figures, region_gallery
 from metastasis.patches import shards
 from metastasis.patches.shards import Patches, UInt8
 from metastasis.results import provenance
@@ -36,13 +37,14 @@ OUTCOMES = {
 }
 
 
-def explain(
+def explain(  # noqa: PLR0913  # a path for each thing that is read or written
     *,
     network_path: Path,
     decision_path: Path,
     scores_path: Path,
     source_path: Path,
     crops_folder: Path,
+    patches_folder: Path,
     suspicious_path: Path,
     attention_path: Path,
     metrics_path: Path,
@@ -51,7 +53,8 @@ def explain(
     """Write galleries of errors, uncertain patches and suspicious labels, and maps of attention.
 
     They are from the test part, or from validation if there is no test part; suspicious labels come
-    from both. Nothing is deleted: the table is for a person to review.
+    from both. Nothing is deleted: the table is for a person to review. Patches that overlap are
+    stitched together from the whole patches in `patches_folder`.
     """
     note = provenance.read(source_path).note
     decision = records.read(decision_path, Decision)
@@ -68,6 +71,10 @@ def explain(
         _write_gallery(title, chosen[:NUM_SHOWN], patches, plots_folder / f"{name}.png", note)
     title = "The most contradicted labels of validation and test"
     _write_gallery(title, suspicious[:NUM_SHOWN], patches, plots_folder / "suspicious.png", note)
+
+    placed = shards.read_regions(patches_folder)
+    figure = region_gallery.draw(placed, scores, part, shards.read(patches_folder))
+    plotting.save(figure, plots_folder / "regions.png", note)
 
     model = keras.saving.load_model(network_path)
     measured = measure_attention(model, _pixels(patches, _positives(part)))

@@ -24,6 +24,7 @@ from metastasis.formats.sources import Content, Entry, Source
 from metastasis.ingest import cores, overlapping
 from metastasis.patches import shards
 from metastasis.patches.shards import PATCH_SIZE, UInt8
+from metastasis.regions import placing
 from metastasis.results import provenance
 
 ENTRY_COLUMNS = ("pool", "id", "name", "is_link_out")
@@ -80,6 +81,7 @@ def ingest(
             shards.write_index(folder, inventory[inventory["flaw"] == ""])
             overlaps = overlapping.table(inventory, shards.read(folder))
             shards.write_overlaps(folder, overlaps)
+            shards.write_regions(folder, placing.place(overlaps))
         with files.whole_file(inventory_path) as path:
             inventory.to_parquet(path, index=False)
         with files.whole_folder(tables_folder) as folder:

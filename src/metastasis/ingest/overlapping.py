@@ -5,6 +5,11 @@ Comparing all pairs at all shifts would take years, so each patch is first reduc
 hashes of small blocks. The blocks are chosen by their hashes alone, so that two patches choose the
 same blocks of their common area. This is winnowing (Schleimer, Wilkerson and Aiken 2003, for text)
 in two dimensions. Pairs with a common fingerprint are then compared in their pixels.
+
+JPEG encodes blocks of 8x8 or 16x16 pixels, each by itself. So patches that were stored as JPEG with
+one table, and whose shift is a multiple of the block's side, still share pixels: all but those at
+the edge of the common area, where the decoder smooths colours across blocks (ITU T.81). Other
+shifts, and copies at another quality, aren't found.
 """
 
 from collections.abc import Iterator
@@ -27,6 +32,7 @@ MIN_OVERLAP = BLOCK + REACH - 1  # pixels a side: every textured overlap of this
 # The least range of green (0..255) in a block. Blocks of bare glass or flat stroma have less.
 MIN_RANGE = 24
 MAX_SHARED = 1000  # patches with one fingerprint; more patches show a repeating pattern
+EDGE = 1  # pixels of the common area's edge that aren't compared: JPEG changes them
 NUM_BUCKETS = 16  # of fingerprints, joined one after the other to save memory
 BATCH = 256  # patches
 COMPARED = 2**13  # pairs compared at a time
@@ -61,6 +67,7 @@ def table(inventory: pd.DataFrame, patches: Patches) -> pd.DataFrame:
             "other_id": second["id"],
             "down": found[:, 2].astype(np.int32),
             "right": found[:, 3].astype(np.int32),
+            "share": np.prod(1 - np.abs(found[:, 2:]) / PATCH_SIZE, axis=1),
         }
     )
 
@@ -71,7 +78,7 @@ def find(patches: Patches, places: Places) -> Overlaps:
     The second patch's corner lies `down` and `right` of the first's, in pixels. An overlap of
     `MIN_OVERLAP` pixels or more in both directions is found if it has texture: a square of that
     side in which the green of some block ranges over `MIN_RANGE` or more. Equal patches have a
-    shift of 0.
+    shift of 0. Patches stored as JPEG may have to share `2 * EDGE` pixels more.
     """
     if len(places) < 2:  # noqa: PLR2004  # a pair
         return np.empty((0, 4), np.int64)
@@ -213,7 +220,7 @@ def _unpacked(packed: NDArray[np.int64], num: int) -> Overlaps:
 
 
 def _is_equal(candidates: Overlaps, patches: Patches, places: Places) -> NDArray[np.bool_]:
-    """Return which candidates have the same pixels in an overlap that is large enough."""
+    """Return which candidates have the same pixels within an overlap that is large enough."""
     shifts, which = np.unique(candidates[:, 2:], axis=0, return_inverse=True)
     is_equal = np.zeros(len(candidates), bool)
     for number, (down, right) in enumerate(shifts.tolist()):
@@ -223,12 +230,12 @@ def _is_equal(candidates: Overlaps, patches: Patches, places: Places) -> NDArray
         for start in range(0, len(rows), COMPARED):
             batch = rows[start : start + COMPARED]
             one, other = (patches.take(places[candidates[batch, side]]) for side in (0, 1))
-            mine = one[:, _overlap(down), _overlap(right)]
-            theirs = other[:, _overlap(-down), _overlap(-right)]
+            mine = one[:, _inside(down), _inside(right)]
+            theirs = other[:, _inside(-down), _inside(-right)]
             is_equal[batch] = (mine == theirs).all(axis=(1, 2, 3))
     return is_equal
 
 
-def _overlap(shift: int) -> slice:
-    """Return which rows (or columns) of a patch lie in another that is shifted by so much."""
-    return slice(max(shift, 0), PATCH_SIZE + min(shift, 0))
+def _inside(shift: int) -> slice:
+    """Return which rows (or columns) of a patch lie inside another that is shifted by so much."""
+    return slice(max(shift, 0) + EDGE, PATCH_SIZE + min(shift, 0) - EDGE)

@@ -19,9 +19,12 @@ PATCH_SIZE = 96  # pixels
 CENTRE_SIZE = 32  # pixels: the label is about the central 32x32
 SHARD_ROWS = 4096  # 108 MiB of 96x96 RGB: few files for DVC, and small enough to hold one in memory
 INDEX_NAME = "index.parquet"
-OVERLAPS_NAME = "overlaps.parquet"
-# Of patches that share pixels: the other's corner lies down and right of the first's, in pixels.
-OVERLAP_COLUMNS = ("pool", "id", "other_pool", "other_id", "down", "right")
+OVERLAPS_NAME, REGIONS_NAME = "overlaps.parquet", "regions.parquet"
+# Of patches that share pixels: the other's corner lies down and right of the first's, in pixels;
+# the share is that of a patch's area.
+OVERLAP_COLUMNS = ("pool", "id", "other_pool", "other_id", "down", "right", "share")
+# Of patches in regions: each patch's corner lies down and right of the region's, in pixels.
+REGION_COLUMNS = ("region", "pool", "id", "down", "right")
 PLACE = ["shard", "row"]  # columns of the index
 
 
@@ -95,6 +98,16 @@ def write_overlaps(folder: Path, overlaps: pd.DataFrame) -> None:
 def read_overlaps(folder: Path) -> pd.DataFrame:
     """Return the pairs of patches that overlap, as `write_overlaps` wrote them."""
     return pd.read_parquet(folder / OVERLAPS_NAME)
+
+
+def write_regions(folder: Path, regions: pd.DataFrame) -> None:
+    """Write the regions of patches that overlap, a row for each patch with `REGION_COLUMNS`."""
+    regions[list(REGION_COLUMNS)].to_parquet(folder / REGIONS_NAME, index=False)
+
+
+def read_regions(folder: Path) -> pd.DataFrame:
+    """Return the regions, as `write_regions` wrote them."""
+    return pd.read_parquet(folder / REGIONS_NAME)
 
 
 @dataclass

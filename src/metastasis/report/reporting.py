@@ -69,6 +69,7 @@ FIGURES = {
         "uncertain": "Patches nearest to the threshold",
         "attention": "Patches of each outcome, overlaid with Grad-CAM and occlusion maps",
         "suspicious": "Patches whose label the network contradicts most",
+        "regions": "Patches that overlap, stitched together, with their labels and probabilities",
     },
 }
 

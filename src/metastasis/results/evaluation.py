@@ -21,6 +21,10 @@ class Measured(Record, Generic[Value], frozen=True):
     roc_auc: Value = Field(
         title="ROC AUC", description="a patch with tumour ranks above one without"
     )
+    region_roc_auc: Value = Field(
+        title="ROC AUC, each region once",
+        description="the same, where patches that overlap count together as one",
+    )
     average_precision: Value = Field(
         title="average precision", description="area under the precision-recall curve"
     )
@@ -95,13 +99,18 @@ class Part(Measured[float | None], frozen=True):
     num_patches: int
     num_slides: int | None
     num_patients: int | None
+    num_regions: int | None
     interval: Intervals
     uncalibrated: Uncalibrated
 
     @property
     def num_units(self) -> int:
-        """The number of patients, slides or patches that the intervals are over."""
-        units = {"patients": self.num_patients, "slides": self.num_slides}
+        """The number of patients, slides, regions or patches that the intervals are over."""
+        units = {
+            "patients": self.num_patients,
+            "slides": self.num_slides,
+            "regions": self.num_regions,
+        }
         return units.get(self.interval.over) or self.num_patches
 
     @property

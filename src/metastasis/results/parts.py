@@ -12,6 +12,7 @@ class Leaks(Record, frozen=True):
     num_exact_copies: int
     num_near_copies: int
     num_overlaps: int
+    num_patches_on_train: int  # of validation and test, that overlap a training patch
 
     @property
     def is_any(self) -> bool:
@@ -38,6 +39,8 @@ class SplitMetrics(Record, frozen=True):
     num_exact_copies: int
     num_near_copies: int
     num_overlaps: int
+    num_regions: int  # of several patches that overlaps and copies connect
+    largest_region: int  # patches
     num_flat: int
     test: PartSize | None = None
     validation: PartSize | None = None

@@ -1,6 +1,7 @@
 """Computes 95 % intervals by leaving out one patient or slide at a time.
 
-Patches of one slide aren't independent, nor are slides of one patient; patients are.
+Patches of one slide aren't independent, nor are slides of one patient; patients are. If slides are
+unknown, patches that overlap are left out together.
 The caller supplies the metric.
 """
 
@@ -20,17 +21,20 @@ LEVEL = 0.95
 # (docs/evaluation.md).
 FEW_SLIDES = 15
 MIN_TOLD = 20  # patches of a reported slide or stain; an AUC of fewer means little
-NUM_DEALT = 100  # random groups of patches, if no slide or patient is known
+NUM_DEALT = 100  # random groups of regions or patches, if no slide or patient is known
 DEAL_SEED = 0
 
 Floats = NDArray[np.float64]
 Groups = NDArray[np.integer]
-Unit = Literal["patients", "slides", "patches"]
+Unit = Literal["patients", "slides", "regions", "patches"]
 # "logit" is for shares, which are bounded on both sides, "log" for losses, which are positive, and
 # "plain" for values that may be 0.
 Scale = Literal["logit", "log", "plain"]
 
-UNITS: dict[tables.Unit, Unit] = {"patient": "patients", "slide": "slides", "patch": "patches"}
+UNITS: dict[tables.Unit, Unit] = {
+    "patient": "patients", "slide": "slides", "region": "regions", "patch": "patches",
+}  # fmt: skip
+INDEPENDENT = ("patients", "slides")  # patches of unlike ones share no slide
 
 _TO = {"logit": special.logit, "log": np.log, "plain": np.positive}
 _FROM = {"logit": special.expit, "log": np.exp, "plain": np.positive}
@@ -39,14 +43,15 @@ _FROM = {"logit": special.expit, "log": np.exp, "plain": np.positive}
 def groups(patches: pd.DataFrame) -> tuple[Groups, Unit]:
     """Return each patch's group (n,), which is left out together, and the unit of the groups.
 
-    The unit is the coarsest that is known for every patch. Single patches are dealt at random into
-    groups, for which the jackknife is valid as well.
+    The unit is the coarsest that is known for every patch. Regions and single patches, of which
+    there are many, are dealt at random into groups, for which the jackknife is valid as well.
     """
     unit = tables.unit(patches)
-    if unit != "patch":
-        return patches[unit].factorize()[0], UNITS[unit]
-    dealt = np.arange(len(patches)) % NUM_DEALT
-    return np.random.default_rng(DEAL_SEED).permutation(dealt), UNITS[unit]
+    codes = np.arange(len(patches)) if unit == "patch" else patches[unit].factorize()[0]
+    if UNITS[unit] in INDEPENDENT:
+        return codes, UNITS[unit]
+    dealt = np.arange(codes.max(initial=-1) + 1) % NUM_DEALT
+    return np.random.default_rng(DEAL_SEED).permutation(dealt)[codes], UNITS[unit]
 
 
 def lowest(rows: pd.DataFrame, column: str, part: str) -> pd.DataFrame:

@@ -101,7 +101,8 @@ def join(patches: pd.DataFrame, groups: pd.Series, links: Links) -> pd.Series:
 def leaks(patches: pd.DataFrame, links: Links, splits: Collection[str]) -> dict[str, int]:
     """Return the numbers of patients, slides and linked pairs in more than one of `splits`.
 
-    If no patient is known, patients are left out, and likewise slides.
+    Patches of validation and test that overlap a training patch are counted, too. If no patient is
+    known, patients are left out, and likewise slides.
     """
     split = patches["split"].where(patches["split"].isin(splits))
     shared = {}
@@ -113,7 +114,15 @@ def leaks(patches: pd.DataFrame, links: Links, splits: Collection[str]) -> dict[
         "num_exact_copies": _num_apart(links.copies.exact, split),
         "num_near_copies": _num_apart(links.copies.near, split),
         "num_overlaps": _num_apart(links.overlaps, split),
+        "num_patches_on_train": _num_on_train(links.overlaps, split),
     }
+
+
+def _num_on_train(overlaps: Pairs, split: pd.Series) -> int:
+    """Return the number of patches of other parts that overlap a training patch."""
+    ends = split.to_numpy()[overlaps]
+    is_on_train = (ends[:, ::-1] == "train") & (ends != "train") & pd.notna(ends)
+    return len(np.unique(overlaps[is_on_train]))
 
 
 def _num_apart(pairs: Pairs, split: pd.Series) -> int:

@@ -22,7 +22,7 @@ from metastasis.tables import SPLITS, UNITS
 
 LARGE_GROUP_SHARE = 0.2  # of all patches: with a larger group a split can hardly be balanced
 MAX_SIZE_ERROR, MAX_BALANCE_ERROR = 0.02, 0.01  # of all patches, of a split's: more is reported
-COLUMNS = ("id", "label", "slide", "patient", "group", "split", "fold")
+COLUMNS = ("id", "label", "slide", "patient", "region", "group", "split", "fold")
 MEASURES = (
     "id", "shard", "row", "std", "sha1", "perceptual_hash", "mean_red", "mean_green", "mean_blue",
 )  # fmt: skip
@@ -40,8 +40,8 @@ def split(
 ) -> None:
     """Write the split of every patch of the manifest, its numbers and its plots.
 
-    The split has the columns id, label, slide, patient_name, group, split and fold (empty
-    without folds).
+    The split has the columns id, label, slide, patient_name, region (the first id of the patches
+    that overlaps and copies connect), group, split and fold (empty without folds).
 
     Raises:
         InputError: no split of these groups gives every part both classes, official splits are
@@ -52,6 +52,7 @@ def split(
         grouping.find_copies(table, shards.read(shards_folder)),
         grouping.find_overlaps(table, shards.read_overlaps(shards_folder)),
     )
+    table["region"] = grouping.join(table, table["id"], links)
     table["group"] = _group(params, table, links)
     table = _take_official(table) if params.official else assign(params, table)
     metrics = describe(table, links)
@@ -160,10 +161,17 @@ def describe(table: pd.DataFrame, links: Links) -> dict[str, Any]:
         "num_exact_copies": len(links.copies.exact),
         "num_near_copies": len(links.copies.near),
         "num_overlaps": len(links.overlaps),
+        **_regions(table["region"]),
         "num_flat": links.copies.num_flat,
         "largest_group_share": float(table["group"].value_counts().iloc[0] / len(table)),
         **tables.disjointness(table),
     }
+
+
+def _regions(names: pd.Series) -> dict[str, int]:
+    """Return the number of regions of several patches, and the patches of the largest region."""
+    sizes = names.value_counts()
+    return {"num_regions": int((sizes > 1).sum()), "largest_region": int(sizes.iloc[0])}
 
 
 def _compared(groups: str, metrics: dict[str, Any]) -> SplitMetrics:
@@ -201,6 +209,7 @@ def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
         "num_exact_copies": "pairs of exact copies",
         "num_near_copies": "pairs of near copies",
         "num_overlaps": "pairs of overlapping patches",
+        "num_patches_on_train": "patches that overlap training",
     }
     counts = [f"{leaks[name]:,} {text}" for name, text in texts.items() if leaks.get(name)]
     found = f"{', '.join(counts)} are in more than one split"

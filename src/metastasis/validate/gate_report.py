@@ -20,6 +20,7 @@ from metastasis import plotting
 from metastasis.pages import templating
 from metastasis.patches.shards import Patches, Pool
 from metastasis.pixels import perceptual, stains
+from metastasis.regions import drawing
 from metastasis.results import numbers
 from metastasis.results.provenance import Provenance
 from metastasis.validate import contact_sheets, gate_figures, rules
@@ -27,6 +28,7 @@ from metastasis.validate.suites import Verdict
 
 TEMPLATE_NAME = "gate.html"
 NUM_SAMPLES = 16  # patches of each class
+NUM_REGIONS = 6  # whose labels contradict each other
 NUM_OTHERS = 12  # labels that are neither 0 nor 1
 CLASSES = {"0": "no tumour", "1": "tumour"}
 KINDS = ("flat", "white", "black")  # of outliers
@@ -49,8 +51,9 @@ class Findings:
 
     `labelled` are the usable labelled images: the inventory's columns with label ("0", "1" or
     another text in the label table) and slide (text; empty or missing if unknown). It has no
-    columns if the tables couldn't be read. `quarantine` has the columns pool, id, label and
-    reason. `manifest` is None if the run is stopped.
+    columns if the tables couldn't be read. `regions` are those of them that overlap others, with
+    label 0 or 1 and their places (`shards.REGION_COLUMNS`). `quarantine` has the columns pool, id,
+    label and reason. `manifest` is None if the run is stopped.
     """
 
     settings: dict[str, Any]  # section validate of params.yaml
@@ -58,6 +61,7 @@ class Findings:
     inventory: pd.DataFrame
     patches: Patches
     labelled: pd.DataFrame
+    regions: pd.DataFrame
     quarantine: pd.DataFrame
     manifest: pd.DataFrame | None
     source: Provenance
@@ -94,6 +98,7 @@ def render(findings: Findings) -> str:
         samples=_samples(shown, findings),
         stain=_stain(patches, findings.verdicts),
         sheets=list(_sheets(findings)),
+        contradicted=_contradicted(findings),
     )
 
 
@@ -305,6 +310,26 @@ def _sheets(findings: Findings) -> Iterator[tuple[str, list[contact_sheets.Sheet
     for consequence, title in titles.items():
         if consequence in groups:
             yield title, groups[consequence]
+
+
+def _contradicted(findings: Findings) -> Picture | None:
+    """Return a figure of regions whose labels contradict each other, if there are any."""
+    verdicts = [verdict for verdict in findings.verdicts if verdict.rule.name == rules.CONTRADICTED]
+    ids = [id_ for verdict in verdicts for id_, _ in verdict.rows]
+    if not ids:
+        return None
+    found = findings.regions[findings.regions["id"].isin(ids)]
+    found = found.sort_values("label", ascending=False, kind="stable").drop_duplicates("region")
+    regions = findings.regions.assign(said="", is_wrong=findings.regions["id"].isin(ids))
+    shown = [
+        drawing.show(
+            contact_sheets.brief(id_), regions[regions["region"] == name], id_, findings.patches
+        )
+        for name, id_ in found[["region", "id"]][:NUM_REGIONS].itertuples(index=False)
+    ]
+    title = "Regions whose labels can't all be right"
+    legend = f"{drawing.LEGEND}Thick boxes: the labels in question."
+    return _figure(lambda: drawing.draw(title, shown, legend))
 
 
 def _figure(draw: Callable[..., Figure]) -> Picture:

@@ -78,6 +78,13 @@ def overlaps(pairs: pd.DataFrame, slides: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def regions(placed: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Return the labelled patches of regions (`shards.REGION_COLUMNS`) with label 0 or 1."""
+    known = labels[labels["label"].isin(["0", "1"])].drop_duplicates("id")
+    labelled = placed[placed["pool"] == "labelled"].merge(known[["id", "label"]], on="id")
+    return labelled.astype({"label": np.int64})
+
+
 def flaws(images: pd.DataFrame) -> pd.DataFrame:
     """Return id, a text column for each of `images.FLAWS`, and `link`, for the inventory's rows."""
     columns = {flaw: images["found"].where(images["flaw"] == flaw, "") for flaw in FLAWS}

@@ -18,6 +18,7 @@ ID_PATTERNS = {"sha1": r"^[0-9a-f]{40}$", "any": r"^(?!\.)[A-Za-z0-9_.-]+(?<!\.t
 WHITE_MEAN = 233
 BLACK_MEAN = 25
 
+CONTRADICTED = "labelled-overlap-labels"  # whose regions the report draws
 IMAGES_WHOLE: dict[Pool, str] = {
     "labelled": "labelled-images-whole",
     "unlabelled": "unlabelled-images-whole",
@@ -308,6 +309,22 @@ def overlaps() -> list[Rule]:
             "other_slide",
             "labelled",
         ),
+    ]
+
+
+def contradictions(*, is_quarantined: bool) -> list[Rule]:
+    """Return the rule on labels of patches that overlap: text column `found`."""
+    return [
+        _empty(
+            CONTRADICTED,
+            "warning",
+            "Labels of patches that overlap don't contradict each other: if the centre of a patch "
+            "with label 1 is wholly covered by centres of patches with label 0, at least one of "
+            "these labels is wrong (validate.bad_patches: quarantine leaves them out).",
+            "found",
+            "labelled",
+            is_quarantined=is_quarantined,
+        )
     ]
 
 

@@ -4,6 +4,7 @@ Good patches go into the manifest. `suites` evaluates the rules; `ingesting` has
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from metastasis.base.errors import InputError
 from metastasis.formats import sources
 from metastasis.patches import shards
 from metastasis.patches.shards import Patches, Pool
+from metastasis.regions import labelling
 from metastasis.results import provenance
 from metastasis.results.gate import GateMetrics
 from metastasis.results.provenance import Provenance
@@ -48,6 +50,14 @@ VERDICT_COLUMNS = ("rule", "severity", "verdict", "count", "examples")
 Tables = dict[str, pd.DataFrame]
 
 
+@dataclass(frozen=True)
+class Links:
+    """The pairs of patches that overlap, and the places of patches in regions (`shards`)."""
+
+    overlaps: pd.DataFrame
+    regions: pd.DataFrame
+
+
 def validate(  # noqa: PLR0913  # the paths of the stage
     params: ValidateParams,
     *,
@@ -76,8 +86,8 @@ def validate(  # noqa: PLR0913  # the paths of the stage
     """
     inventory = pd.read_parquet(inventory_path)
     patches = shards.read(shards_folder)
-    overlaps = shards.read_overlaps(shards_folder)
-    found, verdicts = judge(params, tables_folder, inventory, patches, overlaps)
+    links = Links(shards.read_overlaps(shards_folder), shards.read_regions(shards_folder))
+    found, verdicts = judge(params, tables_folder, inventory, patches, links)
     stopping = [verdict for verdict in verdicts if verdict.stops]
     quarantine = _quarantine([] if stopping else verdicts, found.get("labels"))
     manifest = None if stopping else _manifest(found, quarantine)
@@ -87,8 +97,17 @@ def validate(  # noqa: PLR0913  # the paths of the stage
     if verdicts_path is not None:
         files.write_csv(verdicts_path, _verdicts(verdicts))
     labelled = _labelled(inventory, found) if found else pd.DataFrame()
+    regions = joins.regions(links.regions, labelled) if found else links.regions[:0]
     findings = Findings(
-        params.model_dump(), verdicts, inventory, patches, labelled, quarantine, manifest, known
+        settings=params.model_dump(),
+        verdicts=verdicts,
+        inventory=inventory,
+        patches=patches,
+        labelled=labelled,
+        regions=regions,
+        quarantine=quarantine,
+        manifest=manifest,
+        source=known,
     )
     gate_report.write(report_path, findings)
     bad = _bad_rows(verdicts, inventory)
@@ -133,7 +152,7 @@ def judge(
     tables_folder: Path,
     inventory: pd.DataFrame,
     patches: Patches,
-    overlaps: pd.DataFrame,
+    links: Links,
 ) -> tuple[Tables, list[Verdict]]:
     """Return the tables (none if one can't be read) and the verdicts on all rules that apply."""
     found, verdicts = _read_tables(tables_folder)
@@ -142,7 +161,11 @@ def judge(
     verdicts += _check(params, found, inventory, patches)
     mapped = _map(found["slides"], found, inventory)
     verdicts += _check_slides(mapped, found, tables_folder, inventory)
-    verdicts += suites.run(joins.overlaps(overlaps, mapped.patches), rules.overlaps())
+    verdicts += suites.run(joins.overlaps(links.overlaps, mapped.patches), rules.overlaps())
+    verdicts += suites.run(
+        labelling.contradictions(joins.regions(links.regions, found["labels"])),
+        rules.contradictions(is_quarantined=params.bad_patches == "quarantine"),
+    )
     return found | {"slides": mapped.patches}, verdicts
 
 

@@ -1,0 +1,1 @@
+"""What patches that overlap say together: their places on one canvas, and their labels."""
