@@ -1,5 +1,8 @@
 """Simulate how often a 95 % interval covers the truth, and how often `compare` is wrong.
 
+With --regions, slides are unknown and have no effect, but patches that overlap are as easy as each
+other; intervals over regions are compared with those over patches.
+
 Run it as `PYTHONPATH=tests python benchmarks/coverage.py`.
 """
 
@@ -11,10 +14,13 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from sklearn import metrics
 
 from helpers import simulating
 from metastasis.base.errors import InputError
 from metastasis.compare import comparing
+from metastasis.scores import intervals
 
 NUM_DRAWS = 200  # of the bootstrap
 LOSS = 0.3  # planted: the classes' scores are closer by this much
@@ -26,8 +32,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("slides", type=int, nargs="*", default=[6, 12, 20, 40, 100])
     parser.add_argument("--repeats", type=int, default=1000)
+    parser.add_argument("--regions", type=int, nargs="+", help="numbers of regions")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
+    if arguments.regions:
+        cover_regions(arguments.regions, arguments.repeats)
+        return
     truth = simulating.truth()
     covered, undefined, judged = {}, {}, {}
     with multiprocessing.Pool(arguments.processes) as pool:
@@ -51,6 +61,40 @@ def main() -> None:
     ):
         print(f"\n{title}, by number of slides, {arguments.repeats:,} repeats\n")
         print(markdown(pd.DataFrame(shares).fillna(0)))
+
+
+def cover_regions(numbers: list[int], repeats: int) -> None:
+    """Print how often the AUC's interval covers the truth, over regions and over patches."""
+    labels, scores, _ = simulating.regions(np.random.default_rng(9), 1_000_000)
+    area = metrics.roc_auc_score(labels, scores)
+    print(f"True AUC: {area:.3f}\n")
+    shares = {}
+    for num_regions in numbers:
+        held = []
+        for repeat in range(repeats):
+            random = np.random.default_rng([3, num_regions, repeat])
+            labels, scores, of = simulating.regions(random, num_regions)
+            patches = pd.DataFrame({"region": of.astype(str)})
+            row = {}
+            for name, known in (("regions", patches), ("patches", patches[[]])):
+                low, high = area_interval(labels, scores, intervals.groups(known)[0])
+                row[name] = float(low <= area <= high)
+            held.append(row)
+        shares[num_regions] = pd.DataFrame(held).mean()
+    print(markdown(pd.DataFrame(shares)))
+
+
+def area_interval(
+    labels: simulating.Ints, scores: simulating.Floats, groups: intervals.Groups
+) -> tuple[float, float]:
+    """Return the AUC's interval over `groups`."""
+
+    def measure(kept: NDArray[np.bool_]) -> list[float]:
+        return [float(metrics.roc_auc_score(labels[kept], scores[kept]))]
+
+    without = intervals.without_each(measure, groups)[:, 0]
+    area = float(metrics.roc_auc_score(labels, scores))
+    return intervals.interval(area, without, "logit", intervals.num_informed(labels, groups) - 1)
 
 
 def holds(truth: dict[str, float], num_slides: int, repeat: int) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Simulates test sets whose slides differ, with a known truth, for tests and a benchmark.
 
 60 % of the slides hold tumour; sizes are lognormal; each slide shifts the scores of both classes.
+Likewise regions of patches that overlap, of which most are single patches.
 """
 
 import numpy as np
@@ -36,6 +37,21 @@ def scored(random: Random, num_slides: int) -> tuple[Ints, Floats, Ints]:
     probabilities = special.expit(1.8 * (scores - 1.5))
     order = np.argsort(probabilities)
     return labels[order], probabilities[order], of[order]
+
+
+def regions(random: Random, num_regions: int) -> tuple[Ints, Floats, Ints]:
+    """Return labels, scores and regions (n,): a tenth of the regions have several patches.
+
+    As in PatchCamelyon, these have 5 patches on average, some of them hundreds, mostly of one
+    label. All patches of a region are about as easy.
+    """
+    is_large = random.random(num_regions) < 0.1
+    sizes = np.where(is_large, 2 + random.lognormal(0.5, 1.2, num_regions).astype(int), 1)
+    of = np.repeat(np.arange(num_regions), sizes)
+    positive = random.random(num_regions) < np.where(is_large, 0.9, 0.4)
+    labels = positive[of].astype(np.int64)
+    scores = 0.7 * random.normal(0, 1, num_regions)[of] + 0.7 * random.normal(0, 1, len(of))
+    return labels, scores + 2 * labels, of
 
 
 def truth() -> dict[str, float]:

@@ -76,7 +76,7 @@ def draw(title: str, regions: Sequence[Shown], legend: str = LEGEND) -> Figure:
     num_rows = max(-(-len(regions) // NUM_COLUMNS), 1)
     figure = Figure((plotting.BROAD, CELL_HEIGHT * num_rows + 0.8), layout="constrained")
     figure.suptitle(title if regions else f"{title}: none", fontsize=11)
-    figure.supxlabel(legend, fontsize=8)
+    figure.supxlabel(legend.strip(), fontsize=8)
     panels = figure.subplots(num_rows, NUM_COLUMNS, squeeze=False).ravel()
     for axes in panels:
         axes.set_axis_off()
