@@ -9,7 +9,7 @@ with starting.tensorflow():
     from metastasis.explain import explaining
 
 
-def main(
+def main(  # noqa: PLR0913, PLR0917  # one for each file
     network: Path,
     decision: Path,
     scores: Path,
