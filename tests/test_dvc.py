@@ -33,8 +33,14 @@ METRICS = {
     ],
     "metrics/split.json": [
         "groups", *DISJOINT,
-        *(f"leaks.num_{name}" for name in ("slides", "exact_copies", "near_copies", "overlaps")),
-        "num_exact_copies", "num_near_copies", "num_overlaps", "num_flat",
+        *(
+            f"leaks.num_{name}"
+            for name in (
+                "slides", "exact_copies", "near_copies", "overlaps", "patches_on_train",
+            )
+        ),
+        "num_exact_copies", "num_near_copies", "num_overlaps", "num_regions", "largest_region",
+        "num_flat",
         *(
             f"{part}.{name}"
             for part in ("test", "validation", "train")
@@ -174,12 +180,12 @@ def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
     said = {"slide_disjoint", "patient_disjoint", "unit"}
     assert set(metrics) == {"test", "validation", "threshold", "temperature", "is_drawn", *said}
     agreed = {
-        "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "sensitivity",
-        "specificity", "precision", "f1", "nll", "brier", "calibration_error",
+        "roc_auc", "region_roc_auc", "average_precision", "accuracy", "balanced_accuracy",
+        "sensitivity", "specificity", "precision", "f1", "nll", "brier", "calibration_error",
         "sensitivity_at_95_specificity", "specificity_at_95_sensitivity",
     }  # fmt: skip
     for part in (metrics["test"], metrics["validation"]):
-        counts = {"num_patches", "num_slides", "num_patients"}
+        counts = {"num_patches", "num_slides", "num_patients", "num_regions"}
         beside = counts | {"interval", "uncalibrated"}
         assert set(part) == agreed | beside
         assert set(part["interval"]) == agreed | {"over"}
@@ -189,7 +195,7 @@ def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
     num_test = sum("test" in row.split(",") for row in split)
     assert metrics["test"]["num_patches"] == num_test
     scores = (project / "data/scores.csv").read_text().splitlines()
-    assert scores[0] == "id,split,label,slide,patient_name,logit"
+    assert scores[0] == "id,split,label,slide,patient_name,region,logit"
     assert len(scores) == 1 + num_test + metrics["validation"]["num_patches"]
 
 
