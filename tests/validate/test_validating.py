@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from helpers import faults
 from helpers.ingesting import ingest
 from helpers.patches import sha1, write_tif
 from helpers.pcam import write_pcam
@@ -99,6 +100,22 @@ def test_bad_patches_are_quarantined_when_asked_each_with_its_reason(
     assert f"labelled-id-is-hash: {sha1(patches[1][:, :, ::-1])}" in reasons[swapped]
     assert rows.loc[[unreadable, swapped], "label"].tolist() == ["1", "0"]
     assert json.loads((out / "validate.json").read_text())["num_left_out"] == 2
+
+
+def test_labels_that_geometry_refutes_are_drawn_and_left_out_only_when_asked(
+    source: Path, tmp_path: Path
+) -> None:
+    before = set(pd.read_csv(source / "train_labels.csv")["id"])
+    faults.covered(source)
+    added = set(pd.read_csv(source / "train_labels.csv")["id"]) - before
+    manifest = validate(source, tmp_path / "kept")
+    assert added <= set(manifest["id"])
+    assert "Labels that contradict each other" in (tmp_path / "kept" / "validate.html").read_text()
+    manifest = validate(source, tmp_path / "out", bad_patches="quarantine")
+    assert not added & set(manifest["id"])
+    reasons = quarantine(tmp_path / "out")
+    assert set(reasons) == added
+    assert all(reason.startswith("labelled-overlap-labels: ") for reason in reasons.values())
 
 
 def test_both_of_two_ids_that_disagree_about_the_same_pixels_are_quarantined(
