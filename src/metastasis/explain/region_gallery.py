@@ -7,9 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from metastasis import tables
-from metastasis.patches.shards import Patches
+from metastasis.patches.shards import PATCH, Patches
 from metastasis.regions import drawing
-from metastasis.regions.placing import PATCH
 from metastasis.results import numbers
 
 NUM_REGIONS = 6

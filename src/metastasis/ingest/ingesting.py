@@ -21,10 +21,9 @@ from metastasis.base import files
 from metastasis.formats import images, opening, packed_tables, sources
 from metastasis.formats.images import Facts, Frames, Inspection, Measures
 from metastasis.formats.sources import Content, Entry, Source
-from metastasis.ingest import cores, overlapping
+from metastasis.ingest import cores, overlapping, placing
 from metastasis.patches import shards
 from metastasis.patches.shards import PATCH_SIZE, UInt8
-from metastasis.regions import placing
 from metastasis.results import provenance
 
 ENTRY_COLUMNS = ("pool", "id", "name", "is_link_out")

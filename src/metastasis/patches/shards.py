@@ -25,6 +25,7 @@ OVERLAPS_NAME, REGIONS_NAME = "overlaps.parquet", "regions.parquet"
 OVERLAP_COLUMNS = ("pool", "id", "other_pool", "other_id", "down", "right", "share")
 # Of patches in regions: each patch's corner lies down and right of the region's, in pixels.
 REGION_COLUMNS = ("region", "pool", "id", "down", "right")
+PATCH, CORNER = ["pool", "id"], ["down", "right"]  # columns that name a patch, and its place
 PLACE = ["shard", "row"]  # columns of the index
 
 

@@ -1,1 +1,1 @@
-"""What patches that overlap say together: their places on one canvas, and their labels."""
+"""What patches that overlap say together: what their labels rule out, and their picture."""

@@ -12,10 +12,9 @@ from matplotlib.patches import Rectangle
 
 from metastasis import plotting
 from metastasis.patches import shards
-from metastasis.patches.shards import CENTRE_SIZE, PATCH_SIZE, Patches, UInt8
+from metastasis.patches.shards import CENTRE_SIZE, CORNER, PATCH, PATCH_SIZE, Patches, UInt8
 from metastasis.regions import labelling
 from metastasis.regions.labelling import Cell
-from metastasis.regions.placing import PATCH, PLACE
 
 NUM_COLUMNS = 3
 CELL_HEIGHT = 3.4  # inches: a region with its caption
@@ -50,10 +49,10 @@ class Shown:
 
 def show(caption: str, region: pd.DataFrame, focus: str, patches: Patches) -> Shown:
     """Return the part of a region around the patch `focus`, with its pixels from `patches`."""
-    place = region.loc[region["id"] == focus, PLACE].iloc[0]
-    is_near = ((region[PLACE] - place).abs() <= MAX_REACH).all(axis=1)
+    place = region.loc[region["id"] == focus, CORNER].iloc[0]
+    is_near = ((region[CORNER] - place).abs() <= MAX_REACH).all(axis=1)
     near = region[is_near].reset_index(drop=True)
-    near[PLACE] -= near[PLACE].min()
+    near[CORNER] -= near[CORNER].min()
     return Shown(caption, near, stitch(near, patches))
 
 
@@ -62,10 +61,10 @@ def stitch(region: pd.DataFrame, patches: Patches) -> UInt8:
 
     `region` has the columns pool, id, down and right; `patches` are of 96x96 pixels.
     """
-    height, width = region[PLACE].max() + PATCH_SIZE
+    height, width = region[CORNER].max() + PATCH_SIZE
     canvas = np.full((height, width, 3), BLANK, np.uint8)
     index = region[PATCH].merge(patches.index, on=PATCH, how="left")
-    places = region[PLACE].to_numpy()
+    places = region[CORNER].to_numpy()
     for (down, right), pixels in zip(places, patches.take(shards.places(index)), strict=True):
         canvas[down : down + PATCH_SIZE, right : right + PATCH_SIZE] = pixels
     return canvas
@@ -99,7 +98,7 @@ def _draw(axes: Axes, region: Shown) -> None:
         tint[cells.states == cell] = (*to_rgb(colour), opacity)
     axes.imshow(tint, interpolation="nearest", extent=extent)
     start = shards.centre(PATCH_SIZE).start
-    columns = [*PLACE, "label", "said", "is_wrong"]
+    columns = [*CORNER, "label", "said", "is_wrong"]
     for down, right, label, said, is_wrong in region.patches[columns].itertuples(index=False):
         ink, corner = INKS.get(label, plotting.GREY), (right + start, down + start)
         box = Rectangle(corner, CENTRE_SIZE, CENTRE_SIZE, fill=False, edgecolor=ink)

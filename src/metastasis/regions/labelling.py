@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from metastasis.base.errors import named
 from metastasis.patches import shards
-from metastasis.patches.shards import CENTRE_SIZE, PATCH_SIZE
-from metastasis.regions.placing import PLACE
+from metastasis.patches.shards import CENTRE_SIZE, CORNER, PATCH_SIZE
 
 STEP = 16  # pixels: a cell's greatest side; Kaggle's patches were cut at multiples of it
 
@@ -40,7 +39,7 @@ class Cells:
 def cells(region: pd.DataFrame) -> Cells:
     """Return what the labels say about each cell of a region.
 
-    `region` has a row for each patch: down, right (`placing.place`) and label (0, 1; any other
+    `region` has a row for each patch: down, right (`shards.REGION_COLUMNS`) and label (0, 1; any other
     value is no label). Of a positive centre that negative ones wholly cover, the cells are free.
     """
     free, side = _free(region)
@@ -81,16 +80,16 @@ def _covered(region: pd.DataFrame) -> Iterator[tuple[str, list[str]]]:
         return
     free, side = _free(region)
     negatives = region[is_negative]
-    for id_, *place in region.loc[region["label"] == 1, ["id", *PLACE]].itertuples(index=False):
+    for id_, *place in region.loc[region["label"] == 1, ["id", *CORNER]].itertuples(index=False):
         if free[_centre(place, side)].all():
-            is_near = (negatives[PLACE] - place).abs().max(axis=1) < CENTRE_SIZE
+            is_near = (negatives[CORNER] - place).abs().max(axis=1) < CENTRE_SIZE
             yield id_, negatives.loc[is_near, "id"].tolist()
 
 
 def _free(region: pd.DataFrame) -> tuple[NDArray[np.bool_], int]:
     """Return which cells lie in the centre of a patch with label 0, and the side of a cell."""
-    side = int(np.gcd.reduce(region[PLACE].to_numpy(np.int64), axis=None, initial=STEP))
-    height, width = (region[PLACE].max() + PATCH_SIZE) // side
+    side = int(np.gcd.reduce(region[CORNER].to_numpy(np.int64), axis=None, initial=STEP))
+    height, width = (region[CORNER].max() + PATCH_SIZE) // side
     free = np.zeros((height, width), bool)
     for place in _places(region, 0):
         free[_centre(place, side)] = True
@@ -98,7 +97,7 @@ def _free(region: pd.DataFrame) -> tuple[NDArray[np.bool_], int]:
 
 
 def _places(region: pd.DataFrame, label: int) -> list[list[int]]:
-    places: list[list[int]] = region.loc[region["label"] == label, PLACE].to_numpy().tolist()
+    places: list[list[int]] = region.loc[region["label"] == label, CORNER].to_numpy().tolist()
     return places
 
 

@@ -6,10 +6,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-from metastasis.patches.shards import REGION_COLUMNS
+from metastasis.patches.shards import CORNER, PATCH, REGION_COLUMNS
 
-PLACE = ["down", "right"]  # of a patch's corner
-PATCH = ["pool", "id"]
 
 Ints = NDArray[np.integer]
 
@@ -23,20 +21,20 @@ def place(overlaps: pd.DataFrame) -> pd.DataFrame:
     contradict the others is left out: it shows a repeating pattern.
     """
     if not len(overlaps):
-        return pd.DataFrame(columns=list(REGION_COLUMNS)).astype(dict.fromkeys(PLACE, np.int64))
+        return pd.DataFrame(columns=list(REGION_COLUMNS)).astype(dict.fromkeys(CORNER, np.int64))
     sides = [
         overlaps[[f"{side}pool", f"{side}id"]].set_axis(PATCH, axis=1) for side in ("", "other_")
     ]
     patches = pd.concat(sides, ignore_index=True)
     first, second = np.split(patches.groupby(PATCH).ngroup().to_numpy(), 2)
-    shifts = overlaps[PLACE].to_numpy(np.int64)
+    shifts = overlaps[CORNER].to_numpy(np.int64)
     placed = patches.drop_duplicates().sort_values(PATCH, ignore_index=True)
     region, corners = _corners(first, second, shifts, len(placed))
     is_contradicted = (corners[second] - corners[first] != shifts).any(axis=1)
     is_kept = ~np.isin(region, region[first[is_contradicted]])
-    placed[PLACE] = corners
+    placed[CORNER] = corners
     placed["region"] = placed["id"].groupby(region).transform("first")
-    placed[PLACE] -= placed.groupby(region)[PLACE].transform("min")
+    placed[CORNER] -= placed.groupby(region)[CORNER].transform("min")
     return placed.loc[is_kept, list(REGION_COLUMNS)].reset_index(drop=True)
 
 
