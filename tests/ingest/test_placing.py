@@ -5,8 +5,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metastasis.patches.shards import OVERLAP_COLUMNS
 from metastasis.ingest import placing
+from metastasis.patches.shards import OVERLAP_COLUMNS
 
 corners = st.lists(
     st.tuples(st.integers(0, 400), st.integers(0, 400)), min_size=2, max_size=12, unique=True

@@ -8,7 +8,6 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from metastasis.patches.shards import CORNER, PATCH, REGION_COLUMNS
 
-
 Ints = NDArray[np.integer]
 
 
