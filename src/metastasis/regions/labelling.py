@@ -40,7 +40,8 @@ def cells(region: pd.DataFrame) -> Cells:
     """Return what the labels say about each cell of a region.
 
     `region` has a row for each patch: down, right (`shards.REGION_COLUMNS`) and label (0, 1; any
-    other value is no label). Of a positive centre that negative ones wholly cover, the cells are free.
+    other value is no label). Of a positive centre that negative ones wholly cover, the cells are
+    free.
     """
     free, side = _free(region)
     states = np.where(free, np.uint8(Cell.FREE), np.uint8(Cell.UNKNOWN))
