@@ -53,5 +53,12 @@ def test_every_centre_has_a_box_of_its_label_with_its_text() -> None:
     assert axes.get_xlabel() == "caption"
 
 
+def test_the_numbers_of_very_many_patches_are_left_out() -> None:
+    rows = pd.concat([region("a")] * (drawing.MAX_TEXTS + 1), ignore_index=True)
+    figure = drawing.draw("title", [drawing.Shown("", rows, AREA[:96, :112])])
+    assert not figure.axes[0].texts
+    assert len(figure.axes[0].patches) == len(rows)
+
+
 def test_without_regions_the_title_says_none() -> None:
     assert drawing.draw("Regions", []).get_suptitle() == "Regions: none"

@@ -19,6 +19,7 @@ from metastasis.regions.labelling import Cell
 NUM_COLUMNS = 3
 CELL_HEIGHT = 3.4  # inches: a region with its caption
 MAX_REACH = 192  # pixels between the corner of the patch in focus and those drawn with it
+MAX_TEXTS = 30  # patches of a region; more numbers would cover it
 BLANK = 235  # grey where no patch is
 INKS = {0: plotting.BLUE, 1: plotting.ORANGE}  # of labels
 # Colour and opacity of what the labels say about a cell.
@@ -105,7 +106,7 @@ def _draw(axes: Axes, region: Shown) -> None:
         box.set_linewidth(3 if is_wrong else 1.2)
         axes.add_patch(box)
         beside = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}
-        if said:
+        if said and len(region.patches) <= MAX_TEXTS:
             axes.text(
                 corner[0] + 1, corner[1] + 1, said, color=ink, fontsize=7, va="top", bbox=beside
             )
