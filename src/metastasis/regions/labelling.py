@@ -62,7 +62,9 @@ def contradictions(patches: pd.DataFrame) -> pd.DataFrame:
     label 0, and the latter. `patches` has the columns of `shards.REGION_COLUMNS` and label.
     """
     found: dict[int, dict[str, str]] = {1: {}, 0: {}}
-    for _, region in patches.groupby("region"):
+    labelled = patches[patches["label"].isin([0, 1])]
+    num_labels = labelled.groupby("region")["label"].transform("nunique")
+    for _, region in labelled[num_labels == 2].groupby("region"):  # noqa: PLR2004  # both labels
         for positive, covering in _covered(region):
             found[1].setdefault(
                 positive,
@@ -76,11 +78,8 @@ def contradictions(patches: pd.DataFrame) -> pd.DataFrame:
 
 def _covered(region: pd.DataFrame) -> Iterator[tuple[str, list[str]]]:
     """Yield each covered patch with label 1, and the patches with label 0 that touch its centre."""
-    is_negative = region["label"] == 0
-    if region["label"].nunique() < 2 or not is_negative.any():  # noqa: PLR2004  # both labels
-        return
     free, side = _free(region)
-    negatives = region[is_negative]
+    negatives = region[region["label"] == 0]
     for id_, *place in region.loc[region["label"] == 1, ["id", *CORNER]].itertuples(index=False):
         if free[_centre(place, side)].all():
             is_near = (negatives[CORNER] - place).abs().max(axis=1) < CENTRE_SIZE
