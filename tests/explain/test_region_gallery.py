@@ -40,15 +40,15 @@ def patches(placed: pd.DataFrame) -> Patches:
     return Patches(index, (pixels,))
 
 
-def captions(placed: pd.DataFrame, scores: pd.DataFrame, part: pd.DataFrame) -> list[str]:
-    figure = region_gallery.draw(placed, scores, part, patches(placed))
+def captions(placed: pd.DataFrame, part: pd.DataFrame) -> list[str]:
+    figure = region_gallery.draw(placed, part, patches(placed))
     return [axes.get_xlabel() for axes in figure.axes if axes.get_xlabel()]
 
 
 def test_the_most_wrong_regions_come_first_then_the_largest(
     placed: pd.DataFrame, scores: pd.DataFrame
 ) -> None:
-    assert captions(placed, scores, scores) == [
+    assert captions(placed, scores) == [
         "r1: 3 patches, 2 called wrongly",
         "r0: 2 patches, 1 called wrongly",
         "r2: 5 patches, 0 called wrongly",
@@ -60,13 +60,21 @@ def test_the_most_wrong_regions_come_first_then_the_largest(
 
 def test_a_region_needs_two_patches_of_the_part(placed: pd.DataFrame, scores: pd.DataFrame) -> None:
     part = scores[scores["id"].isin(["r2-0", "r2-1", "r4-0"])]
-    assert captions(placed, scores, part) == ["r2: 5 patches, 0 called wrongly"]
+    assert captions(placed, part) == ["r2: 5 patches, 0 called wrongly"]
 
 
 def test_patches_without_a_score_are_drawn_without_a_number(
     placed: pd.DataFrame, scores: pd.DataFrame
 ) -> None:
     known = scores[scores["id"].isin(["r2-0", "r2-1"])]
-    figure = region_gallery.draw(placed, known, known, patches(placed))
+    figure = region_gallery.draw(placed, known, patches(placed))
     assert [text.get_text() for text in figure.axes[0].texts] == ["0.90", "0.90"]
     assert len(figure.axes[0].patches) == SIZES["r2"]
+
+
+def test_an_unlabelled_patch_of_the_same_id_has_no_score(
+    placed: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    placed.loc[placed["id"] == "r2-0", "pool"] = "unlabelled"
+    figure = region_gallery.draw(placed, scores[scores["id"].str.startswith("r2")], patches(placed))
+    assert len(figure.axes[0].texts) == SIZES["r2"] - 1

@@ -141,7 +141,9 @@ def test_many_patches_without_overlap_give_no_pair() -> None:
     assert find(*(canvas(seed)[:96, :96] for seed in range(600))) == []
 
 
-def test_the_table_names_pools_and_ids_and_takes_equal_patches_once(tmp_path: Path) -> None:
+def test_the_table_names_pools_and_ids_and_has_each_of_several_equal_patches(
+    tmp_path: Path,
+) -> None:
     first, second = cut(canvas(0), -48, 16)
     writer = shards.Writer(tmp_path, PATCH_SIZE)
     places = writer.extend(np.stack([second, first, first, canvas(1)[:96, :96]]))
@@ -158,8 +160,10 @@ def test_the_table_names_pools_and_ids_and_takes_equal_patches_once(tmp_path: Pa
     shards.write_index(tmp_path, inventory[inventory["shard"] >= 0])
     table = overlapping.table(inventory, shards.read(tmp_path))
     assert tuple(table) == shards.OVERLAP_COLUMNS
+    share = pytest.approx(48 * 80 / 96**2)
     assert table.to_numpy().tolist() == [
-        ["labelled", "a", "unlabelled", "u", -48, 16, pytest.approx(48 * 80 / 96**2)]
+        ["labelled", "a", "unlabelled", "u", -48, 16, share],
+        ["labelled", "b", "unlabelled", "u", -48, 16, share],
     ]
     shards.write_overlaps(tmp_path, table)
     pd.testing.assert_frame_equal(shards.read_overlaps(tmp_path), table)

@@ -79,6 +79,16 @@ def test_without_overlaps_there_is_no_region() -> None:
     assert list(placing.place(overlaps()).columns) == ["region", "pool", "id", "down", "right"]
 
 
+def test_regions_of_two_pools_have_names_apart_though_ids_are_equal() -> None:
+    pairs = [
+        ("labelled", "1", "labelled", "2", 0, 16),
+        ("unlabelled", "1", "unlabelled", "3", 0, 16),
+    ]
+    table = pd.DataFrame(pairs, columns=OVERLAP_COLUMNS[:6])
+    names = ["1", "1", "unlabelled:1", "unlabelled:1"]
+    assert placing.place(table)["region"].tolist() == names
+
+
 def test_a_region_is_named_by_a_labelled_patch_if_it_has_one() -> None:
     table = pd.DataFrame([("labelled", "z", "unlabelled", "a", 16, 0)], columns=OVERLAP_COLUMNS[:6])
     assert placing.place(table)["region"].tolist() == ["z", "z"]

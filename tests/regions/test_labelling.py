@@ -63,10 +63,15 @@ COVER: Rows = [("left", 0, 0, 0), ("right", 0, 32, 0), ("middle", 0, 16, 1)]
 
 
 def test_a_positive_centre_that_negative_ones_cover_is_found_with_them() -> None:
-    found = labelling.contradictions(region(COVER)).set_index("id")["found"]
-    assert list(found.index) == ["middle", "left", "right"]
-    assert "left, right with label 0" in found["middle"]
-    assert "the centre of middle" in found["left"]
+    found = labelling.contradictions(region(COVER))
+    assert found["id"].tolist() == ["middle"]
+    assert "left, right with label 0" in found["found"][0]
+
+
+def test_patches_far_apart_in_one_region_need_little_memory() -> None:
+    rows = [(f"n{number}", 16 * number, 16 * number, 0) for number in range(10_000)]
+    table = region([*rows, ("p", 17, 17, 1), ("far", 159_984, 0, 1)])
+    assert not len(labelling.contradictions(table))
 
 
 @pytest.mark.parametrize(

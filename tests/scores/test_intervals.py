@@ -134,6 +134,16 @@ def test_one_unknown_slide_is_enough_for_patches_to_be_dealt_evenly_into_groups(
     assert groups.tolist() == intervals.groups(slides)[0].tolist()
 
 
+def test_regions_are_dealt_by_their_names_whatever_the_order_of_the_rows() -> None:
+    regions = pd.DataFrame({"region": [f"r{number % 300}" for number in range(900)]})
+    groups, unit = intervals.groups(regions)
+    assert unit == "regions"
+    assert pd.Series(groups).groupby(regions["region"]).nunique().max() == 1
+    assert len(np.unique(groups)) == intervals.NUM_DEALT
+    shuffled = regions.sample(frac=1, random_state=0)
+    assert (intervals.groups(shuffled)[0] == groups[shuffled.index]).all()
+
+
 def test_fewer_patches_than_groups_are_a_group_each() -> None:
     groups, _ = intervals.groups(pd.DataFrame({"slide": [None] * 7}, dtype="str"))
     assert sorted(groups) == list(range(7))

@@ -52,23 +52,24 @@ def _notes(comparison: comparing.Comparison) -> list[str]:
     notes = []
     num_units, few = comparison.num_units, intervals.FEW_SLIDES
     is_known = comparison.unit in intervals.INDEPENDENT
-    unit = comparison.unit.removesuffix("s") if is_known else "slide"
+    units = comparison.unit
+    unit = units.removesuffix("es" if units == "patches" else "s")
     if comparison.are_identical:
         notes.append("The predictions are identical.")
     elif np.isnan(comparison.low):
         notes.append(
             "Without an interval there is no evidence either way: the difference doesn't change "
             f"or isn't defined when a {unit} is left out. Each class must occur on at least two "
-            f"{unit}s."
+            f"{units}."
         )
-    if not is_known:
+    if not is_known and not np.isnan(comparison.low):
         notes.append(
             "Warning: patches of one slide aren't independent, so this interval is too narrow. "
             "A slide map (`data.slides`) fixes that."
         )
     elif num_units < few:
         notes.append(
-            f"Warning: {num_units} {unit}s are few; below {few} the intervals are rough and wide, "
+            f"Warning: {num_units} {units} are few; below {few} the intervals are rough and wide, "
             "and a real difference is rarely detected."
         )
     if not comparison.is_about_recipes:

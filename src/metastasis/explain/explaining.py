@@ -73,7 +73,7 @@ def explain(  # noqa: PLR0913  # a path for each thing that is read or written
     _write_gallery(title, suspicious[:NUM_SHOWN], patches, plots_folder / "suspicious.png", note)
 
     placed = shards.read_regions(patches_folder)
-    figure = region_gallery.draw(placed, scores, part, shards.read(patches_folder))
+    figure = region_gallery.draw(placed, part, shards.read(patches_folder))
     plotting.save(figure, plots_folder / "regions.png", note)
 
     model = keras.saving.load_model(network_path)

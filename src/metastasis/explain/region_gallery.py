@@ -14,31 +14,32 @@ from metastasis.results import numbers
 NUM_REGIONS = 6
 NUM_WRONG = 3  # of them, those with the most wrong calls; the others are the largest
 TITLE = "Patches that overlap, stitched: most wrong calls first, then the largest regions"
-LEGEND = f"{drawing.LEGEND}A number is the probability of tumour; a thick box is called otherwise."
+LEGEND = (
+    f"{drawing.LEGEND}A number is the probability of tumour; a thick box is called otherwise; "
+    "a grey one is of another part."
+)
 
 
-def draw(
-    placed: pd.DataFrame, scores: pd.DataFrame, part: pd.DataFrame, patches: Patches
-) -> Figure:
+def draw(placed: pd.DataFrame, part: pd.DataFrame, patches: Patches) -> Figure:
     """Draw the regions with several patches of `part`.
 
-    `placed` has the columns of `shards.REGION_COLUMNS`; `scores` and `part`, which is a part of
-    them, have id, label, probability and is_called. `patches` are the whole patches.
+    `placed` has the columns of `shards.REGION_COLUMNS`, `part` has id, label, probability and
+    is_called. `patches` are the whole patches.
     """
-    chosen = _chosen(_with_scores(placed, scores, part))
+    chosen = _chosen(_with_scores(placed, part))
     return drawing.draw(TITLE, [drawing.show(*each, patches) for each in chosen], LEGEND)
 
 
-def _with_scores(placed: pd.DataFrame, scores: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
+def _with_scores(placed: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of regions with several patches of `part`, with what `drawing` needs."""
-    known = scores[["id", "label", "probability", "is_called"]].assign(pool="labelled")
+    known = part[["id", "label", "probability", "is_called"]].assign(pool="labelled")
     regions = placed.merge(known, on=PATCH, how="left")
     is_scored = regions["label"].notna()
     shown = regions["probability"].map("{:.2f}".format)
     regions["said"] = shown.where(is_scored, "")
     regions["is_wrong"] = is_scored & (regions["label"].eq(1) != regions["is_called"].eq(1))
     regions["label"] = regions["label"].fillna(-1).astype(np.int64)
-    num_scored = regions["id"].isin(part["id"]).groupby(regions["region"]).transform("sum")
+    num_scored = is_scored.groupby(regions["region"]).transform("sum")
     return regions[num_scored > 1]
 
 

@@ -52,24 +52,27 @@ _BASES = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03))  # of co
 def table(inventory: pd.DataFrame, patches: Patches) -> pd.DataFrame:
     """Return a row for each pair of usable patches that overlap, labelled and unlabelled ones.
 
-    The columns are those of `shards.OVERLAP_COLUMNS`. Patches with the same pixels count as one,
-    the first by pool and id.
+    The columns are those of `shards.OVERLAP_COLUMNS`; the rows are in order, and the first patch of
+    a pair comes before the other by pool and id. Patches with the same pixels are searched once,
+    and each of them has the pairs.
     """
-    usable = inventory[inventory["shard"] >= 0].sort_values(["pool", "id"])
-    different = usable.drop_duplicates("sha1", ignore_index=True)[["pool", "id", *shards.PLACE]]
+    usable = inventory.loc[inventory["shard"] >= 0, [*shards.PATCH, "sha1", *shards.PLACE]]
+    usable = usable.sort_values(shards.PATCH, ignore_index=True)
+    pixels, _ = pd.factorize(usable["sha1"])
+    different = usable.groupby(pixels).first()
     found = find(patches, shards.places(different))
-    first, second = (different.iloc[found[:, side]].reset_index(drop=True) for side in (0, 1))
-    return pd.DataFrame(
-        {
-            "pool": first["pool"],
-            "id": first["id"],
-            "other_pool": second["pool"],
-            "other_id": second["id"],
-            "down": found[:, 2].astype(np.int32),
-            "right": found[:, 3].astype(np.int32),
-            "share": np.prod(1 - np.abs(found[:, 2:]) / PATCH_SIZE, axis=1),
-        }
+    named = pd.DataFrame({"number": np.arange(len(usable)), "pixels": pixels})
+    pairs = pd.DataFrame(found, columns=["pixels", "other_pixels", *shards.CORNER])
+    pairs = pairs.merge(named, on="pixels").merge(named.add_prefix("other_"), on="other_pixels")
+    is_swapped = pairs["number"] > pairs["other_number"]
+    first, second = np.sort(pairs[["number", "other_number"]].to_numpy(), axis=1).T
+    shifts = pairs[shards.CORNER].where(~is_swapped, -pairs[shards.CORNER])
+    one, other = (usable.loc[rows, shards.PATCH].reset_index(drop=True) for rows in (first, second))
+    table: pd.DataFrame = pd.concat(
+        [one, other.add_prefix("other_"), shifts.astype(np.int32)], axis=1
     )
+    table["share"] = (1 - shifts.abs() / PATCH_SIZE).prod(axis=1)
+    return table.sort_values(list(shards.OVERLAP_COLUMNS), ignore_index=True)
 
 
 def find(patches: Patches, places: Places) -> Overlaps:

@@ -15,9 +15,10 @@ def place(overlaps: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each patch that overlaps another: its region, and its place in the region.
 
     `overlaps` has the columns of `shards.OVERLAP_COLUMNS`. A region is a set of patches that
-    overlaps connect, named by the first id. `down` and `right` are the distances, in pixels, of the
-    patch's corner from the region's upper left corner. A region in which the shifts of some pairs
-    contradict the others is left out: it shows a repeating pattern.
+    overlaps connect, named by its first id (`unlabelled:ID` if it has no labelled patch). `down`
+    and `right` are the distances, in pixels, of the patch's corner from the region's upper left
+    corner. A region in which the shifts of some pairs contradict the others is left out: it shows a
+    repeating pattern.
     """
     if not len(overlaps):
         return pd.DataFrame(columns=list(REGION_COLUMNS)).astype(dict.fromkeys(CORNER, np.int64))
@@ -32,7 +33,8 @@ def place(overlaps: pd.DataFrame) -> pd.DataFrame:
     is_contradicted = (corners[second] - corners[first] != shifts).any(axis=1)
     is_kept = ~np.isin(region, region[first[is_contradicted]])
     placed[CORNER] = corners
-    placed["region"] = placed["id"].groupby(region).transform("first")
+    names = placed["id"].where(placed["pool"] == "labelled", "unlabelled:" + placed["id"])
+    placed["region"] = names.groupby(region).transform("first")
     placed[CORNER] -= placed.groupby(region)[CORNER].transform("min")
     return placed.loc[is_kept, list(REGION_COLUMNS)].reset_index(drop=True)
 

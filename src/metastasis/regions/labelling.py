@@ -56,34 +56,41 @@ def cells(region: pd.DataFrame) -> Cells:
 
 
 def contradictions(patches: pd.DataFrame) -> pd.DataFrame:
-    """Return the patches whose labels can't all be right, those with label 1 first: id and found.
+    """Return the patches with label 1 that patches with label 0 refute: text columns id and found.
 
-    These are each patch with label 1 whose centre is wholly covered by the centres of patches with
-    label 0, and the latter. `patches` has the columns of `shards.REGION_COLUMNS` and label.
+    `patches` has the columns of `shards.REGION_COLUMNS` and label.
     """
-    found: dict[int, dict[str, str]] = {1: {}, 0: {}}
+    found = [
+        (id_, f"label 1, but its centre is covered by those of {named(covering)} with label 0")
+        for id_, covering in covered(patches)
+    ]
+    return pd.DataFrame(found, columns=["id", "found"], dtype="str")
+
+
+def covered(patches: pd.DataFrame) -> Iterator[tuple[str, list[str]]]:
+    """Yield each patch with label 1 whose centre is wholly covered by those of label 0, with these.
+
+    At least one of their labels is wrong.
+    """
     labelled = patches[patches["label"].isin([0, 1])]
     num_labels = labelled.groupby("region")["label"].transform("nunique")
-    for _, region in labelled[num_labels == 2].groupby("region"):  # noqa: PLR2004  # both labels
-        for positive, covering in _covered(region):
-            found[1].setdefault(
-                positive,
-                f"label 1, but its centre is covered by those of {named(covering)} with label 0",
-            )
-            for id_ in covering:
-                found[0].setdefault(id_, f"label 0, but it helps to cover the centre of {positive}")
-    rows = [*found[1].items(), *found[0].items()]
-    return pd.DataFrame(rows, columns=["id", "found"], dtype="str")
+    mixed = labelled[num_labels == 2].reset_index(drop=True)  # noqa: PLR2004  # both labels
+    ids, labels, places = (mixed[name].to_numpy() for name in ("id", "label", CORNER))
+    for rows in mixed.groupby("region").indices.values():
+        negatives = rows[labels[rows] == 0]
+        for positive in rows[labels[rows] == 1]:
+            shifts = places[negatives] - places[positive]
+            is_near = (np.abs(shifts) < CENTRE_SIZE).all(axis=1)
+            if _is_covered(shifts[is_near]):
+                yield ids[positive], ids[negatives[is_near]].tolist()
 
 
-def _covered(region: pd.DataFrame) -> Iterator[tuple[str, list[str]]]:
-    """Yield each covered patch with label 1, and the patches with label 0 that touch its centre."""
-    free, side = _free(region)
-    negatives = region[region["label"] == 0]
-    for id_, *place in region.loc[region["label"] == 1, ["id", *CORNER]].itertuples(index=False):
-        if free[_centre(place, side)].all():
-            is_near = (negatives[CORNER] - place).abs().max(axis=1) < CENTRE_SIZE
-            yield id_, negatives.loc[is_near, "id"].tolist()
+def _is_covered(shifts: NDArray[np.int64]) -> bool:
+    """Return whether squares of the centre's size, shifted by `shifts` (n, 2), cover it."""
+    is_free = np.zeros((CENTRE_SIZE, CENTRE_SIZE), bool)
+    for shift in shifts.tolist():
+        is_free[tuple(slice(max(s, 0), CENTRE_SIZE + min(s, 0)) for s in shift)] = True
+    return bool(is_free.all())
 
 
 def _free(region: pd.DataFrame) -> tuple[NDArray[np.bool_], int]:

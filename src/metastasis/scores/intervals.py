@@ -47,9 +47,10 @@ def groups(patches: pd.DataFrame) -> tuple[Groups, Unit]:
     there are many, are dealt at random into groups, for which the jackknife is valid as well.
     """
     unit = tables.unit(patches)
-    codes = np.arange(len(patches)) if unit == "patch" else patches[unit].factorize()[0]
     if UNITS[unit] in INDEPENDENT:
-        return codes, UNITS[unit]
+        return patches[unit].factorize()[0], UNITS[unit]
+    # By name: the order of the rows, which may be a model's ranking, must not matter.
+    codes = np.arange(len(patches)) if unit == "patch" else patches[unit].factorize(sort=True)[0]
     dealt = np.arange(codes.max(initial=-1) + 1) % NUM_DEALT
     return np.random.default_rng(DEAL_SEED).permutation(dealt)[codes], UNITS[unit]
 

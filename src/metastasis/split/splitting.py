@@ -209,10 +209,11 @@ def _tell(params: SplitParams, metrics: dict[str, Any]) -> None:
         "num_exact_copies": "pairs of exact copies",
         "num_near_copies": "pairs of near copies",
         "num_overlaps": "pairs of overlapping patches",
-        "num_patches_on_train": "patches that overlap training",
     }
     counts = [f"{leaks[name]:,} {text}" for name, text in texts.items() if leaks.get(name)]
     found = f"{', '.join(counts)} are in more than one split"
+    if leaks["num_patches_on_train"]:
+        found += f" ({leaks['num_patches_on_train']:,} patches overlap training)"
     if any(leaks.values()) and params.groups == "slide" and not params.official:
         raise InputError(f"split: {found}, although slides and copies should be kept whole.")
     share = metrics["largest_group_share"]

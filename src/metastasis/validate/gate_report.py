@@ -328,7 +328,7 @@ def _contradicted(findings: Findings) -> Picture | None:
         for name, id_ in found[["region", "id"]][:NUM_REGIONS].itertuples(index=False)
     ]
     title = "Regions whose labels can't all be right"
-    legend = f"{drawing.LEGEND}Thick boxes: the labels in question."
+    legend = f"{drawing.LEGEND}Thick boxes: label 1, though all of the centre is free."
     return _figure(lambda: drawing.draw(title, shown, legend))
 
 

@@ -320,7 +320,8 @@ def contradictions(*, is_quarantined: bool) -> list[Rule]:
             "warning",
             "Labels of patches that overlap don't contradict each other: if the centre of a patch "
             "with label 1 is wholly covered by centres of patches with label 0, at least one of "
-            "these labels is wrong (validate.bad_patches: quarantine leaves them out).",
+            "these labels is wrong (validate.bad_patches: quarantine leaves out the one with label "
+            "1).",
             "found",
             "labelled",
             is_quarantined=is_quarantined,

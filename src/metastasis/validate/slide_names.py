@@ -16,6 +16,7 @@ NUMBER = "9"  # the form of bare numbers
 # from 216 slides, about 80 slides.
 MIN_PATCHES, PATCH_SHARE = 10, 0.9
 MIN_CONTAINED = 16  # characters of an id that isn't part of a slide's name by chance
+FAR = 2  # times the largest other number
 MIN_FOLDERS = 3  # two may be two places of the same files
 MAX_MERGED = 0.5  # of the rows
 
@@ -33,15 +34,17 @@ def odd(names: pd.Series) -> list[str]:
 def placeholders(names: pd.Series) -> set[str]:
     """Return the odd names without digits, and those of only zeros or only nines.
 
-    Among numbers, 0 may be a name. There, 99 or more nines are a placeholder unless the number
-    before them is a name.
+    Among numbers, 0 may be a name. There, two or more nines are a placeholder if they are far
+    above the largest other number.
     """
     different = pd.Series(names[names != ""].unique(), dtype="str")
     is_filler = ~different.str.contains(r"\d") | different.str.fullmatch("0+|9+")
     found = set(different[is_filler & _are_odd(different)])
     if NUMBER in _common_forms(different):
-        nines = different[different.str.fullmatch("99+")]
-        found |= set(nines[~(nines.str[:-1] + "8").isin(different)])
+        numbers = different[different.str.fullmatch(r"\d+")]
+        is_nines = numbers.str.fullmatch("99+")
+        largest = numbers[~is_nines].astype("int64").max()
+        found |= set(numbers[is_nines & (numbers.astype("int64") > FAR * largest)])
     return found
 
 
