@@ -143,8 +143,8 @@ def main() -> None:
         mean = counts.mean()
         print(
             f"{share:.0%} flipped ({mean['flipped']:.1f} labels, the mean of {NUM_ROUNDS} rounds): "
-            f"{mean['found']:.1f} contradictions, in which are {mean['in_one'] / mean['flipped']:.1%} "
-            "of the flipped labels"
+            f"{mean['found']:.1f} contradictions, in which are "
+            f"{mean['in_one'] / mean['flipped']:.1%} of the flipped labels"
         )
 
 
