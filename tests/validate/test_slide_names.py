@@ -44,6 +44,7 @@ def test_an_odd_name_is_given_with_its_number_of_rows() -> None:
         ([*CAMELYON16, *FILLERS, "block 7", "10", "90"], set(FILLERS)),
         ([*CAMELYON16, "0", "9", "99", "999"], {"0", "9", "99", "999"}),
         ([*map(str, range(20)), "99", "9999", "x"], {"99", "9999", "x"}),  # 0 and 9 are names
+        ([*(str(10**30 + number) for number in range(9)), "9" * 40], {"9" * 40}),
         ([*map(str, range(120)), "999"], {"999"}),  # 98 is a name, 998 isn't
         ([*map(str, range(90, 100))], set()),
         (["alpha", "beta", "gamma", "delta", "epsilon", "0"], set()),

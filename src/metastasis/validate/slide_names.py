@@ -42,9 +42,9 @@ def placeholders(names: pd.Series) -> set[str]:
     found = set(different[is_filler & _are_odd(different)])
     if NUMBER in _common_forms(different):
         numbers = different[different.str.fullmatch(r"\d+")]
+        values = numbers.map(float)  # numbers of any length
         is_nines = numbers.str.fullmatch("99+")
-        largest = numbers[~is_nines].astype("int64").max()
-        found |= set(numbers[is_nines & (numbers.astype("int64") > FAR * largest)])
+        found |= set(numbers[is_nines & (values > FAR * values[~is_nines].max())])
     return found
 
 
