@@ -4,7 +4,7 @@ Each stage draws its own figures.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -71,6 +71,26 @@ def new_axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
     axes.set_title(title)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def new_gallery(
+    title: str, captions: Sequence[str], num_columns: int, *, row_height: float, rest: float
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with panels without ticks, one above each caption, in rows of `num_columns`.
+
+    Heights are in inches: of a row with its captions, and of the title with whatever else is drawn.
+    """
+    num_rows = max(-(-len(captions) // num_columns), 1)
+    figure = Figure(figsize=(BROAD, row_height * num_rows + rest), layout="constrained")
+    figure.suptitle(title if captions else f"{title}: none", fontsize=11)
+    panels = figure.subplots(num_rows, num_columns, squeeze=False).ravel().tolist()
+    for axes in panels[len(captions) :]:
+        axes.set_axis_off()
+    for axes, caption in zip(panels, captions, strict=False):
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        axes.set_xlabel(caption, fontsize=8)
+    return figure, panels[: len(captions)]
 
 
 def centre_box(size: int, origin: tuple[int, int]) -> Rectangle:

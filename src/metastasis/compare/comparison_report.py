@@ -34,7 +34,7 @@ def _difference(comparison: comparing.Comparison) -> str:
     unit = comparison.unit
     if unit in intervals.INDEPENDENT:
         units = f"{comparison.num_units:,} {unit}"
-        over = f"{patches} of {units}, by leaving out one {unit[:-1]} at a time"
+        over = f"{patches} of {units}, by leaving out one {intervals.SINGULAR[unit]} at a time"
     elif unit == "regions":
         over = (
             f"{patches} of unknown slides, by leaving out groups of the {comparison.num_units:,} "
@@ -53,7 +53,7 @@ def _notes(comparison: comparing.Comparison) -> list[str]:
     num_units, few = comparison.num_units, intervals.FEW_SLIDES
     is_known = comparison.unit in intervals.INDEPENDENT
     units = comparison.unit
-    unit = units.removesuffix("es" if units == "patches" else "s")
+    unit = intervals.SINGULAR[units]
     if comparison.are_identical:
         notes.append("The predictions are identical.")
     elif np.isnan(comparison.low):

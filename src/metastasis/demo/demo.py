@@ -20,8 +20,9 @@ from tqdm import tqdm
 
 from metastasis.base import chance, files
 from metastasis.base.errors import InputError
-from metastasis.demo import rendering, specimens, textures, tissue
+from metastasis.demo import rendering, specimens, tissue
 from metastasis.demo.demo_params import DemoParams
+from metastasis.demo.textures import FIELD, SIZE, STEP
 from metastasis.results import provenance
 
 POSITIVE_SHARE = 0.405  # of all patches, as in Kaggle's training set
@@ -30,8 +31,6 @@ NEAR_TUMOUR_SHARE = 0.75  # of a tumour slide's negatives, which show tumour out
 # How often a patch is cut beside the one before, so that the two overlap. Kaggle's patches overlap
 # mostly where there is tumour.
 BESIDE_SHARES = {True: 0.2, False: 0.04}
-SIZE = 96  # pixels: the side of a patch
-STEP = 16  # pixels: the shifts of patches that overlap are multiples of it, as in Kaggle's data
 CENTRE = slice(32, 64)  # rows and columns of a patch that decide its label
 DRAWN = provenance.Provenance(name="the project's demo", is_drawn=True)
 BATCH = 64  # patches that a worker draws at a time
@@ -75,7 +74,7 @@ class _Field:
 
     def __init__(self, pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
         self._pixels, self._mask = pixels, mask
-        steps = range(0, textures.FIELD - SIZE + 1, STEP)
+        steps = range(0, FIELD - SIZE + 1, STEP)
         self._free = [corner for corner in itertools.product(steps, steps) if corner != self.MIDDLE]
 
     def beside(self, rng: np.random.Generator, *, is_positive: bool) -> tuple[int, int] | None:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-FIELD = 128  # pixels a side: a patch of 96, and 16 around it for others that overlap it
+SIZE = 96  # pixels: the side of a patch
+STEP = 16  # pixels: the shifts of patches that overlap are multiples of it, as in Kaggle's data
+FIELD = SIZE + 2 * STEP  # pixels a side: a patch, and a step around it for others that overlap it
 MARGIN = 6  # pixels around the field, so that its edges look like its middle
 SIDE = FIELD + 2 * MARGIN
 MIDDLE = SIDE / 2

@@ -3,12 +3,14 @@
 `measuring` computes the metrics, `intervals` their intervals and `evaluation_figures` the figures.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from metastasis import models, saving, tables
@@ -156,17 +158,22 @@ def _num_known(names: pd.Series) -> int | None:
     return int(names.nunique()) if names.notna().all() else None
 
 
+def _arrays(part: pd.DataFrame) -> Iterator[NDArray[Any]]:
+    """Yield labels, probabilities, logits, and weights with which each region counts once."""
+    for name in MEASURED:
+        yield part[name].to_numpy()
+    yield measuring.once_each(part["region"])
+
+
 def _measured(part: pd.DataFrame, decision: Decision) -> dict[str, float]:
-    labels, probabilities, logits = (part[name].to_numpy() for name in MEASURED)
-    weights = measuring.once_each(part["region"])
+    labels, probabilities, logits, weights = _arrays(part)
     return measuring.summarise(labels, probabilities, decision.threshold, logits, weights)
 
 
 def _intervals(
     part: pd.DataFrame, decision: Decision, groups: intervals.Groups
 ) -> dict[str, Interval]:
-    labels, probabilities, logits = (part[name].to_numpy() for name in MEASURED)
-    weights = measuring.once_each(part["region"])
+    labels, probabilities, logits, weights = _arrays(part)
     ends = measuring.interval_ends(
         labels, probabilities, decision.threshold, groups, logits, weights
     )

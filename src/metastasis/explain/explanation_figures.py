@@ -31,19 +31,11 @@ class Attended:
 
 def gallery(title: str, patches: UInt8, captions: Sequence[str]) -> Figure:
     """Draw patches (n, size, size, 3), each with a caption below and a box around its centre."""
-    num_rows = max(-(-len(patches) // NUM_COLUMNS), 1)
-    size = (plotting.BROAD, CELL_HEIGHT * num_rows + 0.4)
-    figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(title if len(patches) else f"{title}: none", fontsize=11)
-    panels = figure.subplots(num_rows, NUM_COLUMNS, squeeze=False).ravel()
-    for axes in panels:
-        axes.set_axis_off()
-    for axes, patch, caption in zip(panels, patches, captions, strict=False):
+    figure, panels = plotting.new_gallery(
+        title, captions, NUM_COLUMNS, row_height=CELL_HEIGHT, rest=0.4
+    )
+    for axes, patch in zip(panels, patches, strict=True):
         _show(axes, patch)
-        axes.set_axis_on()
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        axes.set_xlabel(caption, fontsize=8)
     return figure
 
 

@@ -16,7 +16,7 @@ NUM_WRONG = 3  # of them, those with the most wrong calls; the others are the la
 TITLE = "Patches that overlap, stitched: most wrong calls first, then the largest regions"
 LEGEND = (
     f"{drawing.LEGEND}A number is the probability of tumour; a thick box is called otherwise; "
-    "a grey one is of another part."
+    "a grey one is of another part, or of a patch without a label."
 )
 
 

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from typing import IO
 
+from metastasis import tables
 from metastasis.base.errors import InputError
 from metastasis.formats import slide_columns
 
@@ -19,7 +20,7 @@ HEAD_BYTES = 2**16  # enough for a header, packed or not
 PACKINGS = (".gz", ".zip")
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = (b"PK\3\4", b"PK\5\6")  # the second is that of an empty zip
-SEPARATORS = ",;\t|"
+SEPARATORS = "," + tables.OTHER_SEPARATORS
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 

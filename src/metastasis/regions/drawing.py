@@ -29,7 +29,7 @@ TINTS = {
     Cell.TUMOUR: (plotting.ORANGE, 0.45),
 }
 LEGEND = (
-    "Boxes are the centres that labels are about: orange tumour, blue none, grey no known label.\n"
+    "Boxes are the centres that labels are about: orange tumour, blue none.\n"
     "By these labels alone, blue places are free of tumour, pale orange ones may hold it, strong "
     "orange ones must.\n"
 )
@@ -73,18 +73,12 @@ def stitch(region: pd.DataFrame, patches: Patches) -> UInt8:
 
 def draw(title: str, regions: Sequence[Shown], legend: str = LEGEND) -> Figure:
     """Draw each region with its centres' boxes, and what the labels say about each place."""
-    num_rows = max(-(-len(regions) // NUM_COLUMNS), 1)
-    figure = Figure((plotting.BROAD, CELL_HEIGHT * num_rows + 0.8), layout="constrained")
-    figure.suptitle(title if regions else f"{title}: none", fontsize=11)
+    captions = [region.caption for region in regions]
+    figure, panels = plotting.new_gallery(
+        title, captions, NUM_COLUMNS, row_height=CELL_HEIGHT, rest=0.8
+    )
     figure.supxlabel(legend.strip(), fontsize=8)
-    panels = figure.subplots(num_rows, NUM_COLUMNS, squeeze=False).ravel()
-    for axes in panels:
-        axes.set_axis_off()
-    for axes, region in zip(panels, regions, strict=False):
-        axes.set_axis_on()
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        axes.set_xlabel(region.caption, fontsize=8)
+    for axes, region in zip(panels, regions, strict=True):
         _draw(axes, region)
     return figure
 

@@ -117,7 +117,7 @@ class Part(Measured[float | None], frozen=True):
     def counted(self) -> str:
         """Their number with the unit: 19 slides."""
         unit = self.interval.over
-        return numbers.count(self.num_units, unit.removesuffix("s"), unit)
+        return numbers.count(self.num_units, intervals.SINGULAR[unit], unit)
 
     @property
     def area(self) -> str:

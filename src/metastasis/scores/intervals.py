@@ -34,6 +34,7 @@ Scale = Literal["logit", "log", "plain"]
 UNITS: dict[tables.Unit, Unit] = {
     "patient": "patients", "slide": "slides", "region": "regions", "patch": "patches",
 }  # fmt: skip
+SINGULAR = {plural: unit for unit, plural in UNITS.items()}
 INDEPENDENT = ("patients", "slides")  # patches of unlike ones share no slide
 
 _TO = {"logit": special.logit, "log": np.log, "plain": np.positive}
