@@ -14,7 +14,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn import metrics
 
 from helpers import simulating
@@ -65,36 +64,24 @@ def main() -> None:
 
 def cover_regions(numbers: list[int], repeats: int) -> None:
     """Print how often the AUC's interval covers the truth, over regions and over patches."""
-    labels, scores, _ = simulating.regions(np.random.default_rng(9), 1_000_000)
-    area = metrics.roc_auc_score(labels, scores)
+    labels, probabilities, _ = simulating.regions(np.random.default_rng(9), 1_000_000)
+    area = metrics.roc_auc_score(labels, probabilities)
     print(f"True AUC: {area:.3f}\n")
     shares = {}
     for num_regions in numbers:
         held = []
         for repeat in range(repeats):
             random = np.random.default_rng([3, num_regions, repeat])
-            labels, scores, of = simulating.regions(random, num_regions)
+            labels, probabilities, of = simulating.regions(random, num_regions)
             patches = pd.DataFrame({"region": of.astype(str)})
             row = {}
             for name, known in (("regions", patches), ("patches", patches[[]])):
-                low, high = area_interval(labels, scores, intervals.groups(known)[0])
+                groups, _ = intervals.groups(known)
+                low, high = simulating.intervals_of(labels, probabilities, groups)["roc_auc"]
                 row[name] = float(low <= area <= high)
             held.append(row)
         shares[num_regions] = pd.DataFrame(held).mean()
     print(markdown(pd.DataFrame(shares)))
-
-
-def area_interval(
-    labels: simulating.Ints, scores: simulating.Floats, groups: intervals.Groups
-) -> tuple[float, float]:
-    """Return the AUC's interval over `groups`."""
-
-    def measure(kept: NDArray[np.bool_]) -> list[float]:
-        return [float(metrics.roc_auc_score(labels[kept], scores[kept]))]
-
-    without = intervals.without_each(measure, groups)[:, 0]
-    area = float(metrics.roc_auc_score(labels, scores))
-    return intervals.interval(area, without, "logit", intervals.num_informed(labels, groups) - 1)
 
 
 def holds(truth: dict[str, float], num_slides: int, repeat: int) -> dict[str, float]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from metastasis.evaluate import measuring
+from metastasis.scores import intervals
 
 THRESHOLD = 0.5
 APART = 2.6  # the distance of the classes' scores, for an AUC of about 0.94
@@ -40,9 +41,9 @@ def scored(random: Random, num_slides: int) -> tuple[Ints, Floats, Ints]:
 
 
 def regions(random: Random, num_regions: int) -> tuple[Ints, Floats, Ints]:
-    """Return labels, scores and regions (n,): a tenth of the regions have several patches.
+    """Return labels, probabilities and regions (n,): a tenth of the regions have several patches.
 
-    As in PatchCamelyon, these have 5 patches on average, some of them hundreds, mostly of one
+    As in PatchCamelyon, these have 5 patches on average, some of them hundreds, all of one
     label. All patches of a region are about as easy.
     """
     is_large = random.random(num_regions) < 0.1
@@ -51,7 +52,7 @@ def regions(random: Random, num_regions: int) -> tuple[Ints, Floats, Ints]:
     positive = random.random(num_regions) < np.where(is_large, 0.9, 0.4)
     labels = positive[of].astype(np.int64)
     scores = 0.7 * random.normal(0, 1, num_regions)[of] + 0.7 * random.normal(0, 1, len(of))
-    return labels, scores + 2 * labels, of
+    return labels, special.expit(scores + 2 * labels - 1), of
 
 
 def truth() -> dict[str, float]:
@@ -63,8 +64,10 @@ def truth() -> dict[str, float]:
     return measuring.summarise(labels, probabilities, THRESHOLD)
 
 
-def intervals_of(labels: Ints, probabilities: Floats, of: Ints) -> dict[str, tuple[float, float]]:
-    """Return the interval of each metric over the slides `of`."""
+def intervals_of(
+    labels: Ints, probabilities: Floats, of: intervals.Groups
+) -> dict[str, tuple[float, float]]:
+    """Return the interval of each metric over the groups `of`, such as slides."""
     return measuring.interval_ends(labels, probabilities, THRESHOLD, of)
 
 
