@@ -38,15 +38,22 @@ def test_a_library_that_is_not_installed_is_named(tmp_path: Path) -> None:
 
 def test_the_version_of_the_running_python_counts(tmp_path: Path) -> None:
     found = version("numpy")
-    require(tmp_path, f"numpy: {{py300: 0.0.1, {PYTHON}: {found}}}\n")
-    require(tmp_path, f"numpy: {{{PYTHON}-other: 0.0.1, {PYTHON}-{sys.platform}: {found}}}\n")
+    require(tmp_path, f"numpy: py300 0.0.1, {PYTHON} {found}\n")
+    require(tmp_path, f"numpy: {PYTHON}-other 0.0.1, {PYTHON}-{sys.platform} {found}\n")
     with pytest.raises(InputError, match=r"says 0\.0\.1"):
-        require(tmp_path, f"numpy: {{py300: {found}, {PYTHON}: 0.0.1}}\n")
+        require(tmp_path, f"numpy: py300 {found}, {PYTHON} 0.0.1\n")
     with pytest.raises(InputError, match=r"says None"):
-        require(tmp_path, f"numpy: {{py300: {found}}}\n")
+        require(tmp_path, f"numpy: py300 {found}\n")
 
 
-@pytest.mark.parametrize("content", ["", "keras", "keras: [", "- keras"])
+def test_what_is_put_together_is_understood(tmp_path: Path) -> None:
+    versions = {libraries.key("3.0"): "0.0.1", PYTHON: version("numpy")}
+    require(tmp_path, f"numpy: {libraries.together(versions)}\n")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "keras", "keras: [", "- keras", "keras: {py311: 1.0.0}", "keras: 3.15"]
+)
 def test_a_file_of_another_form_is_named_with_the_way_back(tmp_path: Path, content: str) -> None:
     with pytest.raises(InputError, match=r"(?s)libraries\.yaml .*git checkout libraries\.yaml"):
         require(tmp_path, content)

@@ -70,14 +70,14 @@ def lock(tmp_path: Path) -> Path:
 def test_a_library_of_one_version_is_recorded_by_it_and_a_forked_one_by_python(lock: Path) -> None:
     assert locking.locked(["keras", "numpy"], lock) == {
         "keras": "3.15.1",
-        "numpy": {"py311": "2.4.6", "py312": "2.5.5"},
+        "numpy": "py311 2.4.6, py312 2.5.5",
     }
 
 
 def test_a_library_that_differs_by_platform_is_recorded_by_both(lock: Path) -> None:
-    by_python = {f"py{n}-darwin": "1.0" for n in (311, 312)}
-    by_python |= {f"py{n}-linux": "2.0" for n in (311, 312)}
-    assert locking.locked(["metal"], lock) == {"metal": by_python}
+    assert locking.locked(["metal"], lock) == {
+        "metal": "py311-darwin 1.0, py311-linux 2.0, py312-darwin 1.0, py312-linux 2.0"
+    }
 
 
 def test_what_is_written_holds_what_stages_declare_and_passes_the_check(lock: Path) -> None:
@@ -87,6 +87,7 @@ def test_what_is_written_holds_what_stages_declare_and_passes_the_check(lock: Pa
     recorded = yaml.safe_load(written.read_text())
     assert list(recorded) == ["keras", "numpy", "wheels"]
     assert recorded["wheels"] == "26.0"  # text: as a number it would be 26
+    assert recorded["numpy"] == "py311 2.4.6, py312 2.5.5"  # one value, so one column in DVC
     locking.check(written, lock)
 
 

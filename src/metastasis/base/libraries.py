@@ -4,6 +4,7 @@
 """
 
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -13,11 +14,9 @@ from metastasis.base.errors import InputError
 
 PATH = Path(__file__).parents[3] / "libraries.yaml"  # of the tree that this code belongs to
 
-Recorded = str | dict[str, str]  # one version, or one for each Python and, if need be, platform
 
-
-def read(path: Path = PATH) -> dict[str, Recorded]:
-    """Return the recorded version of each library.
+def read(path: Path = PATH) -> dict[str, str]:
+    """Return the record of each library: "3.15.1", or what `together` returns.
 
     Raises:
         InputError: the file is missing, or `make libraries` didn't write it so.
@@ -35,6 +34,11 @@ def read(path: Path = PATH) -> dict[str, Recorded]:
     if not isinstance(recorded, dict):
         raise InputError(
             f"{path} records no libraries: restore it with `git checkout {path.name}`."
+        )
+    if other := [name for name, text in recorded.items() if not isinstance(text, str)]:
+        raise InputError(
+            f"{path} records {', '.join(map(str, other))} in another form than `make libraries` "
+            f"writes: restore it with `git checkout {path.name}`."
         )
     return recorded
 
@@ -58,16 +62,23 @@ def installed(name: str) -> str | None:
         return None
 
 
-def key(python: str, platform: str = "") -> str:
-    """Return the key of a version for one Python ("3.11"), or for one Python and platform.
+def together(versions: Mapping[str, str]) -> str:
+    """Return the record of a library whose version depends on the Python.
 
-    It holds no dot, because DVC would read a dot as a nested key.
+    It is "py311 2.4.6, py312 2.5.5", one value: of a mapping, `dvc exp show` would show a column
+    for each version. The keys of `versions` are those of `key`.
     """
+    return ", ".join(f"{python} {number}" for python, number in versions.items())
+
+
+def key(python: str, platform: str = "") -> str:
+    """Return the key of a version for one Python ("3.11"), or for one Python and platform."""
     return "-".join(filter(None, ("py" + python.replace(".", ""), platform)))
 
 
-def _for_this_python(recorded: Recorded) -> str | None:
-    if not isinstance(recorded, dict):
-        return str(recorded)
+def _for_this_python(recorded: str) -> str | None:
+    if " " not in recorded:
+        return recorded
+    versions = dict(entry.partition(" ")[::2] for entry in recorded.split(", "))
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return recorded.get(key(python, sys.platform)) or recorded.get(key(python))
+    return versions.get(key(python, sys.platform)) or versions.get(key(python))

@@ -16,11 +16,13 @@ from metastasis.base import libraries, pipeline
 from metastasis.base.errors import InputError
 
 PLATFORMS = ("darwin", "linux")
+LONG = 1000  # characters in a line, so that each library has one
 HEADER = """\
 # The locked versions of the libraries that stages compute with. A stage declares its own in
 # dvc.yaml, so that it runs again when one of them changes, and only then.
 # `make libraries` writes this file from uv.lock: don't edit it. A library that uv.lock has in
-# several versions is recorded by Python (py311 is Python 3.11): a change of any of them counts.
+# several versions is recorded with that of each Python (py311 is Python 3.11), all in one value, so
+# that a change of any of them counts.
 """
 
 
@@ -33,7 +35,7 @@ def write(lock_path: Path, pipeline_paths: Sequence[Path], libraries_path: Path)
     stages = pipeline.stages(pipeline_paths).values()
     declared = (pipeline.libraries(stage, libraries_path.name) for stage in stages)
     names = sorted(set().union(*declared))
-    text = yaml.safe_dump(locked(names, lock_path))
+    text = yaml.safe_dump(locked(names, lock_path), width=LONG)
     libraries_path.write_text(HEADER + text, encoding="utf-8")
     print(f"{libraries_path}: {len(names)} libraries")
 
@@ -50,7 +52,7 @@ def check(libraries_path: Path, lock_path: Path) -> None:
         )
 
 
-def locked(names: Iterable[str], lock_path: Path) -> dict[str, libraries.Recorded]:
+def locked(names: Iterable[str], lock_path: Path) -> dict[str, str]:
     """Return the locked version of each library, as libraries.yaml records it.
 
     Raises:
@@ -74,8 +76,8 @@ def locked(names: Iterable[str], lock_path: Path) -> dict[str, libraries.Recorde
     return {name: _recorded(packages[name], pythons) for name in names}
 
 
-def _recorded(forks: list[dict[str, Any]], pythons: Sequence[str]) -> libraries.Recorded:
-    """Return the version that all forks share, or the version of each Python by its key."""
+def _recorded(forks: list[dict[str, Any]], pythons: Sequence[str]) -> str:
+    """Return the version that all forks share, or the versions of all Pythons together."""
     if len({fork["version"] for fork in forks}) == 1:
         return str(forks[0]["version"])
     found: dict[str, str] = {}
@@ -85,7 +87,7 @@ def _recorded(forks: list[dict[str, Any]], pythons: Sequence[str]) -> libraries.
             found[libraries.key(python)] = by_platform[PLATFORMS[0]]
         else:
             found |= {libraries.key(python, name): by_platform[name] for name in PLATFORMS}
-    return found
+    return libraries.together(found)
 
 
 def _version(forks: list[dict[str, Any]], python: str, platform: str) -> str:
