@@ -16,9 +16,9 @@ import pandas as pd
 
 from metastasis.formats import images
 from metastasis.formats.images import Frames
+from metastasis.hashes import perceptual
 from metastasis.patches import shards, symmetries
 from metastasis.patches.shards import Patches, UInt8
-from metastasis.pixels import perceptual
 from metastasis.split import grouping
 
 QUALITIES = (None, 90, 75, 50)  # of the JPEG; None: no JPEG

@@ -59,10 +59,10 @@ def names(entries: list[Any]) -> list[str]:
 SHARED = {
     "base",
     "formats",
+    "hashes",
     "pages",
     "patches",
     "regions",
-    "pixels",
     "results",
     "scores",
 }  # what several stages need

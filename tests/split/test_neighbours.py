@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from helpers.patches import symmetries, texture
-from metastasis.pixels import perceptual
+from metastasis.hashes import perceptual
 from metastasis.split import neighbours
 
 UInt8 = NDArray[np.uint8]

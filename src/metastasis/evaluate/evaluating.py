@@ -13,13 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from metastasis import models, saving, tables
+from metastasis import models, saving, stains, tables
 from metastasis.base import files, records
 from metastasis.base.errors import InputError, named
 from metastasis.evaluate import deciding, evaluation_plots, measuring
 from metastasis.evaluate.evaluate_params import EvaluateParams
 from metastasis.patches import shards
-from metastasis.pixels import stains
 from metastasis.results import numbers, provenance
 from metastasis.results.decision import Decision
 from metastasis.results.evaluation import (

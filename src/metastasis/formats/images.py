@@ -18,8 +18,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from metastasis.formats.sources import Content, Encoded, Flaw
+from metastasis.hashes import perceptual
 from metastasis.patches.shards import PATCH_SIZE, UInt8
-from metastasis.pixels import perceptual
 
 PATCH_SHAPE = (PATCH_SIZE, PATCH_SIZE, 3)
 ROW_BYTES = PATCH_SIZE * 3

@@ -21,10 +21,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from metastasis.hashes import joining
 from metastasis.ingest import cores
 from metastasis.patches import shards
 from metastasis.patches.shards import PATCH_SIZE, Patches, Places, UInt8
-from metastasis.pixels import joining
 
 BLOCK = 8  # pixels a side
 REACH = 9  # blocks a side, of which the one of the lowest hash is chosen

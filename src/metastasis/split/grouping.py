@@ -11,10 +11,10 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from metastasis import stains
+from metastasis.hashes.perceptual import FLAT_STD
 from metastasis.patches import shards
 from metastasis.patches.shards import Patches
-from metastasis.pixels import stains
-from metastasis.pixels.perceptual import FLAT_STD
 from metastasis.split import neighbours
 from metastasis.split.neighbours import Pairs
 from metastasis.tables import UNITS

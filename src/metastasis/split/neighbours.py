@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from metastasis.hashes import joining
 from metastasis.patches import symmetries
 from metastasis.patches.shards import Patches, Places, UInt8
-from metastasis.pixels import joining
 
 NUM_BANDS = 8  # of 8 bits each
 MAX_BITS = 6  # in which the hashes of copies differ: two such hashes share at least two bands

@@ -16,10 +16,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from metastasis import plotting
+from metastasis import plotting, stains
+from metastasis.hashes import perceptual
 from metastasis.pages import templating
 from metastasis.patches.shards import Patches, Pool
-from metastasis.pixels import perceptual, stains
 from metastasis.regions import drawing
 from metastasis.results import numbers
 from metastasis.results.provenance import Provenance

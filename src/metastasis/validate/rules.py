@@ -6,8 +6,8 @@
 from great_expectations import expectations as gxe
 
 from metastasis.formats.images import FLAWS
+from metastasis.hashes.perceptual import FLAT_STD
 from metastasis.patches.shards import Pool
-from metastasis.pixels.perceptual import FLAT_STD
 from metastasis.validate import slide_rules
 from metastasis.validate.suites import Rule, Severity
 from metastasis.validate.suites import empty as _empty

@@ -1,8 +1,8 @@
-"""Tests of `pixels.stains`: mixtures of known amounts are unmixed to those amounts."""
+"""Tests of `stains`: mixtures of known amounts are unmixed to those amounts."""
 
 import numpy as np
 
-from metastasis.pixels import stains
+from metastasis import stains
 
 
 def unit(vector: tuple[float, float, float]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Tests of `pixels.perceptual`: flips and turns share a hash, copies nearly, others don't."""
+"""Tests of `hashes.perceptual`: flips and turns share a hash, copies nearly, others don't."""
 
 import itertools
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.patches import UInt8, symmetries, texture
-from metastasis.pixels import perceptual
+from metastasis.hashes import perceptual
 
 
 def hashes(patches: list[UInt8]) -> list[str]:
