@@ -1,5 +1,6 @@
 """Tests of `models`: what a network takes and gives, and how many parameters it has."""
 
+from pathlib import Path
 from typing import get_args
 
 import keras
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from helpers.networks import unsettle
-from metastasis import models
+from metastasis import models, saving
 from metastasis.base.errors import InputError
 from metastasis.patches import symmetries
+from metastasis.pretrained import architectures
 from metastasis.train import train_params, training
 
 PATCHES = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), np.uint8)
@@ -124,5 +126,23 @@ def test_p4m_in_bfloat16_has_a_float32_gradient_of_every_weight() -> None:
 
 
 def test_the_networks_that_params_take_are_those_that_can_be_built() -> None:
-    assert set(get_args(train_params.Network)) == set(models.BUILDERS)
-    assert set(train_params.RESIDUAL) <= set(models.BUILDERS)
+    built = {*models.BUILDERS, *architectures.ARCHITECTURES}
+    assert set(get_args(train_params.Network)) == built
+    assert set(train_params.SIZES) <= built
+
+
+@pytest.mark.parametrize("name", architectures.ARCHITECTURES)
+def test_a_published_network_trains_and_is_saved_like_the_others(name: str, tmp_path: Path) -> None:
+    """The layers used in training compute as Keras's own, which alone are saved."""
+    network = models.build(name, 32, training.parts(name))
+    unsettle(network)
+    plain = models.to_plain(network, name)
+    final = models.to_final(plain, 1.7, "d4")
+    assert {type(layer).__module__.split(".")[0] for layer in plain.layers} == {"keras"}
+    patches = PATCHES[:, :32, :32]
+    np.testing.assert_allclose(plain(patches), network(patches), rtol=1e-4, atol=1e-5)
+    for number, model in enumerate((plain, plain, final)):
+        saving.save(model, tmp_path / f"{number}.keras")
+    assert (tmp_path / "0.keras").read_bytes() == (tmp_path / "1.keras").read_bytes()
+    loaded = keras.saving.load_model(tmp_path / "2.keras")
+    np.testing.assert_allclose(loaded(patches), final(patches), rtol=1e-5, atol=1e-6)

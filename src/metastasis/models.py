@@ -17,9 +17,13 @@ from keras import layers
 from metastasis.base.errors import InputError
 from metastasis.patches import shards
 from metastasis.patches.symmetries import NUM_ELEMENTS, TestTime
+from metastasis.pretrained import architectures
 
 # Of the moving statistics: Keras's .99 lags by epochs if an epoch has few steps.
 MOMENTUM = 0.9
+
+# Layers that pool or flatten the last feature map; each network has one of them.
+PLACES_END = ("mean", "flatten")
 
 Maker = Callable[..., layers.Layer]
 Tensor = Any  # keras.KerasTensor; Keras ships no types
@@ -52,8 +56,12 @@ def build(name: str, size: int, parts: Parts = PLAIN, policy: str = "float32") -
         InputError: the network can't take patches of this size.
     """
     with _dtype_policy(policy):
-        inputs = keras.Input((size, size, 3), name="patch")
-        features = BUILDERS[name](layers.Rescaling(1 / 255, name="rescale")(inputs), parts)
+        if name in architectures.ARCHITECTURES:
+            body = architectures.build(name, size, partial(parts.norm, momentum=MOMENTUM))
+            inputs, features = body.input, _headed(body.output, size)
+        else:
+            inputs = keras.Input((size, size, 3), name="patch")
+            features = BUILDERS[name](layers.Rescaling(1 / 255, name="rescale")(inputs), parts)
         logit = layers.Dense(1, dtype="float32", name="logit")(features)
         outputs = layers.Activation("sigmoid", dtype="float32", name="probability")(logit)
         return keras.Model(inputs, outputs, name=name)
@@ -190,6 +198,11 @@ def _residual_features(tensor: Tensor, stages: tuple[tuple[int, int], ...], part
         tensor = layers.ReLU(name=f"relu{stage}")(tensor)
         for block in range(1, num_blocks + 1):
             tensor = _residual(tensor, parts, f"block{stage}{block}")
+    return _pooled(tensor, size)
+
+
+def _pooled(tensor: Tensor, size: int) -> Tensor:
+    """Return a feature map of patches of `size` pixels pooled in three ways: (n, 3 * channels)."""
     side = tensor.shape[1]
     inside = shards.centre(side, shards.CENTRE_SIZE * side // size)
     centre = layers.Cropping2D(inside.start, name="centre")(tensor)
@@ -212,6 +225,11 @@ def _residual(tensor: Tensor, parts: Parts, name: str) -> Tensor:
             branch = layers.ReLU(name=f"{name}{half}_relu")(branch)
     tensor = layers.Add(name=f"{name}_add")([tensor, branch])
     return layers.ReLU(name=f"{name}_relu")(tensor)
+
+
+def _headed(tensor: Tensor, size: int) -> Tensor:
+    """Return what the logit is computed of, from a published network's last feature map."""
+    return layers.Dropout(0.3, name="dropout")(_pooled(tensor, size))
 
 
 BUILDERS: dict[str, Callable[[Tensor, Parts], Tensor]] = {

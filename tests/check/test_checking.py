@@ -10,6 +10,7 @@ from helpers.files import ROOT
 from metastasis import models
 from metastasis.base.errors import InputError
 from metastasis.check import checking
+from metastasis.pretrained import catalogue
 from metastasis.train import train_params
 
 LOCKED = ("libraries.yaml", "uv.lock")
@@ -72,7 +73,7 @@ def test_a_crop_that_the_network_does_not_take_is_refused_as_the_network_would(
     tree: Path, size: int
 ) -> None:
     edit(tree, "crop", size=size)
-    if size in train_params.RESIDUAL_SIZES:
+    if size in train_params.SIZES["compact"]:
         models.build("compact", size)
         check()
     else:
@@ -80,6 +81,30 @@ def test_a_crop_that_the_network_does_not_take_is_refused_as_the_network_would(
             models.build("compact", size)
         with pytest.raises(InputError, match=f"crop.size is {size}: expected 32,"):
             check()
+
+
+def test_a_published_network_needs_a_file_of_weights_that_is_there(tree: Path) -> None:
+    edit(tree, "train", model="densenet121")
+    with pytest.raises(InputError, match=r"densenet121 starts from.*make weights NAME=densenet121"):
+        check()
+    edit(tree, "train", weights="data/raw/none.h5")
+    with pytest.raises(InputError, match=r"train\.weights names data/raw/none\.h5, which is not a"):
+        check()
+    edit(tree, "train", weights=str(tree / "any.h5"))
+    (tree / "any.h5").write_bytes(b"read only by train")
+    check()
+    edit(tree, "crop", size=64)
+    with pytest.raises(InputError, match="crop.size is 64: expected 32, 96 with train.model dense"):
+        check()
+
+
+def test_published_weights_of_another_hash_are_refused_before_training(tree: Path) -> None:
+    """A file that has a published name holds what was published."""
+    name = catalogue.FILES["densenet121"].name
+    edit(tree, "train", model="densenet121", weights=str(tree / name))
+    (tree / name).write_bytes(b"something else")
+    with pytest.raises(InputError, match=rf"{name}.* MD5"):
+        check()
 
 
 def test_libraries_that_were_not_made_anew_after_an_upgrade_are_named(tree: Path) -> None:

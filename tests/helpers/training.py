@@ -7,6 +7,8 @@ from metastasis.train import train_params, training
 PARAMS = train_params.TrainParams(
     seed=1,
     model="compact",
+    weights=train_params.NO_WEIGHTS,
+    body_rate=0.1,
     epochs=2,
     patience=5,
     batch_size=4,

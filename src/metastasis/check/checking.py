@@ -89,7 +89,20 @@ def _faults(path: Path) -> Iterator[str]:
             yield str(error)
     match sections:
         case {"crop": crop_params.CropParams(size=size), "train": TrainParams(model=network)} if (
-            network in train_params.RESIDUAL and size not in train_params.RESIDUAL_SIZES
+            size not in train_params.SIZES.get(network, (size,))
         ):
-            sizes = ", ".join(map(str, train_params.RESIDUAL_SIZES))
+            sizes = ", ".join(map(str, train_params.SIZES[network]))
             yield f"{path}: crop.size is {size}: expected {sizes} with train.model {network}."
+    match sections:
+        case {"train": TrainParams(starts_from=None, model=network)} if (
+            network in train_params.PRETRAINED
+        ):
+            yield (
+                f"{path}: train.model {network} starts from published weights, and train.weights "
+                f"names none: run `make weights NAME={network}`, which prints what to set."
+            )
+        case {"train": TrainParams(starts_from=Path() as weights)} if not weights.is_file():
+            yield (
+                f"{path}: train.weights names {weights}, which is not a file. `make weights` lists "
+                f"the published weights; {train_params.NO_WEIGHTS} starts from random ones."
+            )

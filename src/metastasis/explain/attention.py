@@ -91,8 +91,7 @@ def _cells(heat: Heat) -> NDArray[np.float64]:
 
 def _with_places(model: keras.Model) -> keras.Model:
     """Return the network with two outputs: the last spatial features and the logit."""
-    gives_up = (keras.layers.GlobalAveragePooling2D, keras.layers.Flatten)
-    first = next(layer for layer in model.layers if isinstance(layer, gives_up))
+    first = next(layer for layer in model.layers if layer.name in models.PLACES_END)
     return keras.Model(model.input, [first.input, model.get_layer("probability").input])
 
 

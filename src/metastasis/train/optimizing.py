@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -20,7 +21,49 @@ PLATEAU_EPOCHS = 3  # epochs without a better validation score
 MATRIX_RANK = 2
 
 
-class ConvolutionMuon(keras.optimizers.Muon):
+@dataclass(frozen=True)
+class Body:
+    """The weights of a network that are known before training, and how slowly they change."""
+
+    variables: Sequence[keras.Variable]
+    rate: float  # as a share of the learning rate
+    num_frozen_steps: int  # at the start: while the head is random, its gradients are too
+
+
+class _SlowBody(keras.optimizers.Optimizer):
+    """What an optimiser needs to change some variables with a share of the learning rate."""
+
+    _slow: frozenset[int] = frozenset()
+
+    def slow(self, body: Body) -> None:
+        """Change the variables of `body` slowly. The optimiser has to be built."""
+        self._slow = frozenset(map(self._get_variable_index, body.variables))
+        self._body = body
+
+    def update_step(
+        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+    ) -> None:
+        """Change one variable by its gradient, and let it decay if it is slow."""
+        if self._get_variable_index(variable) in self._slow:
+            is_thawed = self.iterations >= self._body.num_frozen_steps
+            learning_rate *= self._body.rate * ops.cast(is_thawed, learning_rate.dtype)
+            if self._use_weight_decay(variable):
+                decay = ops.cast(self.weight_decay * learning_rate, variable.dtype)
+                self.assign_sub(variable, variable * decay)
+        super().update_step(gradient, variable, learning_rate)
+
+    def _apply_weight_decay(self, variables: list[keras.Variable]) -> None:
+        """Let the other variables decay, with the whole learning rate."""
+        super()._apply_weight_decay(
+            [each for each in variables if self._get_variable_index(each) not in self._slow]
+        )
+
+
+class AdamW(_SlowBody, keras.optimizers.AdamW):
+    """AdamW (Loshchilov and Hutter 2019), which can change a network's body slowly."""
+
+
+class ConvolutionMuon(_SlowBody, keras.optimizers.Muon):
     """Muon (Jordan et al. 2024) for kernels of convolutions, and AdamW for all other weights.
 
     Muon makes each step orthogonal: it changes all directions of a kernel by the same amount. A
@@ -29,7 +72,8 @@ class ConvolutionMuon(keras.optimizers.Muon):
     """
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
-        return len(variable.shape) <= MATRIX_RANK
+        is_depthwise = variable.shape[-1] == 1
+        return len(variable.shape) <= MATRIX_RANK or is_depthwise
 
     def zeropower_via_newtonschulz5(self, x: tf.Tensor, steps: int) -> tf.Tensor:
         """Return approximately the nearest orthogonal matrix to a kernel, in the kernel's shape."""
@@ -70,7 +114,7 @@ def optimizer(
     if name == "muon":
         chosen = ConvolutionMuon(rate, weight_decay=weight_decay, adam_weight_decay=weight_decay)
     else:
-        chosen = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
+        chosen = AdamW(rate, weight_decay=weight_decay)
     chosen.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return chosen
 

@@ -1,5 +1,6 @@
 """Section `train` of params.yaml: the network, its optimiser and its augmentation."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -9,10 +10,19 @@ from metastasis.base.params import Section, Seed
 Optimizer = Literal["muon", "adamw"]
 Schedule = Literal["cosine", "plateau", "constant"]
 Geometry = Literal["none", "d4", "affine"]
-Network = Literal["baseline", "compact", "p4m"]
-RESIDUAL = ("compact", "p4m")
-RESIDUAL_SIZES = (32, 48, 64, 80, 96)  # crops that residual networks accept; `models` says why
+Network = Literal[
+    "compact", "p4m", "baseline", "densenet121", "efficientnetv2b0", "efficientnet-lite0"
+]
 Precision = Literal["auto", "float32", "bfloat16"]
+
+# The networks that start from published weights, and the crops that each network accepts; `models`
+# says why.
+PRETRAINED = ("densenet121", "efficientnetv2b0", "efficientnet-lite0")
+SIZES = dict.fromkeys(("compact", "p4m"), (32, 48, 64, 80, 96)) | dict.fromkeys(
+    PRETRAINED, (32, 96)
+)
+
+NO_WEIGHTS = "data/no-weights.txt"  # a file in git, since DVC has no optional dependency
 
 
 class TrainParams(Section):
@@ -20,6 +30,8 @@ class TrainParams(Section):
 
     seed: Seed
     model: Network
+    weights: Annotated[str, Field(min_length=1)]
+    body_rate: Annotated[float, Field(ge=0, le=1)]
     epochs: PositiveInt
     patience: PositiveInt
     batch_size: Annotated[int, Field(ge=2)]
@@ -35,3 +47,8 @@ class TrainParams(Section):
     stain_jitter: Annotated[float, Field(ge=0, le=0.5)]
     focus_jitter: Annotated[float, Field(ge=0, le=3)]
     precision: Precision
+
+    @property
+    def starts_from(self) -> Path | None:
+        """The file whose weights the network starts from; None: it starts from random ones."""
+        return None if self.weights == NO_WEIGHTS else Path(self.weights)

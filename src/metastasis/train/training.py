@@ -19,6 +19,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from metastasis import models, saving, tables
 from metastasis.base.errors import InputError
 from metastasis.patches import shards
+from metastasis.pretrained import weights
 from metastasis.results.training_metrics import Ends, TrainingMetrics
 from metastasis.train import (
     augmenting,
@@ -60,7 +61,8 @@ def train(
 
     Raises:
         InputError: there are fewer patches than a batch, devices can't divide it evenly, the crop
-            doesn't fit the network, another training is running, or the loss is not a number.
+            or the file of weights doesn't fit the network, another training is running, or the loss
+            is not a number.
     """
     table = tables.read_patches(split_path)
     patches = shards.read(crops_folder)
@@ -71,6 +73,7 @@ def train(
     _check_batch(params, feed, num_devices)
     settings = params.model_dump() | {"policy": policy, "num_devices": num_devices}
     data = [split_path, crops_folder / shards.INDEX_NAME, *shards.paths(crops_folder)]
+    data += [params.starts_from] if params.starts_from else []
     state_path = STATE_FOLDER / f"{resuming.key(settings, data)}.npz"
 
     keras.utils.set_random_seed(params.seed)
@@ -161,15 +164,22 @@ def parts(name: str) -> models.Parts:
 
 
 def compiled_network(params: TrainParams, size: int, num_steps: int, policy: str) -> keras.Model:
-    """Return the network for patches of `size` pixels with initial weights, ready for training."""
+    """Return the network for patches of `size` pixels with initial weights, ready for training.
+
+    The initial weights are random, or all but the head's are those of the file `train.weights`.
+
+    Raises:
+        InputError: the crop doesn't fit the network, or the file's weights don't.
+    """
     network = models.to_logits(models.build(params.model, size, parts(params.model), policy))
+    num_warmup_steps = min(params.warmup_epochs, params.epochs - 1) * num_steps
     network.compile(
         optimizer=optimizing.optimizer(
             params.optimizer,
             params.learning_rate,
             params.schedule,
             num_steps=params.epochs * num_steps,
-            num_warmup_steps=min(params.warmup_epochs, params.epochs - 1) * num_steps,
+            num_warmup_steps=num_warmup_steps,
             weight_decay=params.weight_decay,
         ),
         loss=keras.losses.BinaryCrossentropy(
@@ -181,4 +191,21 @@ def compiled_network(params: TrainParams, size: int, num_steps: int, policy: str
         ],
     )
     network.optimizer.build(network.trainable_variables)  # so that its state can be restored
+    if params.starts_from:
+        weights.fill(network, params.starts_from)
+        network.optimizer.slow(_body(network, params, num_warmup_steps))
     return network
+
+
+def _body(network: keras.Model, params: TrainParams, num_warmup_steps: int) -> optimizing.Body:
+    """Return the weights that aren't random; they stay as they are for half of the warm-up."""
+    return optimizing.Body(
+        [
+            variable
+            for layer in network.layers
+            if layer.name not in weights.HEAD
+            for variable in layer.trainable_variables
+        ],
+        params.body_rate,
+        num_warmup_steps // 2,
+    )

@@ -1,0 +1,1 @@
+"""Networks that start from published weights: their layers, and the files of weights."""

@@ -1,0 +1,135 @@
+"""Tests of `pretrained.weights`: the right file fills a network, and any other is refused."""
+
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from helpers.networks import unsettle
+from metastasis import models, saving
+from metastasis.base.errors import InputError
+from metastasis.pretrained import weights
+
+pytestmark = pytest.mark.medium
+
+
+@pytest.fixture
+def source() -> keras.Model:
+    """A network with weights that no initialiser gives."""
+    network = models.build("compact", 32)
+    unsettle(network)
+    return network
+
+
+def save_published(network: keras.Model, path: Path) -> None:
+    """Write weights in Keras 2's format, which keras.applications' files have."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in network.layers]
+        for layer in network.layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0".encode() for weight in layer.weights]
+            group.attrs["weight_names"] = names
+            for name, value in zip(names, layer.get_weights(), strict=True):
+                group[name.decode()] = value
+
+
+def save_nested(network: keras.Model, path: Path) -> None:
+    """Save a model of which the network is one layer, as many notebooks do."""
+    inputs = keras.Input((32, 32, 3))
+    saving.save(keras.Model(inputs, keras.layers.Dense(24)(network(inputs))), path)
+
+
+SAVERS = {
+    "network.keras": saving.save,
+    "network.weights.h5": lambda network, path: network.save_weights(path),
+    "published.h5": save_published,
+    "nested.keras": save_nested,
+}
+
+
+@pytest.mark.parametrize("name", SAVERS)
+def test_all_layers_but_the_head_have_the_files_weights(
+    tmp_path: Path, source: keras.Model, name: str
+) -> None:
+    SAVERS[name](source, tmp_path / name)
+    network = models.build("compact", 32)
+    head = network.get_layer("logit").get_weights()
+    weights.fill(network, tmp_path / name)
+    for layer in network.layers:
+        expected = head if layer.name == "logit" else source.get_layer(layer.name).get_weights()
+        for mine, theirs in zip(layer.get_weights(), expected, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_whole_model_of_keras_2_is_read_too(tmp_path: Path, source: keras.Model) -> None:
+    source.save(tmp_path / "old.h5")
+    network = models.build("compact", 32)
+    weights.fill(network, tmp_path / "old.h5")
+    np.testing.assert_array_equal(
+        network.get_layer("conv1").get_weights()[0], source.get_layer("conv1").get_weights()[0]
+    )
+
+
+def test_another_networks_weights_are_refused_with_the_first_layer_that_differs(
+    tmp_path: Path,
+) -> None:
+    saving.save(models.build("baseline", 32), tmp_path / "other.keras")
+    network = models.build("compact", 32)
+    before = network.get_weights()
+    with pytest.raises(InputError, match=r"no weights of compact: .* layer conv1 has .* instead"):
+        weights.fill(network, tmp_path / "other.keras")
+    for mine, old in zip(network.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(mine, old)
+
+
+def test_weights_for_grey_patches_are_refused(tmp_path: Path) -> None:
+    inputs = keras.Input((32, 32, 1))
+    grey = keras.Model(
+        inputs, keras.layers.Conv2D(32, 3, use_bias=False, padding="same", name="conv1")(inputs)
+    )
+    saving.save(grey, tmp_path / "grey.keras")
+    with pytest.raises(InputError, match=r"\(3, 3, 1, 32\).* instead of .*\(3, 3, 3, 32\)"):
+        weights.fill(models.build("compact", 32), tmp_path / "grey.keras")
+
+
+@pytest.mark.parametrize("name", SAVERS)
+@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+def test_a_truncated_file_is_refused(
+    tmp_path: Path, source: keras.Model, name: str, share: float
+) -> None:
+    path = tmp_path / name
+    SAVERS[name](source, path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match=r"can't be read as weights"):
+        weights.fill(models.build("compact", 32), path)
+
+
+def test_random_bytes_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "noise.h5").write_bytes(np.random.default_rng(0).bytes(10_000))
+    with pytest.raises(InputError, match=r"noise\.h5 can't be read as weights"):
+        weights.read(tmp_path / "noise.h5")
+
+
+def test_a_flipped_byte_in_a_keras_file_is_noticed(tmp_path: Path, source: keras.Model) -> None:
+    path = tmp_path / "network.keras"
+    saving.save(source, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"can't be read as weights \(Bad CRC-32"):
+        weights.read(path)
+
+
+def test_other_hdf5_files_and_zips_are_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "patches.h5", "w") as file:
+        file["x"] = np.zeros((2, 96, 96, 3), np.uint8)
+    with pytest.raises(InputError, match=r"patches\.h5 holds no weights"):
+        weights.read(tmp_path / "patches.h5")
+
+
+def test_a_missing_file_is_told_with_the_way_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.h5 is missing: `make weights`"):
+        weights.read(tmp_path / "none.h5")
