@@ -10,9 +10,9 @@ import pytest
 
 from helpers import serving
 from metastasis.base.errors import InputError
+from metastasis.base.published import RemoteFile
 from metastasis.download import downloading
 from metastasis.download.downloading import Patience
-from metastasis.formats.published import RemoteFile
 
 NAME = "camelyonpatch_level_2_split_valid_x.h5.gz"
 BODY = np.random.default_rng(0).bytes(3_000_000)

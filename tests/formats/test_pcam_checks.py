@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from metastasis.base.errors import InputError
+from metastasis.base.published import RemoteFile
 from metastasis.formats import pcam_checks, pcam_record
-from metastasis.formats.published import RemoteFile
 
 VALID, TEST = (f"camelyonpatch_level_2_split_{split}_y.h5.gz" for split in ("valid", "test"))
 CONTENTS = {VALID: b"labels of valid", TEST: b"labels of test."}

@@ -16,9 +16,9 @@ import requests
 import urllib3
 from tqdm import tqdm
 
+from metastasis.base import published
 from metastasis.base.errors import InputError
-from metastasis.formats import published
-from metastasis.formats.published import RemoteFile
+from metastasis.base.published import RemoteFile
 
 CHUNK_BYTES = 2**16  # the most that a timeout can lose: the unfinished chunk
 SPARE_BYTES = 10**8  # for other data that may be written to the disk meanwhile

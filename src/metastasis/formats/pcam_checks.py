@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metastasis.base import published
 from metastasis.base.errors import NUM_NAMED, InputError, named
-from metastasis.formats import pcam_record, published
-from metastasis.formats.published import RemoteFile
+from metastasis.base.published import RemoteFile
+from metastasis.formats import pcam_record
 
 CENTRE, ANYWHERE = "center_tumor_patch", "tumor_patch"  # equal to the label, and implied by it
 TRUTHS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}

@@ -3,7 +3,7 @@
 `downloading` downloads them.
 """
 
-from metastasis.formats.published import RemoteFile
+from metastasis.base.published import RemoteFile
 
 RECORD = "https://zenodo.org/records/2546921"
 

@@ -1,6 +1,6 @@
 """Describes a published file, and computes the MD5 that identifies it.
 
-`pcam_record` lists the files and `downloading` downloads them.
+`pcam_record` and `catalogue` list the files, and `downloading` downloads them.
 """
 
 import hashlib
