@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone: it first installs everything that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup libraries kaggle pcam check repro compare experiments test test-quick test-slow lint format bench clean
+.PHONY: help setup libraries kaggle pcam weights check repro compare experiments test test-quick test-slow lint format bench clean
 
 # The environment's commands come first on PATH. Each recipe sets PATH in its shell, since the make
 # 3.81 of macOS looks commands up in its own PATH, whatever a Makefile exports.
@@ -25,6 +25,9 @@ kaggle: setup ## download Kaggle's zip to data/raw; requires an account and an A
 
 pcam: setup ## download PatchCamelyon to data/raw/pcam, 8 GB; resumes a broken download
 	$(IN_VENV) python scripts/fetch_pcam.py data/raw/pcam
+
+weights: setup ## fetch the published weights of a network: make weights NAME=densenet121; no NAME lists them
+	$(IN_VENV) python scripts/fetch_weights.py data/raw/weights $(if $(NAME),"$(NAME)")
 
 check: setup ## check params.yaml, the source and the recorded libraries
 	$(IN_VENV) dvc repro check

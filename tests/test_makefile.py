@@ -172,6 +172,23 @@ def test_recipes_run_what_is_installed_whatever_stands_on_path(
     assert f"the dvc of {project}: repro" in make(project, tools, target)
 
 
+@pytest.mark.parametrize(
+    ("named", "passed"), [((), ""), (("NAME=densenet121",), " densenet121"), (("NAME=",), "")]
+)
+def test_make_weights_passes_the_name_on(
+    project: Path, tools: Path, named: tuple[str, ...], passed: str
+) -> None:
+    make(project, tools, "setup")
+    python = project / ".venv/bin/python"
+    python.unlink()  # a link to the interpreter, which a stand-in replaces
+    python.write_text(
+        f'#!/bin/sh\n[ "$1" = scripts/fetch_weights.py ] || exec {sys.executable} "$@"\necho "$@"\n'
+    )
+    python.chmod(0o755)
+    said = make(project, tools, "weights", *named)
+    assert said == f"scripts/fetch_weights.py data/raw/weights{passed}\n"
+
+
 def test_no_recipe_relies_on_a_path_that_make_exports() -> None:
     """GNU make 3.81 looks simple commands up in its own PATH: each recipe sets it in the shell."""
     text = (ROOT / "Makefile").read_text()

@@ -1,6 +1,6 @@
 """Starts TensorFlow without its start-up messages.
 
-Only the scripts that compute with TensorFlow import this module.
+Only what computes with TensorFlow imports this module.
 """
 
 import os
