@@ -207,6 +207,13 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path, content: bytes, messa
         read(tmp_path, content)
 
 
+def test_an_attribute_that_a_pickle_sets_cannot_stand_in_for_a_method(tmp_path: Path) -> None:
+    state = _code({"values": Global("collections", "OrderedDict")})  # which returns no values
+    disguised = Raw(_code({"weight": 5}) + state + pickle.BUILD)
+    with pytest.raises(InputError, match="it holds something else"):
+        read(tmp_path, file(disguised, {}))
+
+
 def test_two_sizes_of_one_storage_are_refused(tmp_path: Path) -> None:
     """The larger one would allow a tensor behind the end of the elements."""
     far = tensor(storage("7", 10**9), 10**8, (2,), (1,))

@@ -77,10 +77,12 @@ def read(path: Path) -> Tensors:
 
 
 def _read(content: io.BytesIO) -> Tensors:
-    mark, version, _, views, keys = (_Unpickler(content).load() for _ in range(5))
+    mark, version, _, found, keys = (_Unpickler(content).load() for _ in range(5))
     if mark != MARK or version != VERSION:
         _refuse("it doesn't begin with PyTorch's mark and version")
-    if not isinstance(views, dict) or not all(isinstance(view, _View) for view in views.values()):
+    # An ordered dictionary may have attributes, which would stand in for its own methods.
+    views = dict(dict.items(found)) if isinstance(found, dict) else {"": found}
+    if not all(isinstance(view, _View) for view in views.values()):
         _refuse("it holds something else")
     storages = {view.storage for view in views.values()}
     if sorted(keys) != sorted(storage.key for storage in storages):
