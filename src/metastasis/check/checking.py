@@ -16,6 +16,7 @@ from metastasis.evaluate import evaluate_params
 from metastasis.formats import opening
 from metastasis.ingest import data_params
 from metastasis.predict import predict_params
+from metastasis.pretrained import catalogue
 from metastasis.split import split_params
 from metastasis.train import train_params
 from metastasis.train.train_params import TrainParams
@@ -63,6 +64,8 @@ def check(
             f"`git checkout {params_path}`."
         )
     locking.check(libraries_path, lock_path)
+    if weights := params.read("train", TrainParams, params_path).starts_from:
+        catalogue.require_published(weights)
     data = params.read("data", data_params.DataParams, params_path)
     opening.check_slides(Path(data.slides))
     if Path(data.source) != DEMO_PATH:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metastasis.base.errors import InputError
+from metastasis.pretrained import catalogue
 
 Weights = dict[str, list[NDArray[Any]]]  # of each layer with weights, in the layer's order
 
@@ -54,13 +55,15 @@ def read(path: Path) -> Weights:
     """Return the weights of each layer in a file, without running anything that it contains.
 
     Raises:
-        InputError: the file is missing, damaged or in another format.
+        InputError: the file is missing, damaged or in another format, or it has the name of a
+            published file and other content.
     """
     if not path.exists():
         raise InputError(
             f"{path} is missing: `make weights` fetches published weights, and train.weights "
             "names the file."
         )
+    catalogue.require_published(path)
     try:
         with _opened(path) as file:
             weights = _published(file) or _saved(file)
