@@ -1,14 +1,16 @@
-"""Reads one section of params.yaml into its model.
+"""Reads one section of params.yaml into its model, and checks paths among the values.
 
 Each stage defines the keys of its section in its own params module.
 """
 
 import difflib
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -16,6 +18,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from metastasis.base.errors import InputError
 
 PARAMS_PATH = Path("params.yaml")  # the name that DVC expects, in the folder of dvc.yaml
+_ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_SHELL = set('$`"\\\n\r')  # characters with a meaning between double quotes
+_VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 
 
 class Section(BaseModel):
@@ -24,7 +29,51 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def _literal(value: str) -> str:
+    """Return the path if DVC reads it as intended: DVC expands neither ~ nor $VARIABLE."""
+    if _ADDRESS.match(value):
+        raise ValueError(
+            "should be a folder or a file on this machine, not an address; fetch it and write "
+            "its path"
+        )
+    if not (value.startswith("~") or _VARIABLE.search(value)):
+        return _quotable(value)
+    if Path(value).exists() and _quotable(value):
+        return value
+    expanded = os.path.expandvars(Path(value).expanduser() if _has_home(value) else value)
+    if expanded == value:
+        raise ValueError(
+            "DVC reads it literally and expands neither ~ nor $VARIABLE, and the variable isn't "
+            "set; write the path in full"
+        )
+    raise ValueError(
+        f"DVC reads it literally and expands neither ~ nor $VARIABLE; write {expanded}"
+    )
+
+
+def _quotable(value: str) -> str:
+    """Return the path if the shell that DVC starts reads it literally between quotes."""
+    found = sorted(set(value) & _SHELL)
+    if found:
+        raise ValueError(
+            f"holds {' '.join(map(repr, found))}, which the shell that DVC starts would "
+            "interpret: rename it, or make a link to it"
+        )
+    return value
+
+
+def _has_home(value: str) -> bool:
+    """Return whether the path begins with ~ or ~user, and that folder exists."""
+    try:
+        Path(value).expanduser()
+    except RuntimeError:  # the user doesn't exist
+        return False
+    return True
+
+
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # the range that NumPy's and Keras's generators accept
+# A path that stands between double quotes in a stage's command.
+LiteralPath = Annotated[str, Field(min_length=1), AfterValidator(_literal)]
 
 SectionType = TypeVar("SectionType", bound=Section)
 
