@@ -154,3 +154,19 @@ def test_the_groups_that_tell_are_those_of_the_rarer_class() -> None:
     assert intervals.num_informed(np.array([1, 0, 1, 0, 0, 0]), groups) == 2
     assert intervals.num_informed(np.array([1, 1, 1, 1, 1, 0]), groups) == 1
     assert intervals.num_informed(np.zeros(6, np.int64), groups) == 0
+
+
+def test_the_ends_of_several_metrics_are_those_of_each_on_its_scale() -> None:
+    random = np.random.default_rng(0)
+    values, groups = random.uniform(0.2, 0.8, 60), np.arange(60) % 12
+    labels = np.arange(60) // 12 % 2
+
+    def measure(kept: NDArray[np.bool_]) -> dict[str, float]:
+        return {"share": values[kept].mean(), "loss": values[kept].mean()}
+
+    ends = intervals.ends(measure, labels, groups, {"loss": "log"})
+    without = means_without(values, groups)
+    assert ends["share"] == intervals.interval(values.mean(), without, "logit", 11)
+    assert ends["loss"] == intervals.interval(values.mean(), without, "log", 11)
+    alone = intervals.ends(measure, labels, np.zeros(60, np.int64))
+    assert np.isnan(list(alone.values())).all()

@@ -95,21 +95,12 @@ def interval_ends(
     They are NaN if there is no interval, for example if there is only one group.
     """
     scores = probabilities if scores is None else scores
-    measured = summarise(labels, probabilities, threshold, scores, weights)
-    if len(np.unique(groups)) == 1:
-        return dict.fromkeys(measured, (np.nan, np.nan))
 
-    def measure(kept: NDArray[np.bool_]) -> list[float]:
+    def measure(kept: NDArray[np.bool_]) -> dict[str, float]:
         rest = None if weights is None else weights[kept]
-        values = summarise(labels[kept], probabilities[kept], threshold, scores[kept], rest)
-        return list(values.values())
+        return summarise(labels[kept], probabilities[kept], threshold, scores[kept], rest)
 
-    without = intervals.without_each(measure, groups)
-    max_freedom = intervals.num_informed(labels, groups) - 1
-    return {
-        name: intervals.interval(number, values, SCALES.get(name, "logit"), max_freedom)
-        for (name, number), values in zip(measured.items(), without.T, strict=True)
-    }
+    return intervals.ends(measure, labels, groups, SCALES)
 
 
 def curves(labels: Ints, scores: Floats, at: Floats) -> tuple[Floats, Floats]:

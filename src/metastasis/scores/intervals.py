@@ -5,8 +5,9 @@ unknown, patches that overlap are left out together.
 The caller supplies the metric.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -126,6 +127,28 @@ def interval(
     ends = student(float(_on(scale, estimate)), jackknife(_on(scale, without), max_freedom))
     low, high = (float(_FROM[scale](end)) for end in ends)
     return (max(low, 0.0), high) if scale == "plain" else (low, high)
+
+
+def ends(
+    measure: Callable[[NDArray[np.bool_]], dict[str, float]],
+    labels: NDArray[np.integer],
+    groups: Groups,
+    scales: Mapping[str, Scale] = MappingProxyType({}),
+) -> dict[str, tuple[float, float]]:
+    """Return the ends of the interval of each metric that `measure` gives of the patches it keeps.
+
+    They are NaN if there is no interval, for example if there is only one group. The scale is the
+    logit where `scales` names no other.
+    """
+    measured = measure(np.ones(len(labels), bool))
+    if len(np.unique(groups)) == 1:
+        return dict.fromkeys(measured, (np.nan, np.nan))
+    without = without_each(lambda kept: list(measure(kept).values()), groups)
+    max_freedom = num_informed(labels, groups) - 1
+    return {
+        name: interval(number, values, scales.get(name, "logit"), max_freedom)
+        for (name, number), values in zip(measured.items(), without.T, strict=True)
+    }
 
 
 def _on(scale: Scale, values: float | Floats) -> Floats:
