@@ -1,8 +1,10 @@
 """Reads the code, the libraries and the outputs that the stages of the pipeline declare.
 
-DVC itself runs the stages.
+A stage that DVC repeats for each entry of a param (`foreach`) is read once, as it is written. DVC
+itself runs the stages.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import yaml
 ROOT = Path(__file__).parents[3]  # of the tree that this code belongs to
 FILES = (Path("dvc.yaml"), Path("data/dvc.yaml"))  # DVC counts neither as a dependency
 CODE_FOLDERS = ("src", "stages")
+FILLED = "${"  # begins what DVC replaces in a path
 
 Stage = Mapping[str, Any]  # as written in the file
 
@@ -20,7 +23,8 @@ def stages(paths: Iterable[Path]) -> dict[str, Stage]:
     """Return every stage of the files at `paths` by its name."""
     found: dict[str, Stage] = {}
     for path in paths:
-        found |= yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+        for name, stage in yaml.safe_load(path.read_text(encoding="utf-8"))["stages"].items():
+            found[name] = stage.get("do", stage)
     return found
 
 
@@ -44,10 +48,20 @@ def libraries(stage: Stage, file_name: str) -> list[str]:
 
 
 def outputs(stage: Stage) -> list[Path]:
-    """Return every path that the stage writes, relative to the folder of dvc.yaml."""
-    return [path for kind in ("outs", "metrics", "plots") for path in _paths(stage, kind)]
+    """Return every path that the stage writes, relative to the folder of dvc.yaml.
+
+    A path that depends on a param is given by the folder above: `data/features` for
+    `data/features/${key}`.
+    """
+    paths = [path for kind in ("outs", "metrics", "plots") for path in _paths(stage, kind)]
+    return [_fixed(path) for path in paths]
 
 
 def _paths(stage: Stage, kind: str) -> Iterator[Path]:
     for entry in stage.get(kind, []):  # an entry with options is a mapping with one key
         yield Path(entry if isinstance(entry, str) else next(iter(entry)))
+
+
+def _fixed(path: Path) -> Path:
+    """Return the path up to its first part that DVC fills in."""
+    return Path(*itertools.takewhile(lambda part: FILLED not in part, path.parts))
