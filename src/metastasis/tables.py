@@ -20,6 +20,7 @@ NAMES = (*UNITS, "official", "region")
 # The column's name in files: not `patient`, so that a slide map's own column can be joined.
 PATIENT_COLUMN = "patient_name"
 FORM = ("encoding", "cells", "byte_order_mark", "line_ends", "quotes", "blank_lines")
+SCORES = ("id", "split", "label", "slide", "patient", "region", "logit")  # columns of scores
 SHA1 = re.compile(r"\b[0-9a-f]{40}\b")
 NUM_ID_DIGITS = 8  # of a SHA-1 in captions; files have all digits
 OTHER_SEPARATORS = ";\t|"  # of spreadsheets and databases
@@ -116,6 +117,11 @@ def with_patients(table: pd.DataFrame) -> pd.DataFrame:
 def write_patches(path: Path, table: pd.DataFrame) -> None:
     """Write a manifest, a split or scores in the form that `read_patches` reads."""
     files.write_csv(path, table.rename(columns={"patient": PATIENT_COLUMN}))
+
+
+def write_scores(path: Path, table: pd.DataFrame) -> None:
+    """Write the columns `SCORES`, as `make compare` reads them: a row for each scored patch."""
+    write_patches(path, table[list(SCORES)])
 
 
 def reported(parts: Container[str]) -> str:

@@ -35,7 +35,6 @@ from metastasis.scores import intervals, scoring
 NUM_STAINS = 8  # clusters of stain, each measured separately
 STAIN_SEED = 0
 COLOURS = ["mean_red", "mean_green", "mean_blue"]  # columns of the inventory
-COLUMNS = ("id", "split", "label", "slide", "patient", "region", "logit")  # of the scores
 MEASURED = ("label", "probability", "logit")
 MEASURED_BY = ("roc_auc", "accuracy")  # metrics of each slide and stain
 
@@ -72,7 +71,7 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     logits = scoring.score(network_path, patches, places, params.tta)
     _check(logits, watched["id"])
     scores = watched.assign(logit=logits)
-    tables.write_patches(scores_path, scores[list(COLUMNS)])
+    tables.write_scores(scores_path, scores)
 
     validation = scores[scores["split"] == "validation"]
     decision = deciding.decide(
