@@ -310,6 +310,34 @@ def test_queued_experiments_run_and_show(project: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_probe_is_fitted_for_each_network_and_only_for_a_new_one(project: Path) -> None:
+    """One is this pipeline's own network, the other the user's features."""
+    split = (project / "data/split.csv").read_text().splitlines()[1:]
+    ids, labels = zip(*(row.split(",")[:2] for row in split), strict=True)
+    features = np.random.default_rng(0).normal(size=(len(ids), 4))
+    features[:, 0] += 9 * np.array(labels, float)
+    (project / "data/raw").mkdir(exist_ok=True)
+    np.savez(project / "data/raw/mine.npz", id=np.array(ids), features=features)
+    assert "features" not in run(project, "dvc", "stage", "list", "--name-only").stdout
+    mine = "+probe.networks.mine=data/raw/mine.npz"
+    result = run(project, "dvc", "exp", "run", "-S", mine, "-S", "probe.k=3")
+    assert sorted(ran(result)) == ["check", "features@mine", "probe@mine", "report"]
+    found = json.loads((project / "metrics/probe/mine.json").read_text())
+    assert found["test"]["roc_auc"] > 0.99
+    assert found["test"]["few_shot"]["k"] == 3
+    run(project, "git", "add", "--all")
+    run(project, "git", "commit", "--quiet", "--message", "a probe")
+    result = run(project, "dvc", "exp", "run", "-S", "+probe.networks.own=models/network.keras")
+    assert sorted(ran(result)) == ["check", "features@own", "probe@own", "report"]
+    shown = run(project, "dvc", "metrics", "show").stdout
+    assert all(f"metrics/probe/{name}.json" in shown for name in ("mine", "own"))
+    assert run(project, "git", "status", "--porcelain", "data/raw").stdout == ""
+    assert "up to date" in run(project, "dvc", "status").stdout
+    run(project, "git", "reset", "--hard", "--quiet", "HEAD~1")
+    shutil.rmtree(project / "data/raw")
+
+
+@pytest.mark.slow
 def test_an_unknown_parameter_of_an_experiment_is_refused(project: Path) -> None:
     result = run(project, "dvc", "exp", "run", "-S", "train.learning_rat=1", is_ok=False)
     assert "learning_rat" in result.stdout

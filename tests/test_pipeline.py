@@ -36,6 +36,7 @@ WITHOUT_EFFECT = {
     "ruamel.yaml",  # reads params.yaml
     "tqdm",  # a bar on the terminal
 }
+EXTRAS = {"onnxruntime"}  # libraries.yaml records only what every environment has
 
 
 # A stage that DVC repeats for each entry of a mapping in params.yaml is tested for one such entry.
@@ -197,7 +198,7 @@ def libraries(script: Path) -> set[str]:
     normal = {name.lower().replace("_", "-") for name in found} - {"metastasis"}
     for name in sorted(normal):
         normal |= BEHIND.get(name, set())
-    return normal - WITHOUT_EFFECT
+    return normal - WITHOUT_EFFECT - EXTRAS
 
 
 def declared_libraries(stage: dict[str, Any]) -> list[str]:

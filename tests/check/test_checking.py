@@ -143,3 +143,28 @@ def test_a_source_that_is_not_there_is_named(tree: Path) -> None:
     edit(tree, "data", source="nowhere")
     with pytest.raises(InputError, match=r"data\.source: nowhere does not exist; expected Kaggle"):
         check()
+
+
+def test_the_file_of_a_frozen_network_has_to_exist_unless_a_stage_writes_it(tree: Path) -> None:
+    edit(tree, "probe", networks={"own": "models/network.keras"})
+    check()
+    edit(tree, "probe", networks={"own": "models/network.keras", "other": "data/raw/n.onnx"})
+    with pytest.raises(InputError, match=r"probe\.networks\.other: data/raw/n\.onnx is not a file"):
+        check()
+    (tree / "data/raw").mkdir()
+    (tree / "data/raw/n.onnx").touch()
+    check()
+
+
+def test_a_name_that_no_stage_can_have_is_refused(tree: Path) -> None:
+    edit(tree, "probe", networks={"a/b": "data/raw/n.onnx"})
+    with pytest.raises(InputError, match=r"probe\.networks\.a/b.* should be a name of lower-case"):
+        check()
+
+
+@pytest.mark.parametrize("place", ["data/features", "data/features/mine", "data/probe/mine.csv"])
+def test_a_source_in_the_output_of_a_repeated_stage_is_refused(tree: Path, place: str) -> None:
+    (tree / place).mkdir(parents=True)
+    edit(tree, "data", source=place)
+    with pytest.raises(InputError, match=r"is, contains or is in .*, an output"):
+        check()

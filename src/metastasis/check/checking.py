@@ -17,6 +17,7 @@ from metastasis.formats import opening
 from metastasis.ingest import data_params
 from metastasis.predict import predict_params
 from metastasis.pretrained import catalogue
+from metastasis.probe.probe_params import ProbeParams
 from metastasis.split import split_params
 from metastasis.train import train_params
 from metastasis.train.train_params import TrainParams
@@ -31,6 +32,7 @@ SECTIONS: dict[str, type[params.Section]] = {
     "train": TrainParams,
     "evaluate": evaluate_params.EvaluateParams,
     "predict": predict_params.PredictParams,
+    "probe": ProbeParams,
 }
 DEMO_PATH = Path("data/demo")  # what data/dvc.yaml builds
 PASSED = "params.yaml has passed the check.\n"  # always the same: no other stage reruns
@@ -44,14 +46,14 @@ def check(
     pipeline_paths: Sequence[Path],
     checked_path: Path,
 ) -> None:
-    """Check the sections, the recorded libraries and the source; write `checked_path` if all pass.
+    """Check sections, recorded libraries, source and networks; write `checked_path` if all pass.
 
     `pipeline_paths` are the pipeline files whose outputs must be apart from the source.
 
     Raises:
         InputError: a section, key or value is wrong, the libraries aren't those of the lock, or
-            there is no source. The message lists every mistake in the sections and says how to undo
-            the change.
+            there is no source or no file of a network. The message lists every mistake in the
+            sections and says how to undo the change.
     """
     faults = list(_faults(params_path))
     if faults:
@@ -68,14 +70,25 @@ def check(
         catalogue.require_published(weights)
     data = params.read("data", data_params.DataParams, params_path)
     opening.check_slides(Path(data.slides))
+    stages = pipeline.stages(pipeline_paths).values()
+    outputs = [path for stage in stages for path in pipeline.outputs(stage)]
+    _check_networks(params.read("probe", ProbeParams, params_path), outputs)
     if Path(data.source) != DEMO_PATH:
-        stages = pipeline.stages(pipeline_paths).values()
-        outputs = [path for stage in stages for path in pipeline.outputs(stage)]
         opening.check_apart(Path(data.source), outputs)
         opening.open_source(Path(data.source)).close()
     checked_path.parent.mkdir(parents=True, exist_ok=True)
     checked_path.write_text(PASSED, encoding="utf-8")
     print(f"check: {params_path} is valid; data.source is {data.source}")
+
+
+def _check_networks(probe: ProbeParams, outputs: Sequence[Path]) -> None:
+    """Raise InputError unless the file of each frozen network exists, or a stage writes it."""
+    for name, file in probe.networks.items():
+        if not Path(file).is_file() and Path(file) not in outputs:
+            raise InputError(
+                f"probe.networks.{name}: {file} is not a file; expected a network or features "
+                "(docs/probe.md). Give the absolute path."
+            )
 
 
 def _faults(path: Path) -> Iterator[str]:

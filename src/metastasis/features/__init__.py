@@ -1,0 +1,1 @@
+"""The stage that runs a frozen network over every patch."""

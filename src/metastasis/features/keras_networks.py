@@ -1,0 +1,107 @@
+"""Reads frozen networks from Keras's files: published weights, or whole models.
+
+Nothing that a file contains is run as code: Keras loads in its safe mode.
+"""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from metastasis.base.errors import InputError
+from metastasis.features.networks import Network
+from metastasis.pretrained import architectures, weights
+
+CHANNELS = 3
+MAX_SHOWN = 200  # characters of a library's message
+# What Keras and h5py raise for files that they can't read.
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, ImportError, zipfile.BadZipFile)
+
+
+def published(name: str, path: Path, size: int) -> Network:
+    """Return the architecture `name` with the weights of a file, for patches of `size` pixels.
+
+    The features are the mean of its last feature map over all cells.
+
+    Raises:
+        InputError: the file can't be read, or holds other layers.
+    """
+    body = _frozen(name, size)
+    with _reading(path, f"weights of {name}: the .h5 of keras.applications, or a .keras"):
+        weights.fill(body, path)
+    features = layers.GlobalAveragePooling2D(name="mean")(body.output)
+    return Network(keras.Model(body.input, features).predict_on_batch, size, size)
+
+
+def whole(path: Path, size: int) -> Network:
+    """Return the model in a `.keras` file; its features are its output.
+
+    This project's own networks end in the layers "logit" and "probability": their features are the
+    input of "logit".
+
+    Raises:
+        InputError: the file can't be read, or the model doesn't take RGB or gives no features.
+    """
+    with _reading(path, "a model that Keras 3 saved, of Keras's own layers"):
+        model = keras.saving.load_model(path, compile=False)
+    height, width = _input_size(model, path, size)
+    features = _features(model, path)
+    return Network(keras.Model(model.inputs, features).predict_on_batch, height, width)
+
+
+def _frozen(name: str, size: int) -> keras.Model:
+    """Return the layers of an architecture up to its last feature map, with published strides."""
+    body = architectures.build(name, size, layers.BatchNormalization)
+    stem = architectures.ARCHITECTURES[name].stem
+
+    def copy(layer: layers.Layer) -> layers.Layer:
+        strides = {"strides": 2} if layer.name == stem else {}
+        return type(layer).from_config(layer.get_config() | strides)
+
+    return keras.models.clone_model(body, clone_function=copy)
+
+
+@contextmanager
+def _reading(path: Path, expected: str) -> Iterator[None]:
+    """Say what was expected of the file at `path` if it can't be read."""
+    try:
+        yield
+    except InputError:
+        raise
+    except UNREADABLE as error:
+        found = str(error).strip().partition("\n")[0][:MAX_SHOWN]
+        raise InputError(
+            f"{path} can't be read ({found}); expected {expected}. Fetch or save it again, or "
+            "export the network as .onnx (docs/probe.md)."
+        ) from error
+
+
+def _input_size(model: keras.Model, path: Path, size: int) -> tuple[int, int]:
+    """Return height and width of the model's input; `size` where the model takes any."""
+    match [tuple(each.shape) for each in model.inputs]:
+        case [(_, height, width, channels)] if channels == CHANNELS:
+            return height or size, width or size
+        case shapes:
+            raise InputError(
+                f"{path} takes {shapes}; expected one input of (n, height, width, 3), RGB patches "
+                "of 0..255. Build a model around it that takes these, and save that."
+            )
+
+
+def _features(model: keras.Model, path: Path) -> object:
+    """Return the tensor of the model's features, (n, d)."""
+    names = {layer.name for layer in model.layers}
+    tensors = model.get_layer("logit").input if {"logit", "probability"} <= names else model.outputs
+    match tensors if isinstance(tensors, list) else [tensors]:
+        case [tensor] if len(tensor.shape) == 2 and tensor.shape[1] != 1:  # noqa: PLR2004  # (n, d)
+            return tensor
+        case found:
+            shapes = [tuple(tensor.shape) for tensor in found]
+            raise InputError(
+                f"{path} gives {shapes}; expected features of (n, d) with d above 1. Save the "
+                "model without its head and with its last feature map pooled. Of this project's "
+                "own models, name models/network.keras."
+            )
