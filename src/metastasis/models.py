@@ -79,7 +79,8 @@ def _dtype_policy(policy: str) -> Iterator[None]:
 
 def to_logits(model: keras.Model) -> keras.Model:
     """Return the network with `model`'s weights whose output is the logits."""
-    return keras.Model(model.input, model.get_layer("probability").input)
+    logits = model.get_layer("probability").input
+    return keras.Model(model.input, logits, name=model.name)
 
 
 def to_plain(network: keras.Model, name: str) -> keras.Model:

@@ -14,11 +14,14 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from dvclive import Live
 from numpy.typing import NDArray
 
 from helpers.files import ROOT, assert_same_bytes
+from helpers.networks import unsettle
 from helpers.patches import write_shards
 from helpers.training import CALM, train
+from metastasis import models, saving
 from metastasis.base.errors import InputError
 from metastasis.patches import shards, symmetries
 from metastasis.scores import scoring
@@ -89,6 +92,76 @@ def test_a_run_that_broke_off_goes_on_and_ends_in_the_same_bytes(
     assert_same_bytes(whole, train(data, "broken", epochs=4, **changes), 9)
     assert "resumes after epoch 2" in capsys.readouterr().out
     assert list(training.STATE_FOLDER.iterdir()) == []
+
+
+@pytest.fixture
+def known(data: Path) -> str:
+    """A file of `compact`'s weights that no initialiser gives."""
+    network = models.build("compact", 32)
+    unsettle(network)
+    saving.save(network, data / "known.keras")
+    return str(data / "known.keras")
+
+
+def kernels(path: Path) -> dict[str, NDArray[np.float32]]:
+    network = keras.saving.load_model(path)
+    return {layer.name: layer.get_weights()[0] for layer in network.layers if layer.weights}
+
+
+def test_a_network_starts_from_a_files_weights_and_moves_its_body_slowly(
+    data: Path, known: str
+) -> None:
+    """At rate 0 no kernel of the body changes, while head and batch norms adapt to the patches."""
+    before = kernels(Path(known))
+    frozen, slow, fast = (
+        kernels(
+            train(data, str(rate), weights=known, body_rate=rate, average_decay=0.0)
+            / "network.keras"
+        )
+        for rate in (0.0, 0.01, 1.0)
+    )
+    for name, kernel in before.items():
+        if "conv" in name:
+            np.testing.assert_array_equal(frozen[name], kernel)
+            distances = [np.linalg.norm(after[name] - kernel) for after in (slow, fast)]
+            assert 0 < distances[0] < 0.1 * distances[1]
+    assert not np.array_equal(frozen["logit"], before["logit"])
+    means = [
+        keras.saving.load_model(path).get_layer("norm1").get_weights()[2]
+        for path in (Path(known), data / "0.0/network.keras")
+    ]
+    assert not np.array_equal(*means)
+
+
+def test_a_run_from_weights_that_broke_off_goes_on_only_with_the_same_weights(
+    data: Path, known: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = train(data, "whole", weights=known)
+    log = Live.next_step
+
+    def interrupt(live: Live) -> None:
+        log(live)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Live, "next_step", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, "broken", weights=known)
+    shutil.rmtree(data / "broken")
+    capsys.readouterr()
+    other = models.build("compact", 32)
+    saving.save(other, data / "other.keras")
+    train(data, "other", weights=str(data / "other.keras"))
+    assert "resumes" not in capsys.readouterr().out
+    assert_same_bytes(whole, train(data, "broken", weights=known), 9)
+    assert "resumes after epoch 1" in capsys.readouterr().out
+
+
+def test_weights_of_another_network_stop_before_any_training(data: Path) -> None:
+    saving.save(models.build("baseline", 32), data / "other.keras")
+    with pytest.raises(InputError, match=r"other\.keras holds no weights of compact"):
+        train(data, "out", weights=str(data / "other.keras"))
+    assert not (data / "out/network.keras").exists()
 
 
 def test_ctrl_c_says_how_to_go_on(
@@ -313,6 +386,7 @@ def test_the_baseline_trains_too(data: Path) -> None:
 MIRRORED = """
 from pathlib import Path
 import tensorflow as tf
+from metastasis import models, saving
 from metastasis.base.errors import InputError
 from helpers.training import CALM, train
 cpu = tf.config.list_physical_devices("CPU")[0]

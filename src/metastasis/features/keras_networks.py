@@ -29,7 +29,7 @@ def published(name: str, path: Path, size: int) -> Network:
     Raises:
         InputError: the file can't be read, or holds other layers.
     """
-    body = _frozen(name, size)
+    body = architectures.build(name, size, layers.BatchNormalization)
     with _reading(path, f"weights of {name}: the .h5 of keras.applications, or a .keras"):
         weights.fill(body, path)
     features = layers.GlobalAveragePooling2D(name="mean")(body.output)
@@ -50,18 +50,6 @@ def whole(path: Path, size: int) -> Network:
     height, width = _input_size(model, path, size)
     features = _features(model, path)
     return Network(keras.Model(model.inputs, features).predict_on_batch, height, width)
-
-
-def _frozen(name: str, size: int) -> keras.Model:
-    """Return the layers of an architecture up to its last feature map, with published strides."""
-    body = architectures.build(name, size, layers.BatchNormalization)
-    stem = architectures.ARCHITECTURES[name].stem
-
-    def copy(layer: layers.Layer) -> layers.Layer:
-        strides = {"strides": 2} if layer.name == stem else {}
-        return type(layer).from_config(layer.get_config() | strides)
-
-    return keras.models.clone_model(body, clone_function=copy)
 
 
 @contextmanager

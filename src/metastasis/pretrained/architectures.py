@@ -17,11 +17,7 @@ Tensor = Any  # keras.KerasTensor; Keras ships no types
 
 PREPROCESSING = ("patch", "rescale", "standardise")  # layers before a network's own
 
-# Networks are made for 224 pixels and end in cells of 32 pixels: 3x3 of them at 96. If `last`, the
-# layer that halves the side for the last time, doesn't, 6x6 cells are left.
-LAST_STRIDE = 2
-
-# Patches whose central 32 pixels are whole cells of 32 pixels.
+# Sides of patches whose central 32 pixels are one cell of the last feature map.
 SIZES = (32, 96)
 
 
@@ -46,25 +42,21 @@ def build(name: str, size: int, norm: Maker) -> keras.Model:
     tensor = layers.Normalization(mean=architecture.mean, variance=variance, name="standardise")(
         tensor
     )
-    body = keras.Model(inputs, architecture.body(tensor), name=name)
-    return _adapted(body, architecture.last, norm)
+    return _rebuilt(keras.Model(inputs, architecture.body(tensor), name=name), norm)
 
 
-def _adapted(body: keras.Model, last: str, norm: Maker) -> keras.Model:
-    """Return `body` with another stride of its layer `last`, and with layers made by `norm`.
+def _rebuilt(body: keras.Model, norm: Maker) -> keras.Model:
+    """Return `body` with layers of `norm`, and with the same names in each process.
 
-    Layers without weights are named by their position: Keras numbers unnamed layers by process.
+    Keras numbers unnamed layers by process. None of these has weights; they get the number of their
+    position.
     """
     positions = {layer.name: position for position, layer in enumerate(body.layers)}
 
     def copy(layer: layers.Layer) -> layers.Layer:
-        config = layer.get_config()
         if isinstance(layer, layers.BatchNormalization):
             return norm(epsilon=layer.epsilon, name=layer.name)
-        if layer.name == last:
-            config["strides"] = LAST_STRIDE
-            if "pool_size" in config:
-                config["pool_size"] = LAST_STRIDE
+        config = layer.get_config()
         if not layer.weights and layer.name not in PREPROCESSING:
             config["name"] = f"{type(layer).__name__.lower()}_{positions[layer.name]}"
         return type(layer).from_config(config)
@@ -152,24 +144,17 @@ def _norm_relu6(tensor: Tensor, name: str) -> Tensor:
 
 
 class Architecture(NamedTuple):
-    """A published network: its body, its first layer, and the normalisation of its input.
-
-    `mean` and `deviation` are shares of 255.
-    """
+    """A published network, and by which mean and deviation (shares of 255) it expects patches."""
 
     body: Callable[[Tensor], Tensor]  # from (n, size, size, 3) to the last feature map
-    last: str
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # of ImageNet's pixels
     deviation: tuple[float, ...] = (0.229, 0.224, 0.225)
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
-    "densenet121": Architecture(_densenet121, "pool4_pool"),
-    "efficientnetv2b0": Architecture(_efficientnetv2b0, "block6a_dwconv2"),
+    "densenet121": Architecture(_densenet121),
+    "efficientnetv2b0": Architecture(_efficientnetv2b0),
     "efficientnet-lite0": Architecture(
-        _efficientnet_lite0,
-        "block11_depthwise_conv",
-        mean=(127 / 255,) * 3,
-        deviation=(128 / 255,) * 3,
+        _efficientnet_lite0, mean=(127 / 255,) * 3, deviation=(128 / 255,) * 3
     ),
 }
