@@ -182,7 +182,12 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
         "data": {"source": "/somewhere/else/patches.zip"},
         "crop": {"size": 64},
         "split": {"official": False},
-        "train": {"model": "compact", "learning_rate": 0.0031},
+        "train": {
+            "model": "compact",
+            "weights": "data/no-weights.txt",
+            "learning_rate": 0.0031,
+        },
+        "probe": {"networks": {"midnight": "/somewhere/else/midnight.onnx"}},
         "evaluate": {"tta": "none", "sensitivity": None},
     }
     inputs.params_path.write_text(yaml.safe_dump(params))
@@ -312,6 +317,17 @@ def test_a_temperature_at_its_bound_is_no_finding(tmp_path: Path, place: int) ->
     text = made(tmp_path / "bound", inputs)[place]
     assert "at its upper bound" in text
     assert "confident" not in text
+
+
+def test_the_card_names_the_weights_that_training_started_from(tmp_path: Path) -> None:
+    inputs = write(tmp_path / "inputs", found())
+    _, card = made(tmp_path, inputs)
+    assert "Training started from" not in card
+    params = inputs.params_path.read_text()
+    inputs.params_path.write_text(params.replace("data/no-weights.txt", "/somewhere/dense.h5"))
+    _, card = made(tmp_path, inputs)
+    assert "Training started from the weights in `dense.h5`. Their licence" in card
+    assert "somewhere" not in card
 
 
 def test_the_card_says_that_the_models_probabilities_are_calibrated(tmp_path: Path) -> None:

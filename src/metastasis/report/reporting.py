@@ -184,7 +184,8 @@ def _gather(inputs: Inputs) -> dict[str, Any]:
             for name in ("slide", "stain")
         },
         "suspicious": _suspicious(inputs.data / "suspicious.csv"),
-        "params": _parameters(inputs.params_path),
+        "params": (parameters := _parameters(inputs.params_path)),
+        "initial_weights": _initial_weights(parameters["train"]["weights"]),
         "data": _data(inputs.data / "inventory.parquet", inputs.split_path),
         "model_hash": _hash(inputs.model_path),
         "versions": {name: version(name) for name in LIBRARIES},
@@ -294,7 +295,14 @@ def _parameters(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _without_folder(value: Any) -> Any:  # noqa: ANN401  # YAML's own values
+    if isinstance(value, dict):
+        return {name: _without_folder(item) for name, item in value.items()}
     return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+
+def _initial_weights(name: str) -> str | None:
+    """Return the file of weights that training started from; None if they were random."""
+    return name if Path(name).suffix in {".keras", ".h5"} else None
 
 
 def _data(inventory_path: Path, split_path: Path) -> dict[str, Any]:
