@@ -338,6 +338,23 @@ def test_a_probe_is_fitted_for_each_network_and_only_for_a_new_one(project: Path
 
 
 @pytest.mark.slow
+def test_training_starts_from_a_file_and_again_if_its_content_changes(project: Path) -> None:
+    """An earlier network is a file of weights; a copy keeps it from depending on itself."""
+    known = project / "data/raw/known.keras"
+    known.parent.mkdir(exist_ok=True)
+    shutil.copyfile(project / "models/network.keras", known)
+    weights = "train.weights=data/raw/known.keras"
+    result = run(project, "dvc", "exp", "run", "-S", weights)
+    assert ran(result) == ["check", "train", "evaluate", "explain", "predict", "report"]
+    assert "weights in `data/raw/known.keras`" in (project / "reports/MODEL_CARD.md").read_text()
+    assert "up to date" in run(project, "dvc", "status").stdout
+    shutil.copyfile(project / "models/network.keras", known)  # the network trained since
+    status = run(project, "dvc", "status", "train").stdout
+    assert re.search(r"modified:\s+data/raw/known\.keras", status)
+    shutil.rmtree(known.parent)
+
+
+@pytest.mark.slow
 def test_an_unknown_parameter_of_an_experiment_is_refused(project: Path) -> None:
     result = run(project, "dvc", "exp", "run", "-S", "train.learning_rat=1", is_ok=False)
     assert "learning_rat" in result.stdout

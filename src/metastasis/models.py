@@ -22,6 +22,9 @@ from metastasis.pretrained import architectures
 # Of the moving statistics: Keras's .99 lags by epochs if an epoch has few steps.
 MOMENTUM = 0.9
 
+# Sides of patches whose central 32 pixels are one cell of a published network's features.
+PUBLISHED_SIZES = (32, 96)
+
 # Layers that pool or flatten the last feature map; each network has one of them.
 PLACES_END = ("mean", "flatten")
 
@@ -230,6 +233,11 @@ def _residual(tensor: Tensor, parts: Parts, name: str) -> Tensor:
 
 def _headed(tensor: Tensor, size: int) -> Tensor:
     """Return what the logit is computed of, from a published network's last feature map."""
+    if size not in PUBLISHED_SIZES:
+        raise InputError(
+            "train.model: networks that start from published weights need crop.size 32 or 96, so "
+            f"that the centre is one cell of their features; found {size}."
+        )
     return layers.Dropout(0.3, name="dropout")(_pooled(tensor, size))
 
 

@@ -10,15 +10,10 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers
 
-from metastasis.base.errors import InputError
-
 Maker = Callable[..., layers.Layer]
 Tensor = Any  # keras.KerasTensor; Keras ships no types
 
 PREPROCESSING = ("patch", "rescale", "standardise")  # layers before a network's own
-
-# Sides of patches whose central 32 pixels are one cell of the last feature map.
-SIZES = (32, 96)
 
 
 def build(name: str, size: int, norm: Maker) -> keras.Model:
@@ -26,15 +21,7 @@ def build(name: str, size: int, norm: Maker) -> keras.Model:
 
     `norm` makes the layers that normalise batches; it takes the arguments of
     `keras.layers.BatchNormalization`.
-
-    Raises:
-        InputError: the centre of a patch isn't one cell of the feature map.
     """
-    if size not in SIZES:
-        raise InputError(
-            f"train.model: {name} needs crop.size 32 or 96, so that the centre is a whole cell of "
-            f"its features; found {size}."
-        )
     architecture = ARCHITECTURES[name]
     inputs = keras.Input((size, size, 3), name="patch")
     tensor = layers.Rescaling(1 / 255, name="rescale")(inputs)
