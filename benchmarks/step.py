@@ -31,6 +31,7 @@ WAYS: dict[str, tuple[str, models.Parts, train_params.Precision]] = {
     "A": ("baseline", training.parts("baseline"), "auto"),
     "compact": ("compact", training.parts("compact"), "auto"),
     "p4m": ("p4m", training.parts("p4m"), "auto"),
+    **{name: (name, training.parts(name), "auto") for name in train_params.PRETRAINED},
 }
 
 Step = Callable[[], object]
@@ -51,7 +52,7 @@ def num_operations(name: str) -> float:
     network = models.build(name, 96)
     counts: list[int] = []
     for layer in network.layers:
-        if isinstance(layer, keras.layers.Conv2D):
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
             counts.append(2 * prod(layer.kernel.shape) * prod(_sides(layer)))
         elif isinstance(layer, keras.layers.Dense):
             counts.append(2 * prod(layer.kernel.shape))
@@ -146,7 +147,7 @@ def main() -> None:
             rate * operations / limit for rate, limit in zip(rates, limits, strict=True)
         )
         print(
-            f"{name:10} {min(rates):6.0f} {statistics.median(rates):6.0f} {max(rates):6.0f}  "
+            f"{name:18} {min(rates):6.0f} {statistics.median(rates):6.0f} {max(rates):6.0f}  "
             f"{ratio:5.2f}  {share:5.0%}"
         )
 
