@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from helpers.files import ROOT
+from metastasis.base import params
 from metastasis.check import locking
 from metastasis.report.reporting import FIGURES
-from metastasis.train import train_params
 
 SOURCE = ROOT / "src" / "metastasis"
 TEMPLATES = sorted(file for kind in ("html", "css", "md") for file in SOURCE.rglob(f"*.{kind}"))
@@ -232,7 +232,7 @@ def test_the_command_names_its_inputs_and_then_its_outputs_and_nothing_else(name
     stage = STAGES[name]
     _, _, *paths = shlex.split(stage["cmd"])
     # The stage reads the path of the weights from its param: most networks start without any.
-    named = {CHECKED, train_params.NO_WEIGHTS}
+    named = {CHECKED, params.NO_WEIGHTS}
     data = [dep for dep in names(stage["deps"]) if not is_code(dep) and dep not in named]
     # DVCLive takes a folder, of which DVC wants the metrics and the plots by themselves.
     outs, metrics = (

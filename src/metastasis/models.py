@@ -25,7 +25,7 @@ MOMENTUM = 0.9
 # Sides of patches whose central 32 pixels are one cell of a published network's features.
 PUBLISHED_SIZES = (32, 96)
 
-# Layers that pool or flatten the last feature map; each network has one of them.
+# Layers that pool or flatten the last feature map; the first of them in a network does.
 PLACES_END = ("mean", "flatten")
 
 Maker = Callable[..., layers.Layer]

@@ -8,28 +8,30 @@ import yaml
 
 from helpers.files import ROOT
 from metastasis import models
+from metastasis.base import params
 from metastasis.base.errors import InputError
 from metastasis.check import checking
 from metastasis.pretrained import catalogue
 from metastasis.train import train_params
 
 LOCKED = ("libraries.yaml", "uv.lock")
+PLACEHOLDERS = ("data/slides.csv", params.NO_WEIGHTS)  # files that a param names if there is none
 
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the project's own params, its pipelines and an empty slide map."""
     (tmp_path / "data").mkdir()
-    for name in ("params.yaml", "dvc.yaml", "data/dvc.yaml", "data/slides.csv", *LOCKED):
+    for name in ("params.yaml", "dvc.yaml", "data/dvc.yaml", *PLACEHOLDERS, *LOCKED):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def edit(tree: Path, section: str, **values: Any) -> None:  # noqa: ANN401  # YAML's own values
-    params = yaml.safe_load((tree / "params.yaml").read_text())
-    params[section] = params.get(section, {}) | values
-    (tree / "params.yaml").write_text(yaml.safe_dump(params))
+    sections = yaml.safe_load((tree / "params.yaml").read_text())
+    sections[section] = sections.get(section, {}) | values
+    (tree / "params.yaml").write_text(yaml.safe_dump(sections))
 
 
 def check() -> None:
@@ -90,11 +92,36 @@ def test_a_published_network_needs_a_file_of_weights_that_is_there(tree: Path) -
     edit(tree, "train", weights="data/raw/none.h5")
     with pytest.raises(InputError, match=r"train\.weights names data/raw/none\.h5, which is not a"):
         check()
+    edit(tree, "train", weights=f"./{params.NO_WEIGHTS}")
+    with pytest.raises(InputError, match=r"densenet121 starts from"):
+        check()
     edit(tree, "train", weights=str(tree / "any.h5"))
-    (tree / "any.h5").write_bytes(b"read only by train")
+    (tree / "any.h5").write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"any\.h5 can't be read as weights"):
+        check()
+    models.build("compact", 32).save_weights(tree / "any.weights.h5")
+    (tree / "any.weights.h5").rename(tree / "any.h5")
     check()
     edit(tree, "crop", size=64)
     with pytest.raises(InputError, match=r"crop\.size is 64: expected 32, 96 with train"):
+        check()
+
+
+def test_p4m_cannot_start_from_weights(tree: Path) -> None:
+    edit(tree, "train", model="p4m", weights=str(tree / "any.h5"))
+    with pytest.raises(InputError, match=r"p4m can't start from weights.*eight orientations"):
+        check()
+
+
+def test_a_path_that_dvc_would_take_literally_is_refused(tree: Path) -> None:
+    edit(tree, "train", weights="~/any.h5")
+    with pytest.raises(InputError, match=r"train\.weights is '~/any\.h5'"):
+        check()
+
+
+def test_a_missing_placeholder_is_restored_by_git(tree: Path) -> None:
+    (tree / params.NO_WEIGHTS).unlink()
+    with pytest.raises(InputError, match=r"is missing: restore it with `git checkout data/no-w"):
         check()
 
 

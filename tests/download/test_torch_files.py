@@ -220,3 +220,5 @@ def test_two_sizes_of_one_storage_are_refused(tmp_path: Path) -> None:
     for tensors in ({"a": far, "b": right()}, {"b": right(), "a": far}):
         with pytest.raises(InputError, match="its list of storages isn't"):
             read(tmp_path, file(tensors, {"7": WEIGHT.ravel()}))
+        with pytest.raises(InputError, match="disagree about their storage"):
+            read(tmp_path, file(tensors, {"7": WEIGHT.ravel()}, keys=["7", "7"]))

@@ -1,5 +1,7 @@
 """Tests of `features.own_features`: rows go to the patches that their ids name."""
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +108,30 @@ def test_a_truncated_or_foreign_file_is_named(
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"features\.npz can't be read"):
             own_features.copy(path, INDEX, tmp_path)
+
+
+def test_a_header_that_claims_more_than_the_file_holds_takes_no_room(tmp_path: Path) -> None:
+    ids = np.array(["a", "b"])
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": (2, 10**12)}
+    )
+    np.savez(tmp_path / "ids.npz", id=ids)
+    with (
+        zipfile.ZipFile(tmp_path / "ids.npz") as given,
+        zipfile.ZipFile(tmp_path / "features.npz", "w") as archive,
+    ):
+        archive.writestr("id.npy", given.read("id.npy"))
+        archive.writestr("features.npy", header.getvalue() + bytes(100))
+    with pytest.raises(InputError, match="the array `features` ends early"):
+        own_features.copy(tmp_path / "features.npz", INDEX, tmp_path)
+    assert not (tmp_path / feature_files.FEATURES_NAME).exists()
+
+
+def test_ids_of_bytes_outside_ascii_are_refused(
+    tmp_path: Path, arrays: dict[str, NDArray[Any]]
+) -> None:
+    arrays["id"] = np.char.encode(arrays["id"], "utf-8")
+    arrays["id"][0] = "ä".encode()
+    with pytest.raises(InputError, match="bytes that aren't ASCII"):
+        copied(tmp_path, arrays)

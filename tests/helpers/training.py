@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from metastasis.base import params
 from metastasis.train import train_params, training
 
 PARAMS = train_params.TrainParams(
     seed=1,
     model="compact",
-    weights=train_params.NO_WEIGHTS,
+    weights=params.NO_WEIGHTS,
     body_rate=0.1,
     epochs=2,
     patience=5,

@@ -1,5 +1,6 @@
 """Tests of `pretrained.weights`: the right file fills a network, and any other is refused."""
 
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -133,3 +134,62 @@ def test_other_hdf5_files_and_zips_are_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_told_with_the_way_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.h5 is missing: `make weights`"):
         weights.read(tmp_path / "none.h5")
+
+
+def save_elsewhere(folder: Path, how: str) -> Path:
+    """Write a file whose array lies in another file, of which HDF5 knows several ways."""
+    (folder / "secret").write_bytes(bytes(64))
+    path = folder / "weights.h5"
+    with h5py.File(folder / "other.h5", "w") as other:
+        other["kernel"] = np.zeros(16, np.float32)
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"conv1"]
+        group = file.create_group("conv1")
+        group.attrs["weight_names"] = [b"kernel"]
+        if how == "external":
+            group.create_dataset(
+                "kernel", (16,), np.float32, external=[(str(folder / "secret"), 0, 64)]
+            )
+        elif how == "link":
+            group["kernel"] = h5py.ExternalLink(str(folder / "other.h5"), "kernel")
+        elif how == "soft":
+            file["there"] = np.zeros(16, np.float32)
+            group["kernel"] = h5py.SoftLink("/there")
+        else:
+            layout = h5py.VirtualLayout((16,), np.float32)
+            layout[:] = h5py.VirtualSource(str(folder / "other.h5"), "kernel", (16,))
+            group.create_virtual_dataset("kernel", layout)
+    return path
+
+
+@pytest.mark.parametrize("how", ["external", "link", "soft", "virtual"])
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_an_array_that_lies_in_another_file_is_refused(
+    tmp_path: Path, how: str, is_packed: bool
+) -> None:
+    path = save_elsewhere(tmp_path, how)
+    if is_packed:
+        with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+            archive.write(path, "model.weights.h5")
+        path = tmp_path / "model.keras"
+    with pytest.raises(InputError, match=r"can't be read as weights .*kernel is no"):
+        weights.read(path)
+
+
+def test_a_damaged_compressed_archive_is_refused(tmp_path: Path, source: keras.Model) -> None:
+    source.save_weights(tmp_path / "model.weights.h5")
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "model.weights.h5", "model.weights.h5")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3 : len(content) // 2] = bytes(len(content) // 2 - len(content) // 3)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.keras can't be read as weights"):
+        weights.read(path)
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "odd.h5", "w") as file:
+        file.attrs["layer_names"] = [1, 2]
+    with pytest.raises(InputError, match=r"odd\.h5 can't be read as weights"):
+        weights.read(tmp_path / "odd.h5")

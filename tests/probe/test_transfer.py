@@ -17,19 +17,19 @@ from metastasis.download import lite0
 from metastasis.ingest import ingesting
 from metastasis.patches import shards
 from metastasis.pretrained import architectures, weights
-from metastasis.probe import fitting
+from metastasis.probe import regression
 
 NUM_FOLDS = 5
 
 
 def area(features: NDArray[np.float32], labels: NDArray[np.integer], slides: pd.Series) -> float:
     """Return the AUC of probes on slides that they haven't seen."""
-    scaled = fitting.scale(features).apply(features)
+    scaled = regression.scale(features).apply(features)
     folds = GroupKFold(NUM_FOLDS).split(scaled, labels, slides)
     areas = [
         roc_auc_score(
             labels[unseen],
-            fitting.fit(scaled[seen], labels[seen], 1e-3).decision_function(scaled[unseen]),
+            regression.fit(scaled[seen], labels[seen], 1e-3).decision_function(scaled[unseen]),
         )
         for seen, unseen in folds
     ]

@@ -324,9 +324,9 @@ def test_the_card_names_the_weights_that_training_started_from(tmp_path: Path) -
     _, card = made(tmp_path, inputs)
     assert "Training started from" not in card
     params = inputs.params_path.read_text()
-    inputs.params_path.write_text(params.replace("data/no-weights.txt", "/somewhere/dense.h5"))
+    inputs.params_path.write_text(params.replace("data/no-weights.txt", "/somewhere/dense"))
     _, card = made(tmp_path, inputs)
-    assert "Training started from the weights in `dense.h5`. Their licence" in card
+    assert "Training started from the weights in `dense`. Their licence" in card
     assert "somewhere" not in card
 
 

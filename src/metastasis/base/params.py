@@ -75,6 +75,10 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # the range that NumPy's and Keras
 # A path that stands between double quotes in a stage's command.
 LiteralPath = Annotated[str, Field(min_length=1), AfterValidator(_literal)]
 
+# `train.weights` if a network starts from random ones: a file in git, since DVC has no optional
+# dependency.
+NO_WEIGHTS = "data/no-weights.txt"
+
 SectionType = TypeVar("SectionType", bound=Section)
 
 

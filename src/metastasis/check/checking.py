@@ -17,6 +17,7 @@ from metastasis.formats import opening
 from metastasis.ingest import data_params
 from metastasis.predict import predict_params
 from metastasis.pretrained import catalogue
+from metastasis.pretrained import weights as pretrained_weights
 from metastasis.probe.probe_params import ProbeParams
 from metastasis.split import split_params
 from metastasis.train import train_params
@@ -67,7 +68,7 @@ def check(
         )
     locking.check(libraries_path, lock_path)
     if weights := params.read("train", TrainParams, params_path).starts_from:
-        catalogue.require_published(weights)
+        pretrained_weights.read(weights)
     data = params.read("data", data_params.DataParams, params_path)
     opening.check_slides(Path(data.slides))
     stages = pipeline.stages(pipeline_paths).values()
@@ -84,10 +85,12 @@ def check(
 def _check_networks(probe: ProbeParams, outputs: Sequence[Path]) -> None:
     """Raise InputError unless the file of each frozen network exists, or a stage writes it."""
     for name, file in probe.networks.items():
+        if Path(file).is_file():
+            catalogue.require_published(Path(file))
         if not Path(file).is_file() and Path(file) not in outputs:
             raise InputError(
                 f"probe.networks.{name}: {file} is not a file; expected a network or features "
-                "(docs/probe.md). Give the absolute path."
+                f"(docs/probe.md).{opening.of_a_copy(Path(file))}"
             )
 
 
@@ -117,8 +120,20 @@ def _faults(path: Path) -> Iterator[str]:
                 f"{path}: train.model {network} starts from published weights, and train.weights "
                 f"names none: run `make weights NAME={network}`, which prints what to set."
             )
+        case {"train": TrainParams(starts_from=None)} if not Path(params.NO_WEIGHTS).is_file():
+            yield (
+                f"{params.NO_WEIGHTS} is missing: restore it with "
+                f"`git checkout {params.NO_WEIGHTS}`."
+            )
+        case {"train": TrainParams(starts_from=Path(), model="p4m")}:
+            yield (
+                f"{path}: train.weights: p4m can't start from weights, since a file holds its "
+                "filters in all eight orientations; expected another train.model, or "
+                f"{params.NO_WEIGHTS}."
+            )
         case {"train": TrainParams(starts_from=Path() as weights)} if not weights.is_file():
             yield (
                 f"{path}: train.weights names {weights}, which is not a file. `make weights` lists "
-                f"the published weights; {train_params.NO_WEIGHTS} starts from random ones."
+                f"the published weights; {params.NO_WEIGHTS} starts from random ones."
+                + opening.of_a_copy(weights)
             )

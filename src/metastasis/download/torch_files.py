@@ -88,6 +88,8 @@ def _read(content: io.BytesIO) -> Tensors:
     if sorted(keys) != sorted(storage.key for storage in storages):
         _refuse("its list of storages isn't that of its tensors")
     by_key = {storage.key: storage for storage in storages}
+    if len(by_key) < len(storages):
+        _refuse("two of its tensors disagree about their storage")
     elements = {key: _elements(content, by_key[key]) for key in keys}
     if content.read(1):
         _refuse("it goes on after its last storage")

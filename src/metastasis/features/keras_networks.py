@@ -3,7 +3,6 @@
 Nothing that a file contains is run as code: Keras loads in its safe mode.
 """
 
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from metastasis.pretrained import architectures, weights
 CHANNELS = 3
 MAX_SHOWN = 200  # characters of a library's message
 # What Keras and h5py raise for files that they can't read.
-UNREADABLE = (OSError, ValueError, TypeError, KeyError, ImportError, zipfile.BadZipFile)
+UNREADABLE = (*weights.UNREADABLE, ImportError)
 
 
 def published(name: str, path: Path, size: int) -> Network:

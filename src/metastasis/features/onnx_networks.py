@@ -26,19 +26,27 @@ def read(path: Path, size: int) -> Network:
         InputError: ONNX Runtime isn't installed, the file can't be read, or the network takes or
             gives something else.
     """
-    session = _session(path)
+    session, failures = _session(path)
     is_first, height, width, num = _input(session, path)
     given, output = session.get_inputs()[0].name, _output(session, path)
 
     def compute(patches: Float32) -> NDArray[np.floating]:
         ordered = np.ascontiguousarray(patches.transpose(0, 3, 1, 2)) if is_first else patches
-        features: NDArray[np.floating] = session.run([output], {given: ordered})[0]
+        try:
+            features: NDArray[np.floating] = session.run([output], {given: ordered})[0]
+        except failures as error:
+            raise InputError(
+                f"{path} can't compute features of {len(patches)} patches of {height or size}x"
+                f"{width or size} pixels ({_brief(error)}). Export the network for this size and "
+                "any number of patches."
+            ) from error
         return features
 
     return Network(compute, height or size, width or size, num or BATCH_SIZE, is_fixed=num > 0)
 
 
-def _session(path: Path) -> Any:  # noqa: ANN401  # ONNX Runtime ships no types
+def _session(path: Path) -> tuple[Any, tuple[type[Exception], ...]]:  # it ships no types
+    """Return ONNX Runtime's session, and the exceptions that it raises."""
     try:
         import onnxruntime  # noqa: PLC0415  # an extra
         from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
@@ -47,21 +55,25 @@ def _session(path: Path) -> Any:  # noqa: ANN401  # ONNX Runtime ships no types
             f"{path} needs ONNX Runtime, which isn't installed: run `export EXTRA=onnx` and "
             "`make setup`."
         ) from None
-    try:
-        # From bytes, since a path with other characters than ASCII depends on the locale.
-        return onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    except (
+    failures = (
         state.Fail,
         state.InvalidArgument,
         state.InvalidGraph,
         state.InvalidProtobuf,
         state.NotImplemented,
         state.RuntimeException,
-    ) as error:
+    )
+    try:
+        # From bytes, since a path with other characters than ASCII depends on the locale.
+        session = onnxruntime.InferenceSession(
+            path.read_bytes(), providers=["CPUExecutionProvider"]
+        )
+    except failures as error:
         raise InputError(
             f"{path} can't be read as ONNX ({_brief(error)}); expected one file with its weights "
             "inside. Export the network again."
         ) from error
+    return session, failures
 
 
 def _brief(error: Exception) -> str:

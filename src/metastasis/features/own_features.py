@@ -19,6 +19,8 @@ from metastasis.base.errors import InputError, named
 
 MEND = 'np.savez("features.npz", id=ids, features=features)'
 ROWS = 1024  # read at a time
+# What zipfile and NumPy raise for files that are damaged or encrypted.
+UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -52,6 +54,8 @@ def copy(path: Path, index: pd.DataFrame, folder: Path) -> tuple[int, int]:
                     f"{path} has {len(ids):,} ids and {num:,} rows of features; expected a row for "
                     "each id."
                 )
+            if num * width * dtype.itemsize > archive.getinfo("features.npy").file_size:
+                raise EOFError("the array `features` ends early")  # before its copy takes room
             matrix = feature_files.create(folder, kept, width)
             _fill(
                 matrix,
@@ -66,7 +70,7 @@ def copy(path: Path, index: pd.DataFrame, folder: Path) -> tuple[int, int]:
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{path} can't be read ({error}); expected an .npz with the arrays `id` (n,) and "
             f"`features` (n, d). Write it with `{MEND}`."
@@ -77,7 +81,7 @@ def _ids(archive: zipfile.ZipFile, path: Path) -> pd.Index:
     with archive.open("id.npy") as member:
         try:
             found = np.lib.format.read_array(member, allow_pickle=False)
-        except ValueError as error:  # objects, or no array
+        except (ValueError, MemoryError) as error:  # objects, no array, or a shape beyond memory
             raise InputError(
                 f"{path}: the array `id` can't be read ({error}); expected text, (n,). Write it "
                 "with `id=np.array(ids, str)`."
@@ -87,7 +91,13 @@ def _ids(archive: zipfile.ZipFile, path: Path) -> pd.Index:
             f"{path}: the array `id` has the shape {found.shape} and the type {found.dtype}; "
             "expected text, (n,)."
         )
-    ids: pd.Index[str] = pd.Index(found.astype(str))
+    try:
+        ids: pd.Index[str] = pd.Index(found.astype(str))
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: the array `id` holds bytes that aren't ASCII ({error}); expected text, (n,). "
+            "Write it with `id=np.array(ids, str)`."
+        ) from error
     if ids.has_duplicates:
         twice = ids[ids.duplicated()].unique()
         raise InputError(

@@ -28,7 +28,7 @@ def open_source(path: Path) -> Source:
     if not path.exists():
         raise InputError(
             f"data.source: {path} does not exist; expected {EXPECTED}. "
-            "A relative path is taken from the folder of dvc.yaml." + _of_a_copy(path)
+            "A relative path is taken from the folder of dvc.yaml." + of_a_copy(path)
         )
     if path.is_file():
         if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
@@ -58,7 +58,7 @@ def check_slides(path: Path) -> None:
         raise InputError(
             f"data.slides: {path} is not a file; expected a CSV with the columns id and slide (or "
             "wsi). For unknown slides use the project's data/slides.csv, which has only a header."
-            + _of_a_copy(path)
+            + of_a_copy(path)
         )
 
 
@@ -108,7 +108,7 @@ def _incomplete(path: Path, tops: Sequence[str], *missing: str) -> InputError:
     )
 
 
-def _of_a_copy(path: Path) -> str:
+def of_a_copy(path: Path) -> str:
     """Return why an experiment's copy lacks a path: it holds only files that git or DVC tracks."""
     parts = Path.cwd().resolve().parts
     starts = [i for i in range(len(parts)) if parts[i : i + len(EXPERIMENTS)] == EXPERIMENTS]

@@ -5,13 +5,13 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,10 +24,22 @@ EXPECTED = (
     "expected a .keras model, or an HDF5 file of weights as keras.applications publishes it or as "
     "Keras's save_weights writes it"
 )
-HEAD = ("logit",)  # layers that every task learns anew
+# What h5py and zipfile raise for files that are damaged, encrypted or made to be refused.
+UNREADABLE = (
+    OSError,
+    KeyError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+NUMBERS = "fiu"  # kinds of dtype: floats, and the integers of random generators
+HEAD = "logit"  # the layer that every task learns anew
 
 
-def fill(network: keras.Model, path: Path) -> None:
+def fill(network: Any, path: Path) -> None:  # noqa: ANN401  # keras.Model; `check` reads without Keras
     """Set the weights of all layers of `network` but the head's to those of the file.
 
     The file is a `.keras` model, or an HDF5 file of weights as keras.applications publishes it or
@@ -38,7 +50,7 @@ def fill(network: keras.Model, path: Path) -> None:
             has other shapes.
     """
     found = read(path)
-    layers = [layer for layer in network.layers if layer.weights and layer.name not in HEAD]
+    layers = [layer for layer in network.layers if layer.weights and layer.name != HEAD]
     for layer in layers:
         expected = [tuple(weight.shape) for weight in layer.get_weights()]
         shapes = [array.shape for array in found.get(layer.name, [])]
@@ -67,7 +79,7 @@ def read(path: Path) -> Weights:
     try:
         with _opened(path) as file:
             weights = _published(file) or _saved(file)
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} can't be read as weights ({error}): {EXPECTED}.") from None
     if not weights:
         raise InputError(f"{path} holds no weights of named layers: {EXPECTED}.")
@@ -89,15 +101,18 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 
 def _published(file: h5py.File) -> Weights:
     """Return the weights in Keras 2's format, which keras.applications' files have."""
-    group = file.get("model_weights", file)
-    names = [_text(name) for name in group.attrs.get("layer_names", [])]
+    group = _member(file, "model_weights") if "model_weights" in file else file
+    layers = [_text(name) for name in group.attrs.get("layer_names", [])]
     weights = {
-        name: [
-            np.asarray(group[name][_text(weight)]) for weight in group[name].attrs["weight_names"]
-        ]
-        for name in names
+        name: [_array(_member(group, name), _text(weight)) for weight in _weight_names(group, name)]
+        for name in layers
     }
     return {name: arrays for name, arrays in weights.items() if arrays}
+
+
+def _weight_names(group: h5py.Group, layer: str) -> Sequence[bytes | str]:
+    names: Sequence[bytes | str] = _member(group, layer).attrs["weight_names"]
+    return names
 
 
 def _saved(file: h5py.File) -> Weights:
@@ -107,11 +122,36 @@ def _saved(file: h5py.File) -> Weights:
     def collect(path: str, item: h5py.Group | h5py.Dataset) -> None:
         if path.startswith("layers/") and path.endswith("/vars") and len(item):
             name = _text(item.attrs["name"])
-            weights[name] = [np.asarray(item[str(number)]) for number in range(len(item))]
+            weights[name] = [_array(item, str(number)) for number in range(len(item))]
 
-    file.visititems(collect)
+    file.visititems(collect)  # it follows no links
     return weights
 
 
-def _text(name: bytes | str) -> str:
+def _array(group: h5py.Group, path: str) -> NDArray[Any]:
+    """Return an array of numbers that lies in the file itself.
+
+    An array of HDF5 may lie in any other file of the machine, whose bytes would end up in a model
+    that people pass on.
+    """
+    found = _member(group, path)
+    if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
+        raise KeyError(f"{path} is no array in this file")
+    if found.dtype.kind not in NUMBERS:
+        raise TypeError(f"{path} holds no numbers, but {found.dtype}")
+    return np.asarray(found)
+
+
+def _member(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset:
+    """Return what lies at a path, reached through no link to another place or file."""
+    for part in filter(None, path.split("/")):
+        if not isinstance(group.get(part, getlink=True), h5py.HardLink):
+            raise KeyError(f"{path} is no member of this file")
+        group = group[part]
+    return group
+
+
+def _text(name: object) -> str:
+    if not isinstance(name, bytes | str):
+        raise TypeError(f"{name!r} is no name")
     return name.decode() if isinstance(name, bytes) else name

@@ -1,6 +1,6 @@
 """Fits the linear probe of a frozen network on train; measures it on validation and test.
 
-`fitting` chooses its penalty, on train alone. The scores can be compared with those of `evaluate`.
+`regression` chooses its penalty, on train alone. The scores can be compared with `evaluate`'s.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from sklearn import metrics
 from metastasis import feature_files, tables
 from metastasis.base import records
 from metastasis.base.errors import InputError
-from metastasis.probe import fitting
+from metastasis.probe import regression
 from metastasis.probe.probe_params import ProbeParams
 from metastasis.results import numbers, provenance
 from metastasis.results.probe import FewShot, ProbedPart, ProbeMetrics
@@ -42,14 +42,14 @@ def probe(
     features = feature_files.read(features_folder)
     train = table[table["split"] == "train"]
     watched = table[table["split"].isin(WATCHED)].reset_index(drop=True)
-    _check(table)
+    _check(table, params.k)
     trained_on, labels = features.of(train["id"]), train["label"].to_numpy()
-    scale = fitting.scale(trained_on)
+    scale = regression.scale(trained_on)
     trained_on = scale.apply(trained_on)
-    areas = fitting.choose(trained_on, labels, train["group"].to_numpy())
+    areas = regression.choose(trained_on, labels, train["group"].to_numpy())
     strength = max(areas, key=lambda each: areas[each])  # the strongest penalty of equals
-    fitted = fitting.fit(trained_on, labels, strength)
-    few = [] if params.k is None else fitting.few_shot(trained_on, labels, params.k)
+    fitted = regression.fit(trained_on, labels, strength)
+    few = [] if params.k is None else regression.few_shot(trained_on, labels, params.k)
     judged_on = scale.apply(features.of(watched["id"]))
     scores = watched.assign(logit=fitted.decision_function(judged_on))
     tables.write_scores(scores_path, scores)
@@ -74,8 +74,8 @@ def probe(
         print(f"warning: {known.warning}")
 
 
-def _check(table: pd.DataFrame) -> None:
-    """Raise InputError unless train and validation have both classes."""
+def _check(table: pd.DataFrame, k: int | None) -> None:
+    """Raise InputError unless train and validation have both classes, and train `k` of each."""
     for part in ("train", "validation"):
         found = sorted(table.loc[table["split"] == part, "label"].unique().tolist())
         if found != [0, 1]:
@@ -83,6 +83,8 @@ def _check(table: pd.DataFrame) -> None:
                 f"probe: {part} has the labels {found}; expected patches of both classes. Choose "
                 "another split.seed, or larger shares."
             )
+    if k is not None:
+        regression.check_few_shot(table.loc[table["split"] == "train", "label"].to_numpy(), k)
 
 
 def _measured(part: pd.DataFrame) -> dict[str, Any]:

@@ -302,7 +302,7 @@ def _without_folder(value: Any) -> Any:  # noqa: ANN401  # YAML's own values
 
 def _initial_weights(name: str) -> str | None:
     """Return the file of weights that training started from; None if they were random."""
-    return name if Path(name).suffix in {".keras", ".h5"} else None
+    return None if Path(name).name == Path(params.NO_WEIGHTS).name else name
 
 
 def _data(inventory_path: Path, split_path: Path) -> dict[str, Any]:

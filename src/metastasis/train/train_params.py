@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from metastasis.base.params import Section, Seed
+from metastasis.base.params import NO_WEIGHTS, LiteralPath, Section, Seed
 
 Optimizer = Literal["muon", "adamw"]
 Schedule = Literal["cosine", "plateau", "constant"]
@@ -22,15 +22,13 @@ SIZES = dict.fromkeys(("compact", "p4m"), (32, 48, 64, 80, 96)) | dict.fromkeys(
     PRETRAINED, (32, 96)
 )
 
-NO_WEIGHTS = "data/no-weights.txt"  # a file in git, since DVC has no optional dependency
-
 
 class TrainParams(Section):
     """The network, its optimiser and its augmentation."""
 
     seed: Seed
     model: Network
-    weights: Annotated[str, Field(min_length=1)]
+    weights: LiteralPath
     body_rate: Annotated[float, Field(ge=0, le=1)]
     epochs: PositiveInt
     patience: PositiveInt
@@ -51,4 +49,5 @@ class TrainParams(Section):
     @property
     def starts_from(self) -> Path | None:
         """The file whose weights the network starts from; None: it starts from random ones."""
-        return None if self.weights == NO_WEIGHTS else Path(self.weights)
+        path = Path(self.weights)
+        return None if path.absolute() == Path(NO_WEIGHTS).absolute() else path

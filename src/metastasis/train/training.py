@@ -78,7 +78,7 @@ def train(
 
     keras.utils.set_random_seed(params.seed)
     tf.config.experimental.enable_op_determinism()
-    with resuming.alone(STATE_FOLDER), strategy.scope(), Live(log_folder, **LIVE) as live:
+    with resuming.alone(STATE_FOLDER), strategy.scope():
         network = compiled_network(params, patches.size, feed.num_steps, policy)
         print(
             f"train: {params.model}, {network.count_params():,} parameters, {policy}, "
@@ -91,18 +91,19 @@ def train(
             plateau_rate=params.learning_rate if params.schedule == "plateau" else None,
             class_weights=_class_weights(params, feed),
         )
-        with _telling_how_to_go_on():
-            state = fitting.fit(network, feed, monitor, plan, live=live, state_path=state_path)
-        best = fitting.best_epoch(state.history)
-        metrics = TrainingMetrics(
-            best_auc=state.history[best]["eval/auc"],
-            best_epoch=best + 1,
-            train=_ends(live.summary["train"]),
-            eval=_ends(live.summary["eval"]),
-            **tables.disjointness(table),
-        )
-        live.summary = metrics.model_dump(exclude_unset=True)
-        live.make_summary()
+        with Live(log_folder, **LIVE) as live:
+            with _telling_how_to_go_on():
+                state = fitting.fit(network, feed, monitor, plan, live=live, state_path=state_path)
+            best = fitting.best_epoch(state.history)
+            metrics = TrainingMetrics(
+                best_auc=state.history[best]["eval/auc"],
+                best_epoch=best + 1,
+                train=_ends(live.summary["train"]),
+                eval=_ends(live.summary["eval"]),
+                **tables.disjointness(table),
+            )
+            live.summary = metrics.model_dump(exclude_unset=True)
+            live.make_summary()
         network.set_weights(state.best)
         saving.save(models.to_plain(network, params.model), network_path)
         state_path.unlink()
@@ -166,7 +167,7 @@ def parts(name: str) -> models.Parts:
 def compiled_network(params: TrainParams, size: int, num_steps: int, policy: str) -> keras.Model:
     """Return the network for patches of `size` pixels with initial weights, ready for training.
 
-    The initial weights are random, or all but the head's are those of the file `train.weights`.
+    The initial weights are random, or those of the file `train.weights` and zeros for the head.
 
     Raises:
         InputError: the crop doesn't fit the network, or the file's weights don't.
@@ -193,17 +194,20 @@ def compiled_network(params: TrainParams, size: int, num_steps: int, policy: str
     network.optimizer.build(network.trainable_variables)  # so that its state can be restored
     if params.starts_from:
         weights.fill(network, params.starts_from)
+        # Random, the head would send random gradients back into a body that knows something.
+        head = network.get_layer(weights.HEAD)
+        head.set_weights([np.zeros_like(weight) for weight in head.get_weights()])
         network.optimizer.slow(_body(network, params, num_warmup_steps))
     return network
 
 
 def _body(network: keras.Model, params: TrainParams, num_warmup_steps: int) -> optimizing.Body:
-    """Return the weights that aren't random; they stay as they are for half of the warm-up."""
+    """Return all trained weights but the head's; they stay the same for half of the warm-up."""
     return optimizing.Body(
         [
             variable
             for layer in network.layers
-            if layer.name not in weights.HEAD
+            if layer.name != weights.HEAD
             for variable in layer.trainable_variables
         ],
         params.body_rate,

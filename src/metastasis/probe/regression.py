@@ -38,7 +38,7 @@ class Scale:
     deviation: Float32
 
     def apply(self, features: Float32) -> Float32:
-        """Return (n, d) standardised features; a feature without variation becomes 0."""
+        """Return (n, d) features on this scale; those without variation are only centred."""
         scaled = features - self.mean
         scaled /= self.deviation
         return scaled
@@ -98,19 +98,19 @@ def fit(features: Float32, labels: Ints, strength: float) -> Classifier:
     return _classifier(strength).fit(features, labels)
 
 
-def few_shot(features: Float32, labels: Ints, k: int) -> list[Classifier]:
-    """Return `NUM_DRAWS` probes, each fitted on `k` patches of each class, drawn at random.
-
-    Raises:
-        InputError: a class has fewer than `k` patches.
-    """
-    of_class = [np.flatnonzero(labels == label) for label in (0, 1)]
-    fewest = min(map(len, of_class))
+def check_few_shot(labels: Ints, k: int) -> None:
+    """Raise InputError unless `labels` (n,) hold each class `k` times."""
+    fewest = min((labels == label).sum() for label in (0, 1))
     if fewest < k:
         raise InputError(
             f"probe.k is {k:,}, but a class has only {fewest:,} training patches; expected at most "
             "this number, or null."
         )
+
+
+def few_shot(features: Float32, labels: Ints, k: int) -> list[Classifier]:
+    """Return `NUM_DRAWS` probes, each fitted on `k` patches of each class, drawn at random."""
+    of_class = [np.flatnonzero(labels == label) for label in (0, 1)]
     probes = []
     for draw in range(NUM_DRAWS):
         random = chance.generator(SEED, draw)
