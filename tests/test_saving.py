@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from scipy.special import logit
 
 from helpers.files import ROOT
 from helpers.networks import unsettle
@@ -130,11 +131,14 @@ def test_a_final_model_loads_without_this_package(tta: TestTime, tmp_path: Path)
 @pytest.mark.medium
 @pytest.mark.parametrize("name", ["compact", "p4m"])
 def test_a_saved_network_loads_without_this_package(name: str, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
     network = models.build(name, 96, training.parts(name))
     unsettle(network)
     saving.save(models.to_plain(network, name), tmp_path / "model.keras")
     load_elsewhere(tmp_path, ["model.keras"])
-    np.testing.assert_allclose(np.load(tmp_path / "model.keras.npy"), network(PATCHES), rtol=1e-5)
+    found = np.load(tmp_path / "model.keras.npy")
+    # A probability is as precise as its logit, which may be far from 0 with these weights.
+    np.testing.assert_allclose(logit(found), logit(network(PATCHES)), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("tta", ["none", "d4"])
