@@ -134,6 +134,7 @@ def test_the_networks_that_params_take_are_those_that_can_be_built() -> None:
 @pytest.mark.parametrize("name", architectures.ARCHITECTURES)
 def test_a_published_network_trains_and_is_saved_like_the_others(name: str, tmp_path: Path) -> None:
     """The layers used in training compute as Keras's own, which alone are saved."""
+    keras.utils.set_random_seed(1)
     network = models.build(name, 32, training.parts(name))
     unsettle(network)
     plain = models.to_plain(network, name)

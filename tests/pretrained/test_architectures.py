@@ -21,6 +21,7 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_with_its_weights_it_computes_what_the_published_network_does(name: str) -> None:
+    keras.utils.set_random_seed(1)
     make, preprocess = PUBLISHED[name]
     published = make(include_top=False, weights=None, input_shape=(96, 96, 3))
     body = architectures.build(name, 96, keras.layers.BatchNormalization)
