@@ -10,10 +10,10 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from helpers.files import ROOT
+from helpers.ingesting import ingest
 from metastasis.base import params
 from metastasis.demo import demo, demo_params
 from metastasis.explain import attention
-from metastasis.ingest import ingesting
 from metastasis.patches import shards
 from metastasis.scores import scoring
 from metastasis.split import split_params, splitting
@@ -30,13 +30,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default demo, packed and split as the pipeline does it."""
     folder = tmp_path_factory.mktemp("demo")
     demo.draw(section("demo", demo_params.DemoParams), folder / "demo", folder / "truth")
-    ingesting.ingest(
-        folder / "demo",
-        ROOT / "data" / "slides.csv",
-        shards_folder=folder / "patches",
-        inventory_path=folder / "inventory.parquet",
-        tables_folder=folder / "tables",
-    )
+    ingest(folder / "demo", folder)
     validating.validate(
         section("validate", validate_params.ValidateParams),
         source_path=folder / "demo",

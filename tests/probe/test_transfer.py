@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
-from helpers.files import ROOT
+from helpers.ingesting import ingest
 from metastasis.demo import demo, demo_params
 from metastasis.download import lite0
-from metastasis.ingest import ingesting
 from metastasis.patches import shards
 from metastasis.pretrained import architectures, weights
 from metastasis.probe import regression
@@ -41,13 +40,7 @@ def test_imagenets_weights_know_more_of_drawn_tissue_than_random_ones(tmp_path: 
     small = {"num_slides": 30, "num_patches": 600, "num_test_slides": 3, "num_test_patches": 12}
     drawn = demo_params.DemoParams(seed=1, **small)
     demo.draw(drawn, tmp_path / "demo", tmp_path / "truth")
-    ingesting.ingest(
-        tmp_path / "demo",
-        ROOT / "data" / "slides.csv",
-        shards_folder=tmp_path / "patches",
-        inventory_path=tmp_path / "inventory.parquet",
-        tables_folder=tmp_path / "tables",
-    )
+    ingest(tmp_path / "demo", tmp_path)
     labels = pd.read_csv(tmp_path / "demo/train_labels.csv")
     table = labels.merge(pd.read_csv(tmp_path / "demo/slides.csv"), on="id")
     patches = shards.read(tmp_path / "patches")

@@ -85,12 +85,13 @@ def check(
 def _check_networks(probe: ProbeParams, outputs: Sequence[Path]) -> None:
     """Raise InputError unless the file of each frozen network exists, or a stage writes it."""
     for name, file in probe.networks.items():
-        if Path(file).is_file():
-            catalogue.require_published(Path(file))
-        if not Path(file).is_file() and Path(file) not in outputs:
+        path = Path(file)
+        if path.is_file():
+            catalogue.require_published(path)
+        elif path not in outputs:
             raise InputError(
                 f"probe.networks.{name}: {file} is not a file; expected a network or features "
-                f"(docs/probe.md).{opening.of_a_copy(Path(file))}"
+                f"(docs/probe.md).{opening.of_a_copy(path)}"
             )
 
 

@@ -3,20 +3,16 @@
 Nothing that a file contains is run as code: Keras loads in its safe mode.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 from keras import layers
 
 from metastasis.base.errors import InputError
-from metastasis.features.networks import Network
+from metastasis.features.networks import CHANNELS, Network, brief
 from metastasis.pretrained import architectures, weights
 
-CHANNELS = 3
-MAX_SHOWN = 200  # characters of a library's message
-# What Keras and h5py raise for files that they can't read.
+# What Keras raises for files that it can't read.
 UNREADABLE = (*weights.UNREADABLE, ImportError)
 
 
@@ -29,8 +25,7 @@ def published(name: str, path: Path, size: int) -> Network:
         InputError: the file can't be read, or holds other layers.
     """
     body = architectures.build(name, size, layers.BatchNormalization)
-    with _reading(path, f"weights of {name}: the .h5 of keras.applications, or a .keras"):
-        weights.fill(body, path)
+    weights.fill(body, path)
     features = layers.GlobalAveragePooling2D(name="mean")(body.output)
     return Network(keras.Model(body.input, features).predict_on_batch, size, size)
 
@@ -44,25 +39,20 @@ def whole(path: Path, size: int) -> Network:
     Raises:
         InputError: the file can't be read, or the model doesn't take RGB or gives no features.
     """
-    with _reading(path, "a model that Keras 3 saved, of Keras's own layers"):
-        model = keras.saving.load_model(path, compile=False)
+    model = _loaded(path)
     height, width = _input_size(model, path, size)
     features = _features(model, path)
     return Network(keras.Model(model.inputs, features).predict_on_batch, height, width)
 
 
-@contextmanager
-def _reading(path: Path, expected: str) -> Iterator[None]:
-    """Say what was expected of the file at `path` if it can't be read."""
+def _loaded(path: Path) -> keras.Model:
     try:
-        yield
-    except InputError:
-        raise
+        return keras.saving.load_model(path, compile=False)
     except UNREADABLE as error:
-        found = str(error).strip().partition("\n")[0][:MAX_SHOWN]
         raise InputError(
-            f"{path} can't be read ({found}); expected {expected}. Fetch or save it again, or "
-            "export the network as .onnx (docs/probe.md)."
+            f"{path} can't be read ({brief(error)}); expected a model that Keras 3 saved, of "
+            "Keras's own layers. Fetch or save it again, or export the network as .onnx "
+            "(docs/probe.md)."
         ) from error
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 BATCH_SIZE = 64
+CHANNELS = 3
+MAX_SHOWN = 200  # characters of a library's message
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
@@ -36,6 +38,11 @@ class Network:
         if self.is_fixed and num < self.batch_size:  # the last batch
             patches = np.pad(patches, ((0, self.batch_size - num), (0, 0), (0, 0), (0, 0)))
         return self.compute(resized(patches, self.height, self.width).astype(np.float32))[:num]
+
+
+def brief(error: Exception) -> str:
+    """Return the beginning of a library's message, for a message of ours."""
+    return str(error).strip().partition("\n")[0][:MAX_SHOWN]
 
 
 def resized(patches: UInt8, height: int, width: int) -> UInt8:

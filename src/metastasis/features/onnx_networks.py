@@ -10,10 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metastasis.base.errors import InputError
-from metastasis.features.networks import BATCH_SIZE, Float32, Network
-
-CHANNELS = 3
-MAX_SHOWN = 200  # characters of a library's message
+from metastasis.features.networks import BATCH_SIZE, CHANNELS, Float32, Network, brief
 
 
 def read(path: Path, size: int) -> Network:
@@ -37,7 +34,7 @@ def read(path: Path, size: int) -> Network:
         except failures as error:
             raise InputError(
                 f"{path} can't compute features of {len(patches)} patches of {height or size}x"
-                f"{width or size} pixels ({_brief(error)}). Export the network for this size and "
+                f"{width or size} pixels ({brief(error)}). Export the network for this size and "
                 "any number of patches."
             ) from error
         return features
@@ -70,14 +67,10 @@ def _session(path: Path) -> tuple[Any, tuple[type[Exception], ...]]:  # it ships
         )
     except failures as error:
         raise InputError(
-            f"{path} can't be read as ONNX ({_brief(error)}); expected one file with its weights "
+            f"{path} can't be read as ONNX ({brief(error)}); expected one file with its weights "
             "inside. Export the network again."
         ) from error
     return session, failures
-
-
-def _brief(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:MAX_SHOWN]
 
 
 def _input(session: Any, path: Path) -> tuple[bool, int, int, int]:  # noqa: ANN401

@@ -6,7 +6,7 @@
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -102,17 +102,11 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 def _published(file: h5py.File) -> Weights:
     """Return the weights in Keras 2's format, which keras.applications' files have."""
     group = _member(file, "model_weights") if "model_weights" in file else file
-    layers = [_text(name) for name in group.attrs.get("layer_names", [])]
-    weights = {
-        name: [_array(_member(group, name), _text(weight)) for weight in _weight_names(group, name)]
-        for name in layers
-    }
+    weights: Weights = {}
+    for name in map(_text, group.attrs.get("layer_names", [])):
+        layer = _member(group, name)
+        weights[name] = [_array(layer, _text(weight)) for weight in layer.attrs["weight_names"]]
     return {name: arrays for name, arrays in weights.items() if arrays}
-
-
-def _weight_names(group: h5py.Group, layer: str) -> Sequence[bytes | str]:
-    names: Sequence[bytes | str] = _member(group, layer).attrs["weight_names"]
-    return names
 
 
 def _saved(file: h5py.File) -> Weights:

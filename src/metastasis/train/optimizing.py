@@ -27,7 +27,7 @@ class Body:
 
     variables: Sequence[keras.Variable]
     rate: float  # as a share of the learning rate
-    num_frozen_steps: int  # at the start: while the head is random, its gradients are too
+    num_frozen_steps: int  # at the start, while the head learns what the body gives
 
 
 class _SlowBody(keras.optimizers.Optimizer):
