@@ -429,6 +429,20 @@ def test_stain_groups_hold_out_colours(tmp_path: Path) -> None:
     assert metrics["slide_disjoint"] is False
 
 
+def test_overlaps_keep_regions_whole_but_join_no_stains() -> None:
+    """A region between every two of 24 colours: joined by them, all patches would be one group."""
+    random = np.random.default_rng(0)
+    colours = random.uniform(60, 220, (24, 3))
+    table = pd.DataFrame(colours[np.arange(1200) % 24], columns=grouping.COLOURS)
+    table["region"] = [f"r{number}" for number in range(1200)]
+    linked = np.arange(24)  # rows of all colours, each in a region with the next colour
+    table.loc[linked, "region"] = [f"linked{number // 2}" for number in linked]
+    table.loc[linked + 24, "region"] = [f"chain{(number + 1) // 2}" for number in linked]
+    groups = grouping.by_stain(table, seed=1)
+    assert groups.groupby(table["region"]).nunique().max() == 1
+    assert groups.value_counts(normalize=True).max() < 0.2
+
+
 def test_one_group_of_most_patches_is_warned_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -82,7 +82,7 @@ def _group(params: SplitParams, table: pd.DataFrame, links: Links) -> pd.Series:
     if params.groups == "patch":
         return "patch:" + table["id"]
     if params.groups == "stain":
-        return grouping.join(table, grouping.by_stain(table, params.seed), links)
+        return grouping.by_stain(table, params.seed)
     return grouping.join(table, grouping.by_unit(table), links)
 
 
