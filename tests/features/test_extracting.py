@@ -155,7 +155,7 @@ def test_a_model_of_another_form_is_refused(
 def test_the_calibrated_model_that_averages_over_turns_is_refused_with_advice(
     crops: Path, tmp_path: Path
 ) -> None:
-    final = models.to_final(models.build("compact", SIZE), 1.0, "d4")
+    final = models.to_final([models.build("compact", SIZE)], 1.0, "d4")
     saving.save(final, tmp_path / "model.keras")
     with pytest.raises(InputError, match=r"Of this project's own models, name models/network"):
         extract(tmp_path / "model.keras", crops)

@@ -48,7 +48,7 @@ def ask(data: Path, ids: list[str]) -> None:
 
 def decide(data: Path, tta: symmetries.TestTime, temperature: float = 1.0) -> None:
     network = keras.saving.load_model(data / "network.keras")
-    saving.save(models.to_final(network, temperature, tta), data / "model.keras")
+    saving.save(models.to_final([network], temperature, tta), data / "model.keras")
 
 
 def quarantine(data: Path, ids: list[str]) -> None:

@@ -82,7 +82,7 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     )
     records.write(decision_path, decision)
     network = keras.saving.load_model(network_path)
-    saving.save(models.to_final(network, decision.temperature, decision.tta), model_path)
+    saving.save(models.to_final([network], decision.temperature, decision.tta), model_path)
     scores["probability"] = decision.probabilities(logits)
     scores["stain"] = _stains(inventory_path, watched["id"])
     # Sorted once, so that each of the many measurements needs no sorting.
