@@ -8,8 +8,13 @@ from metastasis.base.params import Section
 from metastasis.patches.symmetries import TestTime
 
 
-class EvaluateParams(Section):
+class ScoreParams(Section):
+    """How to score patches."""
+
+    tta: TestTime
+
+
+class EvaluateParams(ScoreParams):
     """How to score patches, and how to choose the threshold on validation."""
 
     sensitivity: Annotated[float, Field(gt=0, le=1)] | None
-    tta: TestTime
