@@ -157,7 +157,7 @@ def test_the_calibrated_model_that_averages_over_turns_is_refused_with_advice(
 ) -> None:
     final = models.to_final([models.build("compact", SIZE)], 1.0, "d4")
     saving.save(final, tmp_path / "model.keras")
-    with pytest.raises(InputError, match=r"Of this project's own models, name models/network"):
+    with pytest.raises(InputError, match=r"Of this project's own models, name models/members/1-0"):
         extract(tmp_path / "model.keras", crops)
 
 
