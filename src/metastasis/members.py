@@ -90,13 +90,15 @@ def unseen(split: pd.DataFrame, member: Member) -> pd.DataFrame:
     return divided[divided["split"] != "train"]
 
 
-def record(split: pd.DataFrame, member: Member, network_path: Path) -> Trained:
-    """Return the record of the network at `network_path`, trained as `member` on this split."""
+def record(member: Member, ids: pd.Series, network_path: Path) -> Trained:
+    """Return the record of the network at `network_path` that `member` trained on these `ids`."""
+    listed = "\n".join(sorted(ids))
     return Trained(
         seed=member.seed,
         fold=member.fold,
+        num_patches=len(ids),
+        patches=hashlib.sha256(listed.encode()).hexdigest(),
         network=_hash(network_path),
-        **_learnt(split, member),
     )
 
 
@@ -105,7 +107,9 @@ def require_own(split: pd.DataFrame, member: Member, network_path: Path, record_
 
     Otherwise it may know the patches that it is to score.
     """
-    found, expected = records.read(record_path, Trained), record(split, member, network_path)
+    divided = divide(split, member)
+    ids = divided.loc[divided["split"] == "train", "id"]
+    found, expected = records.read(record_path, Trained), record(member, ids, network_path)
     fields = zip(Trained.model_fields, found, expected, strict=True)
     if wrong := [name for name, before, now in fields if before != now]:
         raise InputError(
@@ -121,15 +125,6 @@ def of_others(folder: Path, chosen: Iterable[Member]) -> list[Path]:
     keys = {member.key for member in chosen}
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     return [path for path in found if (name := _FILE.fullmatch(path.name)) and name[1] not in keys]
-
-
-def _learnt(split: pd.DataFrame, member: Member) -> dict[str, int | str]:
-    divided = divide(split, member)
-    ids = sorted(divided.loc[divided["split"] == "train", "id"])
-    return {
-        "num_patches": len(ids),
-        "patches": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
-    }
 
 
 def _hash(path: Path) -> str:

@@ -65,7 +65,9 @@ def evaluate(
         network.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(data / NETWORKS.get(member, "network.keras"), network)
         record = network.with_suffix(".json")
-        records.write(record, members.record(split, member, network))
+        divided = members.divide(split, member)
+        ids = divided.loc[divided["split"] == "train", "id"]
+        records.write(record, members.record(member, ids, network))
         member_scores.score(
             member,
             tta,

@@ -610,14 +610,12 @@ def several(folder: Path, folds: list[int]) -> Inputs:
 def test_members_stand_beside_their_ensemble(tmp_path: Path) -> None:
     page, card = made(tmp_path, several(tmp_path / "inputs", [0]))
     text = Page(page).text
-    assert (
-        "The model is the mean of the logits of 2 members, each trained with its own seed." in text
-    )
+    assert "The model is the mean of the logits of 2 members, one for each seed." in text
     assert "seed 1 30 20 0.6100 0.7100 seed 2 31 21 0.6110 0.7110 all members 0.1000 0.2000" in text
     assert "out-of-fold" not in page + card
     assert "Training ended after" not in text
     assert "| seed 2 | 0.6110 | 0.7110 | 31 | 21 |\n| all members | 0.1000 | 0.2000 | | |" in card
-    assert "members, trained with the seeds 1, 2.\n" in card
+    assert "The logit is the mean over 2 members, one for each seed (1, 2).\n" in card
     assert "Trained for" not in card
     assert "\n\n\n" not in card
 
@@ -627,10 +625,10 @@ def test_with_folds_the_page_and_the_card_say_that_validation_is_out_of_fold(
 ) -> None:
     page, card = made(tmp_path, several(tmp_path / "inputs", [0, 1]))
     text = Page(page).text
-    assert "each trained with its own seed and validated by its own fold" in text
+    assert "the mean of the logits of 4 members, one for each seed and fold." in text
     assert "Validation is out-of-fold" in text
     assert "seed 2, fold 1 33 23 0.6130 0.7130 all members" in text
-    assert "Validation is out-of-fold: each patch is scored by the members that didn't" in card
+    assert "each of its patches is scored only by the members that didn't train on it." in card
     assert "| seed 1, fold 1 | 0.6110 | 0.7110 | 31 | 21 |" in card
     assert "\n\n\n" not in card
 

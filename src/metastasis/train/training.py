@@ -69,10 +69,10 @@ def train(
             or the file of weights doesn't fit the network, this member is already training, or
             the loss is not a number.
     """
-    split = tables.read_patches(split_path)
-    table = members.divide(split, member)
+    table = members.divide(tables.read_patches(split_path), member)
+    learnt = table[table["split"] == "train"]
     patches = shards.read(crops_folder)
-    feed = make_feed(params, patches, table[table["split"] == "train"], member.seed)
+    feed = make_feed(params, patches, learnt, member.seed)
     monitor = monitoring.watch(patches, table[table["split"] == "validation"])
     policy, strategy = devices.policy(params.precision), devices.strategy()
     num_devices = strategy.num_replicas_in_sync
@@ -114,7 +114,7 @@ def train(
             live.make_summary()
         network.set_weights(state.best)
         saving.save(models.to_plain(network, params.model), network_path)
-        records.write(record_path, members.record(split, member, network_path))
+        records.write(record_path, members.record(member, learnt["id"], network_path))
         state_path.unlink()
 
 
