@@ -198,7 +198,7 @@ def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
 def test_a_small_file_that_would_fill_the_memory_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HDF5 stores only the written part of an array, here nothing of a terabyte; zip packs zeros."""
+    """HDF5 stores only what was written, here nothing of a terabyte; zip packs zeros."""
     path = tmp_path / "weights.h5"
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [b"conv1"]
