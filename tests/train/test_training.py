@@ -461,6 +461,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     train(Path(), "mirrored", **CALM)
+    train(Path(), "transferred", weights="mirrored/network.keras", **CALM)
     try:
         train(Path(), "uneven", **CALM, batch_size=3)
     except InputError as error:
@@ -480,10 +481,15 @@ def test_two_devices_share_each_batch_and_train_one_network(data: Path) -> None:
     )
     assert "2 GPUs" in result.stdout
     assert "GPUs can't share train.batch_size = 3 evenly; choose a multiple of 2" in result.stdout
-    first, second = weights(data / "mirrored"), weights(train(data, "alone", **CALM))
-    for mine, other in zip(first[:6], second[:6], strict=True):  # of conv1 and norm1
-        np.testing.assert_allclose(mine, other, atol=5e-5)
-    assert not np.allclose(first[4], 0, atol=1e-3)  # the moving mean did move
+    start = str(data / "mirrored" / "network.keras")
+    for shared, alone in (
+        ("mirrored", train(data, "alone", **CALM)),
+        ("transferred", train(data, "transferred-alone", weights=start, **CALM)),
+    ):
+        first, second = weights(data / shared), weights(alone)
+        for mine, other in zip(first[:6], second[:6], strict=True):  # of conv1 and norm1
+            np.testing.assert_allclose(mine, other, atol=5e-5)
+        assert not np.allclose(first[4], 0, atol=1e-3)  # the moving mean did move
 
 
 def test_p4m_trains_in_bfloat16_and_is_saved_as_invariant(data: Path) -> None:
