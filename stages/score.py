@@ -5,10 +5,10 @@ from pathlib import Path
 import here  # this tree's code, under the project's own settings
 from metastasis import members
 from metastasis.base import params, stage, starting
-from metastasis.evaluate import evaluate_params
+from metastasis.scores import score_params
 
 with starting.tensorflow():
-    from metastasis import member_scores
+    from metastasis.scores import member_scores
 
 
 def main(  # one for each file
@@ -16,7 +16,7 @@ def main(  # one for each file
 ) -> None:
     member_scores.score(
         members.Member(seed, fold),
-        params.read_some("evaluate", evaluate_params.ScoreParams).tta,
+        params.read_some("evaluate", score_params.ScoreParams).tta,
         network_path=network,
         record_path=record,
         split_path=split,

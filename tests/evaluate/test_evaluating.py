@@ -15,7 +15,7 @@ from sklearn import metrics
 
 from helpers.files import assert_same_bytes
 from helpers.patches import write_shards
-from metastasis import member_scores, members, models, saving, tables
+from metastasis import members, models, saving, tables
 from metastasis.base import records
 from metastasis.base.errors import InputError
 from metastasis.evaluate import evaluate_params, evaluating, evaluation_plots
@@ -23,6 +23,7 @@ from metastasis.members import Member
 from metastasis.patches import shards, symmetries
 from metastasis.report import reporting
 from metastasis.results import provenance
+from metastasis.scores import member_scores
 
 LINKED = ("crops", "network.keras", "another.keras", "inventory.parquet", "source.json")
 MEMBER = Member(seed=1, fold=0)

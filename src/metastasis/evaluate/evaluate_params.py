@@ -4,14 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from metastasis.base.params import Section
-from metastasis.patches.symmetries import TestTime
-
-
-class ScoreParams(Section):
-    """How to score patches."""
-
-    tta: TestTime
+from metastasis.scores.score_params import ScoreParams
 
 
 class EvaluateParams(ScoreParams):
