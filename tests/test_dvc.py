@@ -181,7 +181,7 @@ def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
     assert brief["test"].items() <= (metrics["test"] | ends).items()
     for name in ("threshold", "temperature"):
         assert decision[name] == metrics[name]
-    assert decision["tta"] == "none"
+    assert decision["tta"] == "d4"
     said = {"slide_disjoint", "patient_disjoint", "unit"}
     assert set(metrics) == {"test", "validation", "threshold", "temperature", "is_drawn", *said}
     agreed = {
@@ -208,7 +208,7 @@ def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "key", "value", "expected"),
     [
-        ("evaluate", "tta", "d4", ALL[ALL.index("score@1-0") :]),  # by one decision
+        ("evaluate", "tta", "none", ALL[ALL.index("score@1-0") :]),  # by one decision
         ("predict", "round", True, ["predict", "report"]),  # which shows all parameters
         ("split", "seed", 7, ["split", *AFTER_SPLIT]),
         ("crop", "size", 64, ["crop", *AFTER_SPLIT]),
@@ -279,7 +279,7 @@ def test_params_put_back_give_what_they_gave_and_nothing_runs_again(project: Pat
 def test_the_page_of_plots_opens_offline_and_stays_out_of_git(
     project: Path, tmp_path: Path
 ) -> None:
-    edit(project, "evaluate", "tta", "d4")
+    edit(project, "evaluate", "tta", "none")
     run(project, "dvc", "repro")
     run(project, "dvc", "plots", "diff")
     assert "plots" not in run(project, "git", "status", "--porcelain").stdout
