@@ -11,5 +11,6 @@ from metastasis.patches.symmetries import TestTime
 class EvaluateParams(Section):
     """How to score patches, and how to choose the threshold on validation."""
 
+    coverage: Annotated[float, Field(gt=0, lt=1)] | None
     sensitivity: Annotated[float, Field(gt=0, le=1)] | None
     tta: TestTime

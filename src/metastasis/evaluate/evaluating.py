@@ -16,7 +16,7 @@ from scipy.special import expit
 from metastasis import models, saving, stains, tables
 from metastasis.base import files, records
 from metastasis.base.errors import InputError, named
-from metastasis.evaluate import deciding, evaluation_plots, measuring
+from metastasis.evaluate import abstaining, deciding, evaluation_plots, measuring, risk_plots
 from metastasis.evaluate.evaluate_params import EvaluateParams
 from metastasis.patches import shards
 from metastasis.results import numbers, provenance
@@ -80,6 +80,9 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
         sensitivity=params.sensitivity,
         tta=params.tta,
     )
+    few: list[str] = []
+    if params.coverage is not None:
+        decision, few = _with_sets(decision, validation, params.coverage)
     records.write(decision_path, decision)
     network = keras.saving.load_model(network_path)
     saving.save(models.to_final(network, decision.temperature, decision.tta), model_path)
@@ -103,8 +106,9 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     for name, rows in by.items():
         files.write_csv(plots_folder / f"{name}s.csv", rows)
     evaluation_plots.write(parts, evaluation, by["slide"], plots_folder, known.note)
+    risk_plots.write(parts, decision, plots_folder, known.note)
     _report(evaluation, by)
-    for warning in filter(None, [*evaluation.warnings(), decision.warning(), known.warning]):
+    for warning in filter(None, [*evaluation.warnings(), decision.warning(), *few, known.warning]):
         print(f"warning: {warning}")
 
 
@@ -115,6 +119,18 @@ def _check(logits: measuring.Floats, ids: pd.Series) -> None:
             f"evaluate: the network's output is not a number for {(~is_number).sum():,} patches "
             f"({named(ids[~is_number])}); its weights are broken. Train it again."
         )
+
+
+def _with_sets(
+    decision: Decision, validation: pd.DataFrame, coverage: float
+) -> tuple[Decision, list[str]]:
+    """Return the decision with the sets of that coverage, and warnings about them."""
+    labels = validation["label"].to_numpy()
+    groups, unit = intervals.groups(validation)
+    probabilities = decision.probabilities(validation["logit"].to_numpy())
+    sets = abstaining.choose(labels, probabilities, groups, coverage)
+    warnings = abstaining.warnings(sets, labels, groups, unit)
+    return decision.model_copy(update={"sets": sets}), warnings
 
 
 def _stains(inventory_path: Path, ids: pd.Series) -> pd.Series:
@@ -138,6 +154,7 @@ def _numbers(part: pd.DataFrame, decision: Decision) -> Part:
         **{name: _defined(number) for name, number in _measured(part, decision).items()},
         interval=Intervals(over=unit, **_intervals(part, decision, groups)),
         uncalibrated=Uncalibrated(**{name: raw[name] for name in Uncalibrated.model_fields}),
+        **abstaining.measure(part, decision, groups),
     )
 
 
@@ -148,6 +165,7 @@ def _compared(part: Part) -> Compared:
         roc_auc_low=ends.low,
         roc_auc_high=ends.high,
         **part.model_dump(include=set(Compared.model_fields)),
+        **(part.abstention.model_dump(exclude={"interval"}) if part.abstention else {}),
     )
 
 
@@ -206,7 +224,11 @@ def _report(evaluation: Evaluation, by: dict[str, pd.DataFrame]) -> None:
             f"evaluate: {name} AUC {part.area}{interval}, accuracy "
             f"{numbers.rate(part.accuracy, num)} on {numbers.count(num, 'patch', 'patches')}{units}"
         )
-    reported, _ = evaluation.reported
+    reported, part = evaluation.reported
+    if part.abstention:
+        left = numbers.percent(part.abstention.left_share, part.num_patches)
+        accuracy = numbers.rate(part.abstention.decided_accuracy, part.num_patches)
+        print(f"evaluate: {left} of {reported} are left to a pathologist; accuracy else {accuracy}")
     for column, rows in by.items():
         worst = intervals.lowest(rows, column, reported)[:1]
         for name, area, num in worst[[column, "roc_auc", "num_patches"]].to_numpy().tolist():

@@ -18,9 +18,10 @@ from metastasis.base import params, records
 from metastasis.pages import templating
 from metastasis.report import history_figure
 from metastasis.results import numbers, provenance
+from metastasis.results.abstention import ABSTAINED
 from metastasis.results.attention import Explanation
 from metastasis.results.decision import Decision
-from metastasis.results.evaluation import METRICS, Evaluation, Part, Uncalibrated
+from metastasis.results.evaluation import METRICS, Abstention, Evaluation, Part, Uncalibrated
 from metastasis.results.gate import GateMetrics
 from metastasis.results.parts import SplitMetrics
 from metastasis.results.training_metrics import TrainingMetrics
@@ -58,6 +59,7 @@ FIGURES = {
         "confusion-test": "Confusion matrix of test",
         "confusion-validation": "Confusion matrix of validation",
         "scores": "Histogram of the probabilities of patches without and with tumour",
+        "risk-coverage": "Share of wrong calls by the share of patches decided, the surest first",
         "reliability": "Share with tumour over predicted probability, before and after calibration",
         "slides": "AUC of each slide, by part",
         "one-class-slides": "Specificity of each slide without tumour, sensitivity of each with "
@@ -177,6 +179,7 @@ def _gather(inputs: Inputs) -> dict[str, Any]:
         "rules": _rules(pd.read_csv(inputs.reports / "verdicts.csv", keep_default_na=False)),
         "parts": _records(pd.read_csv(inputs.plots / "split" / "parts.csv")),
         "measured": _measured(evaluation),
+        "calibrated_unit": intervals.SINGULAR[evaluation.validation.interval.over],
         "decision": records.read(inputs.models / "decision.json", Decision),
         "pictures": _pictures(inputs, source.note),
         "worst": {
@@ -223,7 +226,7 @@ def _measured(evaluation: Evaluation) -> dict[str, Any]:
     """Return rows of (name, meaning, value and interval of each part), and those of calibration."""
     parts = evaluation.parts.values()
     rows = [
-        (name, meaning, [_with_interval(part, key) for part in parts])
+        (name, meaning, [_with_interval(part, key, part.num_patches) for part in parts])
         for key, (name, meaning) in METRICS.items()
     ]
     calibration = [
@@ -240,12 +243,23 @@ def _measured(evaluation: Evaluation) -> dict[str, Any]:
         for key in METRICS
         if key in Uncalibrated.model_fields
     ]
-    return {"parts": list(evaluation.parts), "rows": rows, "calibration": calibration}
+    sets = [(part.abstention, part.num_patches) for part in parts if part.abstention]
+    abstained = [
+        (name, meaning, [_with_interval(found, key, num) for found, num in sets])
+        for key, (name, meaning) in ABSTAINED.items()
+        if sets
+    ]
+    return {
+        "parts": list(evaluation.parts),
+        "rows": rows,
+        "calibration": calibration,
+        "abstained": abstained,
+    }
 
 
-def _with_interval(part: Part, key: str) -> tuple[str, str]:
-    interval = getattr(part.interval, key).shown(part.num_patches)
-    return numbers.rate(getattr(part, key), part.num_patches), interval or numbers.UNDEFINED
+def _with_interval(found: Part | Abstention, key: str, num_patches: int) -> tuple[str, str]:
+    interval = getattr(found.interval, key).shown(num_patches)
+    return numbers.rate(getattr(found, key), num_patches), interval or numbers.UNDEFINED
 
 
 def _pictures(inputs: Inputs, note: str) -> dict[str, dict[str, Picture]]:

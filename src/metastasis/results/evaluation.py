@@ -10,6 +10,7 @@ from pydantic import Field
 from metastasis import tables
 from metastasis.base.records import Record
 from metastasis.results import numbers
+from metastasis.results.abstention import Abstained
 from metastasis.scores import intervals
 
 Value = TypeVar("Value")
@@ -85,6 +86,12 @@ class Intervals(Measured[Interval], frozen=True):
     over: intervals.Unit
 
 
+class Abstention(Abstained[float | None], frozen=True):
+    """The metrics of the sets of a part; None if one isn't defined."""
+
+    interval: Abstained[Interval]
+
+
 class Uncalibrated(Record, frozen=True):
     """The metrics that the temperature changes, before calibration."""
 
@@ -102,6 +109,7 @@ class Part(Measured[float | None], frozen=True):
     num_regions: int | None
     interval: Intervals
     uncalibrated: Uncalibrated
+    abstention: Abstention | None = None  # set if a coverage is promised
 
     @property
     def num_units(self) -> int:
@@ -191,6 +199,11 @@ class Compared(Record, frozen=True):
     specificity: float | None
     average_precision: float | None
     calibration_error: float | None
+    # Set if a coverage is promised: the default has few columns.
+    tumour_coverage: float | None = None
+    no_tumour_coverage: float | None = None
+    left_share: float | None = None
+    decided_accuracy: float | None = None
 
 
 class EvaluationMetrics(Record, frozen=True):
