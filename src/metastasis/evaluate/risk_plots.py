@@ -37,9 +37,7 @@ def write(
         )
         rows.append(pd.DataFrame({"split": name, "share_decided": SHARES, "share_wrong": errors}))
     promised = (
-        ""
-        if decision.sets is None
-        else f"sets of {numbers.percent(decision.sets.coverage)} coverage"
+        "" if decision.sets is None else f"sets of {100 * decision.sets.coverage:g} % coverage"
     )
     figure = evaluation_figures.risk(lines, promised)
     plotting.save(figure, folder / f"{NAME}.png", note)
