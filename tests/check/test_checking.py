@@ -15,7 +15,11 @@ from metastasis.pretrained import catalogue
 from metastasis.train import train_params
 
 LOCKED = ("libraries.yaml", "uv.lock")
-PLACEHOLDERS = ("data/slides.csv", params.NO_WEIGHTS)  # files that a param names if there is none
+PLACEHOLDERS = (
+    "data/slides.csv",
+    "data/leave-out.csv",
+    params.NO_WEIGHTS,
+)  # files that a param names if there is none
 
 
 @pytest.fixture
@@ -122,6 +126,12 @@ def test_a_path_that_dvc_would_take_literally_is_refused(tree: Path) -> None:
 def test_a_missing_placeholder_is_restored_by_git(tree: Path) -> None:
     (tree / params.NO_WEIGHTS).unlink()
     with pytest.raises(InputError, match=r"is missing: restore it with `git checkout data/no-w"):
+        check()
+
+
+def test_a_list_of_patches_to_leave_out_has_to_be_there(tree: Path) -> None:
+    edit(tree, "validate", leave_out="data/none.csv")
+    with pytest.raises(InputError, match=r"leave_out names data/none\.csv, which is not a file"):
         check()
 
 

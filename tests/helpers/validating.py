@@ -10,6 +10,7 @@ from metastasis.base import params
 from metastasis.validate import validate_params, validating
 
 PARAMS = params.read("validate", validate_params.ValidateParams, ROOT / "params.yaml")
+PARAMS = PARAMS.model_copy(update={"leave_out": str(ROOT / PARAMS.leave_out)})
 
 
 def validate(

@@ -190,6 +190,7 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
         },
         "probe": {"networks": {"midnight": "/somewhere/else/midnight.onnx"}},
         "evaluate": {"tta": "none", "sensitivity": None},
+        "validate": {"leave_out": "data/leave-out.csv"},
     }
     inputs.params_path.write_text(yaml.safe_dump(params))
     ids = [sha1(np.full((2, 2, 3), value, np.uint8)) for value in range(30)]
@@ -201,9 +202,8 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
     verdicts.assign(examples="").to_csv(inputs.reports / "verdicts.csv", index=False)
     rows = pd.DataFrame({"id": ids, "label": 1, "slide": "NA"})
     rows.assign(split="test").to_csv(inputs.split_path, index=False)
-    rows.assign(split="test", probability=np.linspace(0.01, 0.3, 30)).to_csv(
-        inputs.data / "suspicious.csv", index=False
-    )
+    rows = rows.assign(split="test", probability=np.linspace(0.01, 0.3, 30), reason="so it is")
+    rows.to_csv(inputs.data / "suspicious.csv", index=False)
     for stage, figures in FIGURES.items():
         (inputs.plots / stage).mkdir(parents=True)
         for row, name in enumerate(figures):
@@ -459,6 +459,7 @@ def test_twenty_suspicious_labels_are_shown_of_all(tmp_path: Path) -> None:
     page, _ = made(tmp_path, inputs)
     assert [id_ in page for id_ in ids] == [True] * 20 + [False] * 10
     assert "The first 20 of 101" in Page(page).text
+    assert Page(page).text.count("so it is") == 20
 
 
 def test_hashes_change_with_pixels_split_and_model(tmp_path: Path) -> None:

@@ -127,6 +127,64 @@ def test_both_of_two_ids_that_disagree_about_the_same_pixels_are_quarantined(
     assert len(manifest) == 18
 
 
+def leave_out(folder: Path, text: str) -> str:
+    (folder / "leave-out.csv").write_text(text)
+    return str(folder / "leave-out.csv")
+
+
+def test_patches_that_the_user_leaves_out_are_quarantined_with_the_reason(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = pd.read_csv(source / "train_labels.csv")["id"][:2]
+    named = leave_out(tmp_path, f'id,reason\n{first},"blurred, see #12"\n{second} , wrong label\n')
+    manifest = validate(source, tmp_path / "out", leave_out=named)
+    assert len(manifest) == 18
+    assert not {first, second} & set(manifest["id"])
+    assert quarantine(tmp_path / "out") == {
+        first: "labelled-left-out: blurred, see #12",
+        second: "labelled-left-out: wrong label",
+    }
+    assert json.loads((tmp_path / "out" / "validate.json").read_text())["num_left_out"] == 2
+    assert "blurred, see #12" in (tmp_path / "out" / "validate.html").read_text()
+    told = capsys.readouterr().out
+    assert "warning: labelled-left-out: 2 found" in told
+    assert "After fixing one of those left out" not in told  # nothing is to be fixed
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("{first},\n", r"of the patches to leave out, 1 \(.*\) have no reason"),
+        ("{first},one\n{first},two\n", r"1 \(.*\) have several reasons"),
+        ("nowhere,typing error\n", r"1 \(nowhere\) are not among the labels of data\.source"),
+    ],
+)
+def test_a_mistake_in_the_list_to_leave_out_stops_the_run(
+    source: Path, tmp_path: Path, rows: str, message: str
+) -> None:
+    first = pd.read_csv(source / "train_labels.csv")["id"][0]
+    named = leave_out(tmp_path, "id,reason\n" + rows.format(first=first))
+    with pytest.raises(InputError, match=message):
+        validate(source, tmp_path / "out", leave_out=named)
+
+
+def test_a_list_to_leave_out_of_another_form_stops_with_what_is_expected(
+    source: Path, tmp_path: Path
+) -> None:
+    named = leave_out(tmp_path, "id,split,slide,label,probability,reason\n")
+    with pytest.raises(InputError, match=r"has the columns id,split.*; expected id,reason"):
+        validate(source, tmp_path / "out", leave_out=named)
+    with pytest.raises(InputError, match=r"none\.csv is missing \(validate\.leave_out\)"):
+        validate(source, tmp_path / "out", leave_out=str(tmp_path / "none.csv"))
+
+
+def test_a_row_that_is_repeated_leaves_its_patch_out_once(source: Path, tmp_path: Path) -> None:
+    first = pd.read_csv(source / "train_labels.csv")["id"][0]
+    named = leave_out(tmp_path, f"id,reason\n{first},wrong\n{first},wrong\n")
+    assert len(validate(source, tmp_path / "out", leave_out=named)) == 19
+    assert list(quarantine(tmp_path / "out")) == [first]
+
+
 def test_outliers_are_kept_by_default_and_quarantined_when_asked(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

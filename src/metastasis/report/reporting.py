@@ -70,7 +70,7 @@ FIGURES = {
         "false-negatives": "False negatives with the lowest probabilities",
         "uncertain": "Patches nearest to the threshold",
         "attention": "Patches of each outcome, overlaid with Grad-CAM and occlusion maps",
-        "suspicious": "Patches whose label the network contradicts most",
+        "suspicious": "Patches whose labels are the likeliest to be wrong",
         "regions": "Patches that overlap, stitched together, with their labels and probabilities",
     },
 }

@@ -24,6 +24,7 @@ from metastasis.validate import (
     gate_figures,
     gate_report,
     joins,
+    leaving_out,
     rereading,
     rules,
     slide_maps,
@@ -82,7 +83,8 @@ def validate(  # noqa: PLR0913  # the paths of the stage
 
     Raises:
         InputError: a rule stops the run; the message names rule, count, examples and the report.
-            Or the source has been fixed, but DVC couldn't notice it.
+            Or the source has been fixed, but DVC couldn't notice it; or the user's list of patches
+            to leave out has a mistake.
     """
     inventory = pd.read_parquet(inventory_path)
     patches = shards.read(shards_folder)
@@ -141,7 +143,11 @@ def validate(  # noqa: PLR0913  # the paths of the stage
 
 def _bad_rows(verdicts: Sequence[Verdict], inventory: pd.DataFrame) -> pd.DataFrame:
     """Return the inventory's rows for patches that stop the run or are left out."""
-    broken = [verdict for verdict in verdicts if verdict.stops or verdict.rule.is_quarantined]
+    broken = [
+        verdict
+        for verdict in verdicts
+        if verdict.stops or (verdict.rule.is_quarantined and verdict.rule.name != rules.LEFT_OUT)
+    ]
     bad = {(verdict.rule.pool, id_) for verdict in broken for id_, _ in verdict.rows}
     rows = zip(inventory["pool"], inventory["id"], strict=True)
     return inventory[[row in bad for row in rows]]
@@ -197,6 +203,8 @@ def _check(
     verdicts = suites.run(
         joins.counted(labels), [*rules.ids("labels", params.ids), *_labels(params)]
     )
+    reasons = leaving_out.read(Path(params.leave_out), labels)
+    verdicts += suites.run(joins.left_out(labels, reasons), rules.left_out())
     if "submission" in found:
         verdicts += suites.run(found["submission"], rules.ids("submission", params.ids))
         verdicts += suites.run(joins.apart(found["submission"], labels), rules.apart())
