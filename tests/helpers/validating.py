@@ -10,7 +10,6 @@ from metastasis.base import params
 from metastasis.validate import validate_params, validating
 
 PARAMS = params.read("validate", validate_params.ValidateParams, ROOT / "params.yaml")
-PARAMS = PARAMS.model_copy(update={"leave_out": str(ROOT / PARAMS.leave_out)})
 
 
 def validate(
@@ -22,10 +21,11 @@ def validate(
 
 
 def judged(source: Path, out: Path, **changes: object) -> pd.DataFrame:
-    """Judge a source that was ingested before."""
+    """Judge a source that was ingested before, without the patches in `out`/leave-out.csv."""
     validating.validate(
         PARAMS.model_copy(update=changes),
         source_path=source,
+        leave_out_path=out / "leave-out.csv",
         tables_folder=out / "tables",
         inventory_path=out / "inventory.parquet",
         shards_folder=out / "patches",

@@ -24,9 +24,8 @@ from metastasis.report import history_figure, reporting
 from metastasis.report.history_figure import LINES
 from metastasis.report.reporting import FIGURES, Inputs
 from metastasis.results import provenance
-from metastasis.results.abstention import ABSTAINED
 from metastasis.results.decision import Decision, Sets
-from metastasis.results.evaluation import METRICS
+from metastasis.results.evaluation import ABSTAINED, METRICS
 from metastasis.results.numbers import percent
 
 PHONE = 390  # pixels
@@ -190,7 +189,6 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
         },
         "probe": {"networks": {"midnight": "/somewhere/else/midnight.onnx"}},
         "evaluate": {"tta": "none", "sensitivity": None},
-        "validate": {"leave_out": "data/leave-out.csv"},
     }
     inputs.params_path.write_text(yaml.safe_dump(params))
     ids = [sha1(np.full((2, 2, 3), value, np.uint8)) for value in range(30)]

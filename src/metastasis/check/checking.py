@@ -22,12 +22,12 @@ from metastasis.probe.probe_params import ProbeParams
 from metastasis.split import split_params
 from metastasis.train import train_params
 from metastasis.train.train_params import TrainParams
-from metastasis.validate.validate_params import ValidateParams
+from metastasis.validate import validate_params
 
 SECTIONS: dict[str, type[params.Section]] = {
     "data": data_params.DataParams,
     "demo": demo_params.DemoParams,
-    "validate": ValidateParams,
+    "validate": validate_params.ValidateParams,
     "split": split_params.SplitParams,
     "crop": crop_params.CropParams,
     "train": TrainParams,
@@ -113,12 +113,8 @@ def _faults(path: Path) -> Iterator[str]:
         ):
             sizes = ", ".join(map(str, train_params.SIZES[network]))
             yield f"{path}: crop.size is {size}: expected {sizes} with train.model {network}."
-    match sections:
-        case {"validate": ValidateParams(leave_out=name)} if not Path(name).is_file():
-            yield (
-                f"{path}: validate.leave_out names {name}, which is not a file. If you don't know "
-                f"it, restore it with `git checkout {name}`." + opening.of_a_copy(Path(name))
-            )
+    if not Path(params.LEAVE_OUT).is_file():
+        yield f"{params.LEAVE_OUT} is missing: restore it with `git checkout {params.LEAVE_OUT}`."
     match sections:
         case {"train": TrainParams(starts_from=None, model=network)} if (
             network in train_params.PRETRAINED

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from metastasis.base import files
-from metastasis.results.abstention import Abstained
 from metastasis.results.decision import BOTH, NO_TUMOUR, TUMOUR, Decision, Sets
-from metastasis.results.evaluation import Abstention, Interval
+from metastasis.results.evaluation import Abstained, Abstention, Interval
 from metastasis.scores import intervals
 
 Ints = NDArray[np.integer]

@@ -18,10 +18,16 @@ from metastasis.base import params, records
 from metastasis.pages import templating
 from metastasis.report import history_figure
 from metastasis.results import numbers, provenance
-from metastasis.results.abstention import ABSTAINED
 from metastasis.results.attention import Explanation
 from metastasis.results.decision import Decision
-from metastasis.results.evaluation import METRICS, Abstention, Evaluation, Part, Uncalibrated
+from metastasis.results.evaluation import (
+    ABSTAINED,
+    METRICS,
+    Abstention,
+    Evaluation,
+    Part,
+    Uncalibrated,
+)
 from metastasis.results.gate import GateMetrics
 from metastasis.results.parts import SplitMetrics
 from metastasis.results.training_metrics import TrainingMetrics

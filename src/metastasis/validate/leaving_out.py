@@ -10,18 +10,14 @@ from metastasis.base.errors import InputError, named
 COLUMNS = ("id", "reason")
 
 
-def read(path: Path, labels: pd.DataFrame) -> pd.DataFrame:
-    """Return the table at `path`, with columns id and reason, each patch once.
+def read(path: Path | None) -> pd.DataFrame:
+    """Return the table at `path`, with columns id and reason, each patch once; empty if no file.
 
     Raises:
-        InputError: the file is missing or has other columns; a patch has no reason or two; or the
-            labels lack it, so that it can't be left out.
+        InputError: the file has other columns, or a patch has no reason or several.
     """
-    if not path.is_file():
-        raise InputError(
-            f"{path} is missing (validate.leave_out): restore it with `git checkout {path}`, or "
-            f"write a header alone, {','.join(COLUMNS)}, to leave out no patch."
-        )
+    if path is None or not path.exists():  # run by hand: DVC and `check` want the file
+        return pd.DataFrame(columns=list(COLUMNS), dtype="str")
     table = tables.read_text(path)
     if set(table) != set(COLUMNS):
         raise InputError(
@@ -30,17 +26,10 @@ def read(path: Path, labels: pd.DataFrame) -> pd.DataFrame:
         )
     table = table.assign(**{name: table[name].str.strip() for name in COLUMNS})
     table = table.drop_duplicates(ignore_index=True)
-    faults = {
-        "have no reason; write one": table["reason"] == "",
-        "have several reasons; write them in one row": table["id"].duplicated(),
-        "are not among the labels of data.source; correct or delete their rows, or name another "
-        "file in validate.leave_out": ~table["id"].isin(labels["id"]),
-    }
-    found = [
-        f"{is_bad.sum():,} ({named(table.loc[is_bad, 'id'])}) {what}"
-        for what, is_bad in faults.items()
-        if is_bad.any()
-    ]
-    if found:
-        raise InputError(f"{path}: of the patches to leave out, {'; '.join(found)}.")
+    for fault, is_bad in (
+        ("has no reason: write one", table["reason"] == ""),
+        ("has several reasons: write them in one row", table["id"].duplicated()),
+    ):
+        if is_bad.any():
+            raise InputError(f"{path}: {named(table.loc[is_bad, 'id'])} {fault}.")
     return table

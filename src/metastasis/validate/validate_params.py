@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from metastasis.base.params import LiteralPath, Section, Seed
+from metastasis.base.params import Section, Seed
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -20,7 +20,6 @@ class ValidateParams(Section):
     max_missing_unlabelled_share: Share
     bad_patches: Literal["fail", "quarantine"]
     outliers: Literal["keep", "quarantine"]
-    leave_out: LiteralPath
     samples_seed: Seed
 
     @model_validator(mode="after")

@@ -72,6 +72,7 @@ def validate(  # noqa: PLR0913  # the paths of the stage
     plots_folder: Path,
     report_path: Path,
     verdicts_path: Path | None = None,
+    leave_out_path: Path | None = None,
 ) -> None:
     """Check the source against every rule; write the manifest and the quarantine if it passes.
 
@@ -89,7 +90,7 @@ def validate(  # noqa: PLR0913  # the paths of the stage
     inventory = pd.read_parquet(inventory_path)
     patches = shards.read(shards_folder)
     links = Links(shards.read_overlaps(shards_folder), shards.read_regions(shards_folder))
-    found, verdicts = judge(params, tables_folder, inventory, patches, links)
+    found, verdicts = judge(params, tables_folder, inventory, patches, links, leave_out_path)
     stopping = [verdict for verdict in verdicts if verdict.stops]
     quarantine = _quarantine([] if stopping else verdicts, found.get("labels"))
     manifest = None if stopping else _manifest(found, quarantine)
@@ -159,12 +160,16 @@ def judge(
     inventory: pd.DataFrame,
     patches: Patches,
     links: Links,
+    leave_out_path: Path | None = None,
 ) -> tuple[Tables, list[Verdict]]:
     """Return the tables (none if one can't be read) and the verdicts on all rules that apply."""
     found, verdicts = _read_tables(tables_folder)
     if any(verdict.stops for verdict in verdicts):
         return {}, verdicts
     verdicts += _check(params, found, inventory, patches)
+    left_out = leaving_out.read(leave_out_path)
+    verdicts += suites.run(joins.left_out(found["labels"], left_out), rules.left_out())
+    verdicts += suites.run(joins.without_label(left_out, found["labels"]), rules.known_left_out())
     mapped = _map(found["slides"], found, inventory)
     verdicts += _check_slides(mapped, found, tables_folder, inventory)
     verdicts += suites.run(joins.overlaps(links.overlaps, mapped.patches), rules.overlaps())
@@ -203,8 +208,6 @@ def _check(
     verdicts = suites.run(
         joins.counted(labels), [*rules.ids("labels", params.ids), *_labels(params)]
     )
-    reasons = leaving_out.read(Path(params.leave_out), labels)
-    verdicts += suites.run(joins.left_out(labels, reasons), rules.left_out())
     if "submission" in found:
         verdicts += suites.run(found["submission"], rules.ids("submission", params.ids))
         verdicts += suites.run(joins.apart(found["submission"], labels), rules.apart())
