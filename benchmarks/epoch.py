@@ -47,13 +47,13 @@ def memory(name: str) -> float:
 
 
 def main() -> None:
-    chosen = params.read("train", train_params.TrainParams)
-    keras.utils.set_random_seed(chosen.seed)
+    chosen = params.read_some("train", train_params.Recipe)
+    keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()  # as in training
     with tempfile.TemporaryDirectory() as name:
         write_shards(Path(name))
         patches = shards.read(Path(name))
-        feed = training.make_feed(chosen, patches, patches.index.assign(label=0))
+        feed = training.make_feed(chosen, patches, patches.index.assign(label=0), 0)
         policy = devices.policy(chosen.precision)
         network = training.compiled_network(chosen, patches.size, feed.num_steps, policy)
         same = tf.data.Dataset.from_tensors(feed.batch(0)).repeat(NUM_STEPS)

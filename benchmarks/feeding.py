@@ -33,7 +33,7 @@ AFFINE: dict[str, object] = {
 }
 FLIPS: dict[str, object] = {"horizontal_flip": True, "vertical_flip": True}
 
-PARAMS = params.read("train", train_params.TrainParams, Path(__file__).parents[1] / "params.yaml")
+PARAMS = params.read_some("train", train_params.Recipe, Path(__file__).parents[1] / "params.yaml")
 STILL: dict[str, object] = {"stain_jitter": 0.0, "focus_jitter": 0.0}
 
 

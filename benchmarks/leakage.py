@@ -25,13 +25,14 @@ from sklearn.model_selection import GroupShuffleSplit
 
 from metastasis import tables
 from metastasis.base import files, params
+from metastasis.members import Member
 from metastasis.patches import shards
 from metastasis.patches.shards import Patches
 from metastasis.scores import scoring
 from metastasis.split import splitting
 from metastasis.split.split_params import SplitParams
 from metastasis.train import training
-from metastasis.train.train_params import TrainParams
+from metastasis.train.train_params import Recipe
 
 UNSEEN_SHARE = 0.5  # of the slides, if there are no official splits
 WAYS = ("patch", "stain", "region", "slide")
@@ -64,7 +65,7 @@ def measure(
     manifest: pd.DataFrame,
     way: str,
     split_params: SplitParams,
-    train_params: TrainParams,
+    recipe: Recipe,
 ) -> Result:
     """Split, train and score in a temporary folder."""
     seen, unseen = set_aside(manifest, split_params.seed)
@@ -84,10 +85,12 @@ def measure(
             plots_folder=here / "plots",
         )
         training.train(
-            train_params,
+            recipe,
+            Member(split_params.seed, fold=0),
             here / "split.csv",
             folder / "patches",
             network_path=here / "network.keras",
+            record_path=here / "network.json",
             log_folder=here / "log",
         )
         split = tables.read_patches(here / "split.csv")
@@ -116,7 +119,7 @@ def main() -> None:
     pairs = (argument.split("=") for argument in arguments.set)
     changes = {key: YAML(typ="safe").load(value) for key, value in pairs}
     split_params = params.read("split", SplitParams)
-    train_params = params.read("train", TrainParams)
+    recipe = params.read_some("train", Recipe)
     manifest = tables.read_patches(arguments.folder / "manifest.csv")
     ways = [way for way in arguments.ways if way != "slide" or manifest["slide"].notna().all()]
     results = []
@@ -127,7 +130,7 @@ def main() -> None:
                 manifest,
                 way,
                 split_params.model_copy(update={"seed": seed}),
-                TrainParams(**{**train_params.model_dump(), **changes, "seed": seed}),
+                Recipe(**{**recipe.model_dump(), **changes}),
             )
             results.append(asdict(result))
             print(result, flush=True)

@@ -1,8 +1,9 @@
-"""Score validation and test; calibrate, choose the threshold and write the final model."""
+"""Combine the members' scores; calibrate, choose the threshold and write the final model."""
 
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
+from metastasis import members
 from metastasis.base import params, stage, starting
 from metastasis.evaluate import evaluate_params
 
@@ -11,11 +12,11 @@ with starting.tensorflow():
 
 
 def main(  # noqa: PLR0913, PLR0917  # one for each file
-    network: Path,
+    networks: Path,
+    member_scores: Path,
     split: Path,
     inventory: Path,
     source: Path,
-    crops: Path,
     scores: Path,
     decision: Path,
     model: Path,
@@ -25,11 +26,12 @@ def main(  # noqa: PLR0913, PLR0917  # one for each file
 ) -> None:
     evaluating.evaluate(
         params.read("evaluate", evaluate_params.EvaluateParams),
-        network_path=network,
+        params.read_some("train", members.MemberParams).members,
+        networks_folder=networks,
+        member_scores_folder=member_scores,
         split_path=split,
         inventory_path=inventory,
         source_path=source,
-        crops_folder=crops,
         scores_path=scores,
         decision_path=decision,
         model_path=model,

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis.base import stage, starting
+from metastasis import members
+from metastasis.base import params, stage, starting
 
 with starting.tensorflow():
     from metastasis.explain import explaining
@@ -22,6 +23,7 @@ def main(  # noqa: PLR0913, PLR0917  # one for each file
     plots: Path,
 ) -> None:
     explaining.explain(
+        params.read_some("train", members.MemberParams).members,
         network_path=network,
         decision_path=decision,
         scores_path=scores,

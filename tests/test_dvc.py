@@ -7,10 +7,12 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 
 from helpers.files import ROOT
@@ -47,7 +49,7 @@ METRICS = {
             for name in ("num_patches", "num_slides", "positive_share")
         ),
     ],
-    "metrics/train/metrics.json": [
+    "metrics/train/1-0/metrics.json": [
         "best_auc", "best_epoch", "train.auc", "train.loss", "eval.auc", "eval.loss",
         *DISJOINT, "step",
     ],
@@ -58,6 +60,7 @@ METRICS = {
     "metrics/explain.json": ["occlusion_in_centre", "grad_cam_in_centre", "num_suspicious"],
     "metrics/predict.json": ["num_predicted", "num_bad", *DISJOINT, "mean_probability", "is_drawn"],
 }  # fmt: skip
+COMPUTED = {"train@1-0", "score@1-0", "evaluate", "explain", "predict"}  # with Keras
 REVISIONS = ("HEAD", "workspace")  # that `dvc plots diff` compares
 ALL = [
     "check",
@@ -66,12 +69,14 @@ ALL = [
     "validate",
     "split",
     "crop",
-    "train",
+    "train@1-0",
+    "score@1-0",
     "evaluate",
     "explain",
     "predict",
     "report",
 ]
+AFTER_SPLIT = ALL[ALL.index("train@1-0") :]
 
 
 @pytest.fixture(scope="module")
@@ -203,10 +208,10 @@ def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "key", "value", "expected"),
     [
-        ("evaluate", "tta", "d4", ["evaluate", "explain", "predict", "report"]),  # by one decision
+        ("evaluate", "tta", "d4", ALL[ALL.index("score@1-0") :]),  # by one decision
         ("predict", "round", True, ["predict", "report"]),  # which shows all parameters
-        ("split", "seed", 7, ["split", "train", "evaluate", "explain", "predict", "report"]),
-        ("crop", "size", 64, ["crop", "train", "evaluate", "explain", "predict", "report"]),
+        ("split", "seed", 7, ["split", *AFTER_SPLIT]),
+        ("crop", "size", 64, ["crop", *AFTER_SPLIT]),
         ("validate", "max_positive_share", 0.7, ["validate", "report"]),  # the manifest stays
         ("demo", "seed", 2, ALL[1:]),
     ],
@@ -245,7 +250,7 @@ def test_an_experiment_with_a_small_learning_rate_runs_and_shows_its_difference(
     project: Path,
 ) -> None:
     result = run(project, "dvc", "exp", "run", "-n", "small", "-S", "train.learning_rate=0.00001")
-    assert ran(result) == ["check", "train", "evaluate", "explain", "predict", "report"]
+    assert ran(result) == ["check", *AFTER_SPLIT]
     shown = run(project, "dvc", "exp", "show", "--csv", "--no-pager").stdout
     assert "small" in shown
     assert "1e-05" in shown
@@ -264,8 +269,8 @@ def test_params_put_back_give_what_they_gave_and_nothing_runs_again(project: Pat
     assert run(project, "git", "diff", "HEAD", "--name-only", "metrics/evaluate.json").stdout
     run(project, "git", "checkout", "HEAD", "--", "params.yaml")
     result = run(project, "dvc", "repro")
-    assert ran(result) == []
-    for stage in ("check", "train", "evaluate", "explain", "predict", "report"):
+    assert ran(result) == ["check"]  # which takes no answer from the cache
+    for stage in AFTER_SPLIT:
         assert f"Stage '{stage}' is cached - skipping run" in result.stdout
     assert run(project, "git", "status", "--porcelain").stdout == ""
 
@@ -309,6 +314,60 @@ def test_queued_experiments_run_and_show(project: Path) -> None:
     assert "q-2" in shown
 
 
+def lock_of(text: str, *names: str) -> dict[str, Any]:
+    """What dvc.lock records of these stages."""
+    recorded = yaml.safe_load(text)["stages"]
+    return {name: recorded[name] for name in names}
+
+
+@pytest.mark.slow
+def test_another_seed_trains_alone_and_leaves_nothing_when_it_is_no_longer_named(
+    project: Path,
+) -> None:
+    edit(project, "train", "seeds", [1, 2])
+    others = ["evaluate", "explain", "predict", "report"]
+    assert ran(run(project, "dvc", "repro")) == ["check", "train@2-0", "score@2-0", *others]
+    assert ran(run(project, "dvc", "repro")) == []
+    metrics = json.loads((project / "metrics/evaluate.json").read_text())
+    assert metrics["members"]["number"] == 2
+    drawn = run(project, "dvc", "dag", "--mermaid", "--collapse-foreach-matrix").stdout
+    assert '["train"]' in drawn
+    assert "@" not in drawn
+    assert "seed 2<" in (project / "reports/index.html").read_text()
+    run(project, "git", "checkout", "HEAD", "--", "params.yaml")
+    result = run(project, "dvc", "repro")
+    assert ran(result) == ["check"]
+    assert "removed the outputs of member 2-0" in result.stdout
+    found = [path.name for folder in ("data", "models") for path in members_in(project / folder)]
+    assert sorted(found) == ["1-0.csv", "1-0.json", "1-0.keras"]
+    assert "up to date" in run(project, "dvc", "status").stdout
+    # DVC keeps its record of the other member; that of the stages here is as it was.
+    now, before = (project / "dvc.lock").read_text(), run(project, "git", "show", "HEAD:dvc.lock")
+    kept = ["train@1-0", "score@1-0", *others]
+    assert lock_of(now, *kept) == lock_of(before.stdout, *kept)
+
+
+def members_in(folder: Path) -> list[Path]:
+    return sorted((folder / "members").iterdir())
+
+
+@pytest.mark.slow
+def test_with_folds_every_labelled_patch_outside_test_is_scored_out_of_fold(project: Path) -> None:
+    sets = ("-S", "split.folds=3", "-S", "train.folds=[0,1,2]")
+    result = run(project, "dvc", "exp", "run", *sets)
+    members = [f"{stage}@1-{fold}" for stage in ("train", "score") for fold in range(3)]
+    assert sorted(ran(result)) == sorted(
+        ["check", "split", *members, "evaluate", "explain", "predict", "report"]
+    )
+    assert "validation is out-of-fold" in result.stdout
+    split = [row.split(",") for row in (project / "data/split.csv").read_text().splitlines()]
+    scores = [row.split(",") for row in (project / "data/scores.csv").read_text().splitlines()]
+    assert [row[0] for row in scores] == [row[0] for row in split]
+    assert {row[1] for row in scores[1:]} == {"test", "validation"}
+    assert "Validation is out-of-fold" in (project / "reports/index.html").read_text()
+    assert ran(run(project, "dvc", "repro")) == []
+
+
 @pytest.mark.slow
 def test_a_probe_is_fitted_for_each_network_and_only_for_a_new_one(project: Path) -> None:
     """One is this pipeline's own network, the other the user's features."""
@@ -327,7 +386,7 @@ def test_a_probe_is_fitted_for_each_network_and_only_for_a_new_one(project: Path
     assert found["test"]["few_shot"]["k"] == 3
     run(project, "git", "add", "--all")
     run(project, "git", "commit", "--quiet", "--message", "a probe")
-    result = run(project, "dvc", "exp", "run", "-S", "+probe.networks.own=models/network.keras")
+    result = run(project, "dvc", "exp", "run", "-S", "+probe.networks.own=models/members/1-0.keras")
     assert sorted(ran(result)) == ["check", "features@own", "probe@own", "report"]
     shown = run(project, "dvc", "metrics", "show").stdout
     assert all(f"metrics/probe/{name}.json" in shown for name in ("mine", "own"))
@@ -342,13 +401,13 @@ def test_training_starts_from_a_file_and_again_if_its_content_changes(project: P
     """An earlier network is a file of weights; a copy keeps it from depending on itself."""
     known = project / "data/raw/known.keras"
     known.parent.mkdir(exist_ok=True)
-    shutil.copyfile(project / "models/network.keras", known)
+    shutil.copyfile(project / "models/members/1-0.keras", known)
     weights = "train.weights=data/raw/known.keras"
     result = run(project, "dvc", "exp", "run", "-S", weights)
-    assert ran(result) == ["check", "train", "evaluate", "explain", "predict", "report"]
+    assert ran(result) == ["check", *AFTER_SPLIT]
     assert "weights in `data/raw/known.keras`" in (project / "reports/MODEL_CARD.md").read_text()
     assert "up to date" in run(project, "dvc", "status").stdout
-    shutil.copyfile(project / "models/network.keras", known)  # the network trained since
+    shutil.copyfile(project / "models/members/1-0.keras", known)  # the network trained since
     status = run(project, "dvc", "status", "train").stdout
     assert re.search(r"modified:\s+data/raw/known\.keras", status)
     shutil.rmtree(known.parent)
@@ -479,10 +538,10 @@ def upgrade(project: Path, name: str, *, is_recorded: bool) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("keras", {"train", "evaluate", "explain", "predict"}),
-        ("tensorflow", {"train", "evaluate", "explain", "predict"}),
+        ("keras", COMPUTED),
+        ("tensorflow", COMPUTED),
         ("great-expectations", {"validate"}),
-        ("dvclive", {"train"}),
+        ("dvclive", {"train@1-0"}),
         ("ruff", set()),
         ("pytest", set()),
     ],

@@ -79,7 +79,7 @@ def test_the_final_model_has_the_temperature_inside(temperature: float, name: st
     unsettle(network)
     patches = PATCHES[:, :32, :32]
     logits = models.to_logits(network)(patches).numpy().astype(np.float64)
-    final = models.to_final(network, temperature, "none")(patches).numpy()
+    final = models.to_final([network], temperature, "none")(patches).numpy()
     np.testing.assert_allclose(final, expit(logits / temperature), atol=1e-6)
     np.testing.assert_array_equal(models.to_logits(network)(patches), logits)  # left as it was
 
@@ -91,7 +91,28 @@ def test_the_final_model_averages_the_logits_over_flips_and_turns(name: str) -> 
     shaded = np.concatenate([SHADED, SHADED[:, ::-1], SHADED // 2])[:, 20:68, 20:68]
     logits = [models.to_logits(network)(symmetries.turn(shaded, each)) for each in range(8)]
     expected = expit(np.mean(logits, axis=0, dtype=np.float64) / 1.7)
-    final = models.to_final(network, 1.7, "d4")
+    final = models.to_final([network], 1.7, "d4")
+    assert final.predict(shaded, verbose=0) == pytest.approx(expected, abs=1e-6)
+    assert final.output_shape == (None, 1)
+
+
+@pytest.mark.parametrize("tta", ["none", "d4"])
+def test_the_final_model_of_several_networks_gives_the_mean_of_their_logits(
+    tta: symmetries.TestTime,
+) -> None:
+    networks = [models.build("compact", 48) for _ in range(3)]
+    for seed, network in enumerate(networks):
+        unsettle(network, seed)
+    shaded = np.concatenate([SHADED, SHADED[:, ::-1], SHADED // 2])[:, 20:68, 20:68]
+    elements = range(8 if tta == "d4" else 1)
+    logits = [
+        models.to_logits(network)(symmetries.turn(shaded, each))
+        for network in networks
+        for each in elements
+    ]
+    assert np.std(logits[:: len(elements)], axis=0).min() > 1e-3  # they do differ
+    expected = expit(np.mean(logits, axis=0, dtype=np.float64) / 1.7)
+    final = models.to_final(networks, 1.7, tta)
     assert final.predict(shaded, verbose=0) == pytest.approx(expected, abs=1e-6)
     assert final.output_shape == (None, 1)
 
@@ -138,7 +159,7 @@ def test_a_published_network_trains_and_is_saved_like_the_others(name: str, tmp_
     network = models.build(name, 32, training.parts(name))
     unsettle(network)
     plain = models.to_plain(network, name)
-    final = models.to_final(plain, 1.7, "d4")
+    final = models.to_final([plain], 1.7, "d4")
     assert {type(layer).__module__.split(".")[0] for layer in plain.layers} == {"keras"}
     patches = PATCHES[:, :32, :32]
     np.testing.assert_allclose(plain(patches), network(patches), rtol=1e-4, atol=1e-5)

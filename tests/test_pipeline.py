@@ -1,6 +1,7 @@
 """Tests that dvc.yaml tells the truth: about code, paths and params; and that the pipeline runs."""
 
 import ast
+import importlib
 import re
 import shlex
 from importlib.metadata import packages_distributions
@@ -39,8 +40,10 @@ WITHOUT_EFFECT = {
 EXTRAS = {"onnxruntime"}  # libraries.yaml records only what every environment has
 
 
-# A stage that DVC repeats for each entry of a mapping in params.yaml is tested for one such entry.
-ENTRY = {"key": "densenet121", "item": "data/raw/densenet121.h5"}
+# A stage that DVC repeats for each entry of params is tested for one such entry: of a mapping
+# (`foreach`), and of two lists (`matrix`).
+NETWORK = {"key": "densenet121", "item": "data/raw/densenet121.h5"}
+MEMBER = {"key": "1-0", "item.seed": "1", "item.fold": "0"}
 
 
 def stages() -> dict[str, dict[str, Any]]:
@@ -48,10 +51,13 @@ def stages() -> dict[str, dict[str, Any]]:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     found: dict[str, dict[str, Any]] = {}
     for file in PIPELINES:
-        text = (ROOT / file).read_text()
-        text = re.sub(r"\$\{(key|item)\}", lambda m: ENTRY[m[1]], text)
-        text = re.sub(r"(?<!foreach: )\$\{(\w+)\.(\w+)\}", lambda m: str(params[m[1]][m[2]]), text)
-        found |= {name: stage.get("do", stage) for name, stage in load(text).items()}
+        for name, stage in load((ROOT / file).read_text()).items():
+            text = yaml.safe_dump(stage.get("do", stage), width=10_000, sort_keys=False)
+            for key, value in (MEMBER if "matrix" in stage else NETWORK).items():
+                text = text.replace(f"${{{key}}}", value)
+            text = re.sub(r"\$\{(\w+)\.(\w+)\}", lambda m: str(params[m[1]][m[2]]), text)
+            text = re.sub(r"\$\{(\w+)\.(\w+)\[0\]\}", lambda m: str(params[m[1]][m[2]][0]), text)
+            found[name] = yaml.safe_load(text)
     return found
 
 
@@ -64,7 +70,9 @@ def load(text: str) -> dict[str, dict[str, Any]]:
 def repeated_over() -> set[str]:
     """The params that DVC repeats stages over, which these receive by their commands."""
     written = [stage for file in PIPELINES for stage in load((ROOT / file).read_text()).values()]
-    found = (re.fullmatch(r"\$\{([\w.]+)\}", str(stage.get("foreach"))) for stage in written)
+    lists = [stage.get("foreach") for stage in written]
+    lists += [each for stage in written for each in stage.get("matrix", {}).values()]
+    found = (re.fullmatch(r"\$\{([\w.]+)\}", str(each)) for each in lists)
     return {match[1] for match in found if match}
 
 
@@ -230,7 +238,9 @@ def test_no_library_has_a_name_that_dvc_takes_for_something_else() -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_the_command_names_its_inputs_and_then_its_outputs_and_nothing_else(name: str) -> None:
     stage = STAGES[name]
-    _, _, *paths = shlex.split(stage["cmd"])
+    _, _, *arguments = shlex.split(stage["cmd"])
+    paths = [argument for argument in arguments if not argument.isdigit()]  # a member's numbers
+    assert arguments[len(arguments) - len(paths) :] == paths
     # The stage reads the path of the weights from its param: most networks start without any.
     # The list of patches to leave out has one place: who runs `validate` by hand may have none.
     named = {CHECKED, params.NO_WEIGHTS, params.LEAVE_OUT}
@@ -238,7 +248,7 @@ def test_the_command_names_its_inputs_and_then_its_outputs_and_nothing_else(name
     # DVCLive takes a folder, of which DVC wants the metrics and the plots by themselves.
     outs, metrics = (
         dict.fromkeys(
-            re.sub(r"^(metrics/train)/.*", r"\1", path) for path in names(stage.get(kind, []))
+            re.sub(r"^(metrics/train/1-0)/.*", r"\1", path) for path in names(stage.get(kind, []))
         )
         for kind in ("outs", "metrics")
     )
@@ -259,7 +269,10 @@ def test_the_metrics_shown_are_all_that_is_in_git_and_nothing_else_is() -> None:
     files = [ROOT / file for file in PIPELINES]
     assert not any("metrics" in yaml.safe_load(file.read_text()) for file in files)
     for stage in STAGES.values():
-        assert all(isinstance(out, str) for out in stage["outs"])  # without options
+        # Without options; an output that persists keeps the run cache away too.
+        assert all(
+            isinstance(out, str) or out == {CHECKED: {"persist": True}} for out in stage["outs"]
+        )
         for metric in stage.get("metrics", []):
             assert list(metric.values()) == [{"cache": False}]
 
@@ -272,26 +285,53 @@ def test_dvc_shows_the_figures_of_the_page_and_no_others() -> None:
     assert {path for path in paths if path.endswith(".png")} <= figures
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_the_params_declared_are_the_sections_read(name: str) -> None:
-    script = ROOT / shlex.split(STAGES[name]["cmd"])[1]
-    read = {
-        str(node.args[0].value)
-        for node in ast.walk(ast.parse(script.read_text()))
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func) == "params.read"
-        and isinstance(node.args[0], ast.Constant)
+def read_by(script: Path, function: str) -> dict[str, type[params.Section]]:
+    """The sections that a script reads by a function of `params`, each with its model."""
+    tree = ast.parse(script.read_text())
+    modules = {
+        alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("metastasis")
+        for alias in node.names
     }
-    declared = [entry for entry in STAGES[name].get("params", []) if isinstance(entry, str)]
-    assert {entry.split(".")[0] for entry in declared} == read
+    calls = (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == f"params.{function}"
+    )
+    found = {}
+    for call in calls:
+        section, model = call.args
+        module, name = ast.unparse(model).split(".")
+        assert isinstance(section, ast.Constant)
+        found[str(section.value)] = getattr(importlib.import_module(modules[module]), name)
+    return found
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_params_declared_are_those_read(name: str) -> None:
+    """A whole section by its name or by all its leaves, some of its keys by these leaves."""
+    script = ROOT / shlex.split(STAGES[name]["cmd"])[1]
+    whole, some = (read_by(script, function) for function in ("read", "read_some"))
+    declared = {entry for entry in STAGES[name].get("params", []) if isinstance(entry, str)}
     sections = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for section in read & set(declared):
-        # DVC drops such keys, at any depth, from the key of its run cache: a change of theirs
-        # would restore the outputs of another value. Listed as a leaf, they count.
-        assert not {"size", "nfiles"} & set(sections[section]), section
-    for section in read - set(declared):
-        leaves = {f"{section}.{key}" for key in sections[section]} - repeated_over()
-        assert leaves == set(declared)
+    expected = {f"{section}.{key}" for section, model in some.items() for key in model.model_fields}
+    for section in whole:
+        if section in declared:
+            # DVC drops such keys, at any depth, from the key of its run cache: a change of theirs
+            # would restore the outputs of another value. Listed as a leaf, they count.
+            assert not {"size", "nfiles"} & set(sections[section]), section
+            expected.add(section)
+        else:
+            expected |= {f"{section}.{key}" for key in sections[section]} - repeated_over()
+    assert declared == expected
+
+
+def test_another_member_does_not_train_the_first_again() -> None:
+    """Training declares every key of its section but those that name the members."""
+    declared = {entry for entry in STAGES["train"]["params"] if isinstance(entry, str)}
+    keys = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]
+    assert {f"train.{key}" for key in keys} - declared == {"train.seeds", "train.folds"}
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -77,9 +77,15 @@ def test_an_older_keras_gives_the_same_probabilities(
         unsettle(network)
         chosen: list[TestTime] = ttas if name in models.BUILDERS else ["none"]  # averaged alike
         for tta in chosen:
-            final = models.to_final(network, 1.7, tta)
+            final = models.to_final([network], 1.7, tta)
             saving.save(final, tmp_path / f"{name}-{tta}.keras")
             expected[f"{name}-{tta}.keras"] = final.predict(PATCHES, verbose=0)
+        if name == "compact":  # and of several, whichever network they are of
+            twin = models.build(name, 96)
+            unsettle(twin, 1)
+            final = models.to_final([network, twin], 1.7, ttas[-1])
+            saving.save(final, tmp_path / "members.keras")
+            expected["members.keras"] = final.predict(PATCHES, verbose=0)
         saving.save(network, tmp_path / f"{name}.keras")
         expected[f"{name}.keras"] = network.predict(PATCHES, verbose=0)
     load_elsewhere(tmp_path, list(expected), old_keras(version, tmp_path))
@@ -119,11 +125,14 @@ def test_an_option_that_is_on_stays_whatever_older_keras_makes_of_it(tmp_path: P
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("tta", ["none", "d4"])
-def test_a_final_model_loads_without_this_package(tta: TestTime, tmp_path: Path) -> None:
-    network = models.build("compact", 96)
-    unsettle(network)
-    final = models.to_final(network, 0.7, tta)
+@pytest.mark.parametrize(("tta", "num_networks"), [("none", 1), ("d4", 1), ("d4", 2)])
+def test_a_final_model_loads_without_this_package(
+    tta: TestTime, num_networks: int, tmp_path: Path
+) -> None:
+    networks = [models.build("compact", 96) for _ in range(num_networks)]
+    for seed, network in enumerate(networks):
+        unsettle(network, seed)
+    final = models.to_final(networks, 0.7, tta)
     saving.save(final, tmp_path / "model.keras")
     load_elsewhere(tmp_path, ["model.keras"])
     given = np.load(tmp_path / "model.keras.npy")
@@ -143,15 +152,18 @@ def test_a_saved_network_loads_without_this_package(name: str, tmp_path: Path) -
     np.testing.assert_allclose(logit(found), logit(network(PATCHES)), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("tta", ["none", "d4"])
-def test_equal_networks_are_saved_to_equal_bytes(tta: TestTime, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("tta", "num_networks"), [("none", 1), ("d4", 1), ("none", 2)])
+def test_equal_networks_are_saved_to_equal_bytes(
+    tta: TestTime, num_networks: int, tmp_path: Path
+) -> None:
     """Also when Keras's counters and object ids differ, as in another process."""
-    model = models.build("compact", 96)
-    saving.save(models.to_final(model, 1.5, tta), tmp_path / "a.keras")
+    first = [models.build("compact", 96) for _ in range(num_networks)]
+    saving.save(models.to_final(first, 1.5, tta), tmp_path / "a.keras")
     keras.config.set_dtype_policy(keras.DTypePolicy("float32"))  # another object, another id
-    twin = models.build("compact", 96)
-    twin.set_weights(model.get_weights())
-    saving.save(models.to_final(twin, 1.5, tta), tmp_path / "b.keras")
+    twins = [models.build("compact", 96) for _ in range(num_networks)]
+    for twin, network in zip(twins, first, strict=True):
+        twin.set_weights(network.get_weights())
+    saving.save(models.to_final(twins, 1.5, tta), tmp_path / "b.keras")
     assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.keras", "b.keras"]
 

@@ -4,7 +4,7 @@ A network takes RGB patches of 0..255, shape (n, size, size, 3), and gives float
 shape (n, 1) by a layer "probability" after a layer "logit". `training` trains it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -98,43 +98,62 @@ def to_plain(network: keras.Model, name: str) -> keras.Model:
     return plain
 
 
-def to_final(network: keras.Model, temperature: float, tta: TestTime) -> keras.Model:
-    """Return the plain `network` with the decision built in: its probabilities are calibrated.
+def to_final(networks: Sequence[keras.Model], temperature: float, tta: TestTime) -> keras.Model:
+    """Return the plain `networks` as one model with the decision built in: it is calibrated.
 
-    The weights of the logit's layer are divided by `temperature`. With `tta` "d4" the logit is the
-    mean over the eight flips and turns of the patch.
+    Its logit is the mean of theirs. The weights of each logit's layer are divided by `temperature`.
+    With `tta` "d4" the mean is also over the eight flips and turns of the patch.
     """
+    finals = [_calibrated(network, temperature) for network in networks]
+    return finals[0] if len(finals) == 1 and tta == "none" else _averaged(finals, tta)
+
+
+def _calibrated(network: keras.Model, temperature: float) -> keras.Model:
     final = keras.models.clone_model(network)
     final.set_weights(network.get_weights())
     logit = final.get_layer("logit")
     logit.set_weights([weight / np.float32(temperature) for weight in logit.get_weights()])
-    return _averaged(final) if tta == "d4" else final
+    return final
 
 
-def _averaged(model: keras.Model) -> keras.Model:
-    """Return a model of Keras's own layers whose logit is the mean over all flips and turns.
+def _averaged(models: Sequence[keras.Model], tta: TestTime) -> keras.Model:
+    """Return a model of Keras's own layers whose logit is the mean of those of all `models`.
+
+    With `tta` "d4" it is the mean over all flips and turns too.
+    """
+    first = models[0]
+    inputs = keras.Input(first.input_shape[1:], name="patch")
+    turned = [inputs, *_turned(inputs)] if tta == "d4" else [inputs]
+    networks = []
+    for number, model in enumerate(models, 1):
+        ending = model.get_layer("probability").input
+        # An explicit name, so that equal models are saved to equal bytes.
+        name = f"{model.name}_logits" if len(models) == 1 else f"{model.name}_logits_{number}"
+        networks.append(keras.Model(model.input, ending, name=name))
+    logits = [network(patch) for network in networks for patch in turned]
+    mean = layers.Average(name="logit")(logits)
+    outputs = layers.Activation("sigmoid", dtype="float32", name="probability")(mean)
+    return keras.Model(inputs, outputs, name=first.name)
+
+
+def _turned(patch: Tensor) -> list[Tensor]:
+    """Return the patch in its seven other orientations.
 
     A mirror is a product with a matrix of zeros and ones, since no layer mirrors, and since Keras
     saves operations under private names. Alternate mirroring and transposing goes through the whole
     group.
     """
-    size = model.input_shape[1]
+    size = patch.shape[1]
     transpose = layers.Permute((2, 1, 3), name="transpose")
     columns_last = layers.Permute((1, 3, 2), name="columns_last")
     reverse = layers.Dense(size, use_bias=False, trainable=False, name="reverse")
     reverse.build((None, size, 3, size))
     reverse.set_weights([np.eye(size, dtype=np.float32)[::-1]])
-    # An explicit name, so that equal models are saved to equal bytes.
-    ending = model.get_layer("probability").input
-    network = keras.Model(model.input, ending, name=f"{model.name}_logits")
-    inputs = keras.Input(model.input_shape[1:], name="patch")
-    turned = [inputs]
+    turned = [patch]
     for step in range(1, NUM_ELEMENTS):
         last = turned[-1]
         turned.append(columns_last(reverse(columns_last(last))) if step % 2 else transpose(last))
-    mean = layers.Average(name="logit")([network(patch) for patch in turned])
-    outputs = layers.Activation("sigmoid", dtype="float32", name="probability")(mean)
-    return keras.Model(inputs, outputs, name=model.name)
+    return turned[1:]
 
 
 def _baseline(tensor: Tensor, parts: Parts) -> Tensor:

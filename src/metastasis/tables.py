@@ -101,7 +101,12 @@ def read_patches(path: Path) -> pd.DataFrame:
     """Return a manifest or split: names as text (missing: unknown), label 0 or 1."""
     table = pd.read_csv(
         path,
-        dtype={"id": "str", "label": "int64", **dict.fromkeys((*NAMES, PATIENT_COLUMN), "str")},
+        dtype={
+            "id": "str",
+            "label": "int64",
+            "fold": "str",
+            **dict.fromkeys((*NAMES, PATIENT_COLUMN), "str"),
+        },
         keep_default_na=False,  # after the gate, an empty cell means unknown
         na_values={name: [""] for name in (*NAMES, PATIENT_COLUMN)},
     )

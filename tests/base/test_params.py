@@ -136,3 +136,19 @@ def test_a_section_is_frozen(tmp_path: Path) -> None:
     section = read(tmp_path, f"example: {{{GOOD}}}")
     with pytest.raises(ValueError, match="frozen"):
         section.epochs = 4  # type: ignore[misc]  # that it fails is the test
+
+
+def test_some_keys_of_a_section_are_read_and_the_others_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("example:\n  other: wrong\n  rate: 0.5\n")
+
+    class Part(params.Section):
+        rate: float
+
+    assert params.read_some("example", Part, path) == Part(rate=0.5)
+    path.write_text("example:\n  rate: fast\n")
+    with pytest.raises(InputError, match=r"example\.rate is 'fast'"):
+        params.read_some("example", Part, path)
+    path.write_text("example:\n  other: 1\n")
+    with pytest.raises(InputError, match=r"example\.rate is missing"):
+        params.read_some("example", Part, path)

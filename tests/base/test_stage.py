@@ -41,6 +41,18 @@ def test_arguments_reach_the_script_as_paths(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (0, "words.txt b\n")
 
 
+def test_numbers_reach_the_script_where_it_declares_them(tmp_path: Path) -> None:
+    run(tmp_path, "pass", "a", "b")
+    script = tmp_path / "stages" / "count.py"
+    text = script.read_text().replace("words: Path", "seed: int").replace("pass", "print(seed + 1)")
+    script.write_text(text)
+    assert again(tmp_path, "41", "b").stdout == "42\n"
+    result = again(tmp_path, "words.txt", "b")
+    assert (result.returncode, result.stderr) == (1, "usage: python stages/count.py SEED COUNTS\n")
+    result = again(tmp_path, "41", "b", "c")
+    assert (result.returncode, result.stderr) == (1, "usage: python stages/count.py SEED COUNTS\n")
+
+
 def test_a_users_mistake_is_one_message_and_exit_code_1(tmp_path: Path) -> None:
     result = run(tmp_path, "raise InputError('words.txt is empty')", "a", "b")
     assert (result.returncode, result.stderr) == (1, "count.py: words.txt is empty\n")

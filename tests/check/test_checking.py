@@ -58,14 +58,14 @@ def test_what_is_written_is_the_same_for_other_params(tree: Path) -> None:
 
 def test_all_that_is_wrong_is_named_at_once_with_the_way_back(tree: Path) -> None:
     edit(tree, "train", learning_rate=-1, epoch=3)
-    edit(tree, "split", fold=7)
+    edit(tree, "split", fold=1)
     edit(tree, "prdict")
     with pytest.raises(InputError) as raised:
         check()
     for part in (
         "train.learning_rate is -1: should be greater than 0",
         "train.epoch is unknown. Did you mean 'epochs'?",
-        "fold must be 0 while folds is null",
+        "split.fold is unknown. Did you mean 'folds'?",
         "section 'prdict' is unknown. Did you mean 'predict'?",
         "no other stage's output was touched",
         "delete it and run `git checkout params.yaml`",
@@ -177,10 +177,89 @@ def test_a_source_that_is_not_there_is_named(tree: Path) -> None:
         check()
 
 
-def test_the_file_of_a_frozen_network_has_to_exist_unless_a_stage_writes_it(tree: Path) -> None:
-    edit(tree, "probe", networks={"own": "models/network.keras"})
+@pytest.mark.parametrize(
+    ("split", "folds", "message"),
+    [
+        ({}, [1], r"train\.folds is \[1\]: expected \[0\] while split\.folds is null\."),
+        ({}, [0, 1], r"train\.folds is \[0, 1\]: expected \[0\] while split\.folds is null"),
+        ({"folds": 3}, [0, 3], r"\[0, 3\]: expected folds from 0 to 2 while split\.folds is 3\."),
+        ({"folds": 3, "official": True}, [0, 1], r"expected \[0\] while split\.official is true"),
+        ({}, [0, 0], r"train\.folds is \[0, 0\]: names 0 twice"),
+    ],
+)
+def test_folds_that_the_split_will_not_have_are_refused(
+    tree: Path, split: dict[str, Any], folds: list[int], message: str
+) -> None:
+    edit(tree, "split", **split)
+    edit(tree, "train", folds=folds)
+    with pytest.raises(InputError, match=message):
+        check()
+
+
+def test_folds_that_the_split_will_have_pass(tree: Path) -> None:
+    edit(tree, "split", folds=3)
+    edit(tree, "train", folds=[2, 0])
     check()
-    edit(tree, "probe", networks={"own": "models/network.keras", "other": "data/raw/n.onnx"})
+
+
+def write_outputs(tree: Path, *keys: str) -> None:
+    """Write a file for each output of these members, and one beside them that is no member's."""
+    for key in keys:
+        for name in (
+            f"models/members/{key}.keras",
+            f"models/members/{key}.json",
+            f"data/members/{key}.csv",
+            f"metrics/train/{key}/metrics.json",
+            f"metrics/train/{key}/plots/metrics/eval/auc.tsv",
+            "models/members/notes-1-0.txt",
+            "metrics/train/.gitignore",
+        ):
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).touch()
+
+
+def left(tree: Path) -> set[str]:
+    folders = (tree / name for name in ("models/members", "data/members", "metrics/train"))
+    return {path.name for folder in folders for path in folder.iterdir()}
+
+
+def test_outputs_of_members_no_longer_named_are_removed_and_nothing_else(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(tree, "train", seeds=[1, 30])
+    write_outputs(tree, "1-0", "2-0", "30-0", "1-4")
+    check()
+    stems = {name.partition(".")[0] for name in left(tree)}
+    assert stems == {"1-0", "30-0", "notes-1-0", ""}
+    assert "removed the outputs of member 1-4, 2-0, which" in capsys.readouterr().out
+    check()
+    assert "removed" not in capsys.readouterr().out
+
+
+def test_nothing_is_removed_if_anything_is_wrong(tree: Path) -> None:
+    write_outputs(tree, "1-0", "2-0")
+    edit(tree, "data", source="nowhere")
+    before = left(tree)
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        check()
+    assert left(tree) == before
+
+
+def test_a_member_is_probed_only_if_it_is_named(tree: Path) -> None:
+    edit(tree, "probe", networks={"own": "models/members/1-0.keras"})
+    check()
+    write_outputs(tree, "2-0")
+    edit(tree, "probe", networks={"own": "models/members/2-0.keras"})
+    with pytest.raises(InputError, match=r"own: models/members/2-0\.keras is not a file"):
+        check()  # it is, but it won't stay
+    edit(tree, "train", seeds=[1, 2])
+    check()
+
+
+def test_the_file_of_a_frozen_network_has_to_exist_unless_a_stage_writes_it(tree: Path) -> None:
+    edit(tree, "probe", networks={"own": "models/model.keras"})
+    check()
+    edit(tree, "probe", networks={"own": "models/model.keras", "other": "data/raw/n.onnx"})
     with pytest.raises(InputError, match=r"probe\.networks\.other: data/raw/n\.onnx is not a file"):
         check()
     (tree / "data/raw").mkdir()

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from helpers.files import ROOT
 from helpers.ingesting import ingest
+from metastasis import members
 from metastasis.base import params
 from metastasis.demo import demo, demo_params
 from metastasis.explain import attention
@@ -68,9 +69,11 @@ def blank_centre(source: Path, target: Path) -> None:
 def auc_on_unseen_slides(data: Path, patches_folder: Path) -> float:
     training.train(
         section("train", train_params.TrainParams),
+        members.Member(seed=1, fold=0),
         data / "split.csv",
         patches_folder,
         network_path=data / "network.keras",
+        record_path=data / "network.json",
         log_folder=data / "logs",
     )
     tested = pd.read_csv(data / "split.csv").query("split == 'test'")

@@ -1,6 +1,8 @@
 """Tests of `evaluate.evaluating`: the threshold knows validation alone; numbers match scores."""
 
 import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,20 @@ from sklearn import metrics
 
 from helpers.files import assert_same_bytes
 from helpers.patches import write_shards
-from metastasis import models, saving
+from metastasis import members, models, saving, tables
 from metastasis.base import records
 from metastasis.base.errors import InputError
 from metastasis.evaluate import evaluate_params, evaluating, evaluation_plots
+from metastasis.members import Member
 from metastasis.patches import shards, symmetries
 from metastasis.report import reporting
 from metastasis.results import provenance
 from metastasis.results.decision import Decision
+from metastasis.scores import member_scores
+
+LINKED = ("crops", "network.keras", "another.keras", "inventory.parquet", "source.json")
+MEMBER = Member(seed=1, fold=0)
+NETWORKS = {Member(seed=2, fold=0): "another.keras"}  # every other member's is network.keras
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +47,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inventory = pd.DataFrame(colours, columns=evaluating.COLOURS).assign(id=table["id"])
     inventory.assign(pool="labelled").to_parquet(folder / "inventory.parquet")
     keras.utils.set_random_seed(1)
-    saving.save(models.build("compact", 32), folder / "network.keras")
+    for name in ("network.keras", "another.keras"):
+        saving.save(models.build("compact", 32), folder / name)
     provenance.write(folder / "source.json", provenance.Provenance(name="a folder", is_drawn=False))
     return folder
 
@@ -50,14 +59,47 @@ def evaluate(
     sensitivity: float | None = None,
     coverage: float | None = None,
     tta: symmetries.TestTime = "none",
+    chosen: Sequence[Member] = (MEMBER,),
 ) -> dict[str, Any]:
+    """Score with each member as if it had been trained on this split, and evaluate them all."""
+    split = tables.read_patches(data / "split.csv")
+    for member in chosen:
+        network = out / "members" / f"{member.key}.keras"
+        network.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(data / NETWORKS.get(member, "network.keras"), network)
+        record = network.with_suffix(".json")
+        divided = members.divide(split, member)
+        ids = divided.loc[divided["split"] == "train", "id"]
+        records.write(record, members.record(member, ids, network))
+        member_scores.score(
+            member,
+            tta,
+            network_path=network,
+            record_path=record,
+            split_path=data / "split.csv",
+            crops_folder=data / "crops",
+            scores_path=out / "members" / f"{member.key}.csv",
+        )
+    return combine(data, out, chosen, sensitivity, tta, coverage)
+
+
+def combine(
+    data: Path,
+    out: Path,
+    chosen: Sequence[Member] = (MEMBER,),
+    sensitivity: float | None = None,
+    tta: symmetries.TestTime = "none",
+    coverage: float | None = None,
+) -> dict[str, Any]:
+    """Evaluate the members whose networks, records and scores are in `out`."""
     evaluating.evaluate(
         evaluate_params.EvaluateParams(coverage=coverage, sensitivity=sensitivity, tta=tta),
-        network_path=data / "network.keras",
+        chosen,
+        networks_folder=out / "members",
+        member_scores_folder=out / "members",
         split_path=data / "split.csv",
         inventory_path=data / "inventory.parquet",
         source_path=data / "source.json",
-        crops_folder=data / "crops",
         scores_path=out / "scores.csv",
         decision_path=out / "decision.json",
         evaluation_path=out / "evaluation.json",
@@ -119,7 +161,7 @@ def test_the_threshold_does_not_know_the_test_labels(data: Path, tmp_path: Path)
     flipped = split.assign(label=split["label"].where(~is_test, 1 - split["label"]))
     changed = tmp_path / "changed"
     changed.mkdir()
-    for name in ("crops", "network.keras", "inventory.parquet", "source.json"):
+    for name in LINKED:
         (changed / name).symlink_to(data / name)
     flipped.to_csv(changed / "split.csv", index=False)
     after = evaluate(changed, tmp_path / "after")
@@ -135,7 +177,7 @@ def test_the_asked_sensitivity_is_reached_on_validation(data: Path, tmp_path: Pa
 def test_the_same_scores_give_the_same_bytes(data: Path, tmp_path: Path) -> None:
     evaluate(data, tmp_path / "a")
     evaluate(data, tmp_path / "b")
-    assert_same_bytes(tmp_path / "a", tmp_path / "b", 19)
+    assert_same_bytes(tmp_path / "a", tmp_path / "b", 22)
 
 
 def test_a_shared_slide_is_said(
@@ -143,7 +185,7 @@ def test_a_shared_slide_is_said(
 ) -> None:
     leaking = tmp_path / "leaking"
     leaking.mkdir()
-    for name in ("crops", "network.keras", "inventory.parquet", "source.json"):
+    for name in LINKED:
         (leaking / name).symlink_to(data / name)
     pd.read_csv(data / "split.csv").assign(slide="one").to_csv(leaking / "split.csv", index=False)
     assert evaluate(leaking, tmp_path / "out")["slide_disjoint"] is False
@@ -166,7 +208,7 @@ def test_without_a_test_part_validation_alone_is_reported(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     split = pd.read_csv(data / "split.csv")
-    for name in ("crops", "network.keras", "inventory.parquet", "source.json"):
+    for name in LINKED:
         (tmp_path / name).symlink_to(data / name)
     split.replace({"split": {"test": "train"}}).to_csv(tmp_path / "split.csv", index=False)
     numbers = evaluate(tmp_path, tmp_path / "out")
@@ -179,7 +221,7 @@ def test_without_a_test_part_validation_alone_is_reported(
 def with_split(data: Path, folder: Path, split: pd.DataFrame) -> Path:
     """The same network and patches with another split."""
     folder.mkdir()
-    for name in ("crops", "network.keras", "inventory.parquet", "source.json"):
+    for name in LINKED:
         (folder / name).symlink_to(data / name)
     split.to_csv(folder / "split.csv", index=False)
     return folder
@@ -383,3 +425,103 @@ def test_the_risk_coverage_curve_ends_at_the_share_of_wrong_calls(
         last = part.iloc[-1]
         assert last["share_decided"] == 1
         assert last["share_wrong"] == pytest.approx(1 - numbers[str(name)]["accuracy"], abs=1e-6)
+
+
+def test_several_members_are_scored_by_their_mean_logit_and_named_with_their_spread(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = [MEMBER, Member(seed=2, fold=0)]
+    numbers = evaluate(data, tmp_path, chosen=chosen)
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    each = [pd.read_csv(tmp_path / f"members/{member.key}.csv") for member in chosen]
+    own = np.array([table.set_index("id").loc[scores["id"], "logit"] for table in each])
+    assert own.std(axis=0).min() > 0
+    assert scores["logit"].to_numpy() == pytest.approx(own.mean(axis=0), abs=1e-6)
+    is_test = (scores["split"] == "test").to_numpy()
+    areas = [metrics.roc_auc_score(scores["label"][is_test], logits[is_test]) for logits in own]
+    assert [member["test"] for member in numbers["members"]] == pytest.approx(areas, abs=1e-5)
+    assert [(member["seed"], member["fold"]) for member in numbers["members"]] == [(1, 0), (2, 0)]
+    spread = json.loads((tmp_path / "evaluate.json").read_text())["members"]
+    assert spread["number"] == 2
+    assert spread["test"]["roc_auc_mean"] == pytest.approx(np.mean(areas), abs=1e-5)
+    assert spread["test"]["roc_auc_std"] == pytest.approx(np.std(areas, ddof=1), abs=1e-5)
+    assert "test AUC of each of the 2 members alone: " in capsys.readouterr().out
+    patches = shards.read(data / "crops")
+    pixels = patches.take(patches.locate(scores["id"], "labelled"))
+    given = keras.saving.load_model(tmp_path / "model.keras").predict(pixels, verbose=0)[:, 0]
+    assert given == pytest.approx(expit(scores["logit"] / numbers["temperature"]), abs=1e-6)
+
+
+FOLDS = [Member(seed=1, fold=fold) for fold in range(3)]
+
+
+@pytest.fixture
+def folded(data: Path, tmp_path: Path) -> Path:
+    """The same patches, with all but test in three folds of two slides of each old part."""
+    split = pd.read_csv(data / "split.csv")
+    number = (split["slide"].str[-1].astype(int) % 3).astype(str)
+    fold = number.where(split["split"] != "test", "")
+    part = np.where(fold == "", "test", np.where(fold == "0", "validation", "train"))
+    return with_split(data, tmp_path / "folded", split.assign(fold=fold, split=part))
+
+
+def test_with_folds_every_patch_outside_test_is_validated_by_the_member_of_its_fold(
+    folded: Path, tmp_path: Path
+) -> None:
+    numbers = evaluate(folded, tmp_path / "out", chosen=FOLDS)
+    assert numbers["validation"]["num_patches"] == 40
+    assert numbers["slide_disjoint"] is True
+    scores = pd.read_csv(tmp_path / "out/scores.csv")
+    assert scores["split"].value_counts().to_dict() == {"test": 40, "validation": 40}
+    split = tables.read_patches(folded / "split.csv").set_index("id")
+    for member in FOLDS:
+        own = pd.read_csv(tmp_path / f"out/members/{member.key}.csv").set_index("id")["logit"]
+        ids = split.index[split["fold"] == str(member.fold)]
+        assert 0 < len(ids) < 40
+        assert scores.set_index("id").loc[ids, "logit"].to_numpy() == pytest.approx(own[ids])
+
+
+def test_a_fold_that_slides_are_shared_with_is_said_whichever_it_is(
+    folded: Path, tmp_path: Path
+) -> None:
+    """Fold 0 alone, which the column `split` shows, is apart."""
+    split = pd.read_csv(folded / "split.csv", dtype={"fold": "str"})
+    split.loc[split["fold"].isin(["1", "2"]), "slide"] = "shared"
+    leaking = with_split(folded, tmp_path / "leaking", split)
+    assert evaluate(leaking, tmp_path / "a", chosen=FOLDS[:1])["slide_disjoint"] is True
+    assert evaluate(leaking, tmp_path / "b", chosen=FOLDS)["slide_disjoint"] is False
+
+
+def swap(folder: Path, ending: str) -> None:
+    """Put the files of folds 0 and 1 in each other's place."""
+    first, second = (folder / f"members/1-{fold}{ending}" for fold in (0, 1))
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+
+
+def test_members_whose_folds_are_swapped_are_refused(folded: Path, tmp_path: Path) -> None:
+    """A planted leak: each file lies where another fold's should."""
+    out = tmp_path / "out"
+    evaluate(folded, out, chosen=FOLDS)
+    swap(out, ".csv")
+    with pytest.raises(InputError, match=r"scores of member 1-0 .* that it trained on"):
+        combine(folded, out, FOLDS)
+    swap(out, ".csv")
+    swap(out, ".json")
+    with pytest.raises(
+        InputError, match=r"1-0\.keras isn't the network .* value of fold, .*patches than"
+    ):
+        combine(folded, out, FOLDS)
+    swap(out, ".json")
+    network = out / "members/1-1.keras"
+    network.write_bytes((folded / "another.keras").read_bytes())
+    with pytest.raises(InputError, match=r"1-1\.keras isn't the network .* value of network than"):
+        combine(folded, out, FOLDS)
+
+
+def test_a_member_of_another_split_does_not_score(folded: Path, data: Path, tmp_path: Path) -> None:
+    """Its record says that it trained on other patches."""
+    evaluate(data, tmp_path / "out")
+    with pytest.raises(InputError, match=r"has another value of num_patches, patches than"):
+        combine(folded, tmp_path / "out")

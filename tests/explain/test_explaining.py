@@ -14,7 +14,8 @@ from helpers.files import assert_same_bytes
 from helpers.patches import write_shards
 from metastasis import models, saving
 from metastasis.base import records
-from metastasis.explain import explaining
+from metastasis.explain import explaining, explanation_figures
+from metastasis.members import Member
 from metastasis.patches import shards
 from metastasis.results import provenance
 from metastasis.results.decision import Decision
@@ -48,6 +49,7 @@ def explain(folder: Path, out: Path, scores: pd.DataFrame) -> dict[str, Any]:
     table = scores.assign(logit=logit(scores["probability"]))
     table[["id", "split", "label", "slide", "logit"]].to_csv(folder / "scores.csv", index=False)
     explaining.explain(
+        [Member(seed=1, fold=0)],
         network_path=folder / "network.keras",
         decision_path=folder / "decision.json",
         scores_path=folder / "scores.csv",
@@ -108,3 +110,15 @@ def test_the_attention_of_random_weights_is_that_of_a_seed() -> None:
     assert explaining.measure_attention(model, patches) == explaining.measure_attention(
         model, patches
     )
+
+
+def test_the_maps_of_an_ensemble_say_whose_they_are() -> None:
+    first, second = Member(seed=3, fold=1), Member(seed=4, fold=1)
+    assert explaining._whose([first]) == ""  # noqa: SLF001
+    whose = explaining._whose([first, second])  # noqa: SLF001
+    assert whose == "the first of 2 members: seed 3, fold 1"
+    pixels = np.zeros((1, 32, 32, 3), np.uint8)
+    heat = np.zeros((1, 32, 32), np.float32)
+    rows = {"all": explanation_figures.Attended(pixels, ["a"], heat, heat)}
+    titles = [explanation_figures.attention(rows, text).get_suptitle() for text in ("", whose)]
+    assert titles == ["Where the network looks", f"Where the network looks ({whose})"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from helpers.files import assert_same_bytes
 from helpers.networks import unsettle
-from helpers.onnx_files import HALF, Size, mean_network
+from helpers.onnx_files import HALF, Size, failing_network, mean_network
 from helpers.patches import write_shards
 from metastasis import feature_files, models, saving
 from metastasis.base.errors import InputError
@@ -155,9 +155,9 @@ def test_a_model_of_another_form_is_refused(
 def test_the_calibrated_model_that_averages_over_turns_is_refused_with_advice(
     crops: Path, tmp_path: Path
 ) -> None:
-    final = models.to_final(models.build("compact", SIZE), 1.0, "d4")
+    final = models.to_final([models.build("compact", SIZE)], 1.0, "d4")
     saving.save(final, tmp_path / "model.keras")
-    with pytest.raises(InputError, match=r"Of this project's own models, name models/network"):
+    with pytest.raises(InputError, match=r"Of this project's own models, name models/members/1-0"):
         extract(tmp_path / "model.keras", crops)
 
 
@@ -239,6 +239,12 @@ def test_an_onnx_file_of_another_form_is_refused(
     (tmp_path / "other.onnx").write_bytes(content)
     with pytest.raises(InputError, match=message):
         extract(tmp_path / "other.onnx", crops)
+
+
+def test_an_onnx_network_that_fails_while_it_computes_is_told(crops: Path, tmp_path: Path) -> None:
+    (tmp_path / "failing.onnx").write_bytes(failing_network())
+    with pytest.raises(InputError, match=r"can't compute features of 64 patches of 32x32 pixels"):
+        extract(tmp_path / "failing.onnx", crops)
 
 
 def test_without_onnx_runtime_the_message_says_how_to_get_it(

@@ -15,11 +15,27 @@ def mean_network(
     shape: Sequence[Size], axes: tuple[int, ...], output: Sequence[Size], element: int = FLOAT
 ) -> bytes:
     """Return a network of one input of `shape`, whose output is the mean over `axes`."""
+    return _network([_mean("patch", axes)], shape, output, element)
+
+
+def failing_network() -> bytes:
+    """Return a network that loads, but fails to multiply a patch's rows by its columns."""
+    product = _text(1, "patch") + _text(1, "patch") + _text(2, "product") + _text(4, "MatMul")
+    nodes = [product, _mean("product", (1, 2))]
+    return _network(nodes, ("n", "height", "width", 3), ("n", 3), FLOAT)
+
+
+def _mean(of: str, axes: tuple[int, ...]) -> bytes:
     attributes = _text(1, "axes") + b"".join(_number(8, axis) for axis in axes)
     keep = _text(1, "keepdims") + _number(3, 0) + _number(20, 2)
-    node = _text(1, "patch") + _text(2, "features") + _text(4, "ReduceMean")
-    node += _message(5, attributes + _number(20, INTEGERS)) + _message(5, keep)
-    graph = _message(1, node) + _text(2, "graph")
+    node = _text(1, of) + _text(2, "features") + _text(4, "ReduceMean")
+    return node + _message(5, attributes + _number(20, INTEGERS)) + _message(5, keep)
+
+
+def _network(
+    nodes: Sequence[bytes], shape: Sequence[Size], output: Sequence[Size], element: int
+) -> bytes:
+    graph = b"".join(_message(1, node) for node in nodes) + _text(2, "graph")
     graph += _message(11, _value("patch", shape, element))
     graph += _message(12, _value("features", output, element))
     return _number(1, 8) + _message(7, graph) + _message(8, _text(1, "") + _number(2, 13))

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from metastasis import members
 from metastasis.base import params
 from metastasis.train import train_params, training
 
-PARAMS = train_params.TrainParams(
-    seed=1,
+PARAMS = train_params.Recipe(
     model="compact",
     weights=params.NO_WEIGHTS,
     body_rate=0.1,
@@ -33,12 +33,20 @@ CALM = {"model": "baseline", "epochs": 1, "learning_rate": 1e-5, "geometry": "no
 
 
 def train(data: Path, out: str = "out", **changes: object) -> Path:
-    """Train on the crops and the split in `data`, and return the folder of the outputs."""
+    """Train a member, by default seed 1 and fold 0, and return the folder of the outputs.
+
+    It trains on the crops and the split in `data`.
+    """
+    seed, fold = changes.pop("seed", 1), changes.pop("fold", 0)
+    assert isinstance(seed, int)
+    assert isinstance(fold, int)
     training.train(
         PARAMS.model_copy(update=changes),
+        members.Member(seed, fold),
         data / "split.csv",
         data / "crops",
         network_path=data / out / "network.keras",
+        record_path=data / out / "network.json",
         log_folder=data / out / "metrics",
     )
     return data / out

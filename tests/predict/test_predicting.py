@@ -50,7 +50,7 @@ def ask(data: Path, ids: list[str]) -> None:
 
 def decide(data: Path, tta: symmetries.TestTime, temperature: float = 1.0, **sets: Sets) -> None:
     network = keras.saving.load_model(data / "network.keras")
-    saving.save(models.to_final(network, temperature, tta), data / "model.keras")
+    saving.save(models.to_final([network], temperature, tta), data / "model.keras")
     decision = Decision(tta=tta, temperature=temperature, threshold=0.5, **sets)
     records.write(data / "decision.json", decision)
 

@@ -193,3 +193,23 @@ def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
         file.attrs["layer_names"] = [1, 2]
     with pytest.raises(InputError, match=r"odd\.h5 can't be read as weights"):
         weights.read(tmp_path / "odd.h5")
+
+
+def test_a_small_file_that_would_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDF5 stores only what was written, here nothing of a terabyte; zip packs zeros."""
+    path = tmp_path / "weights.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"conv1"]
+        group = file.create_group("conv1")
+        group.attrs["weight_names"] = [b"kernel"]
+        group.create_dataset("kernel", (2**38,), np.float32, chunks=(2**16,))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(InputError, match=r"would unpack to 1,099,511,627,776 bytes"):
+        weights.read(path)
+    with zipfile.ZipFile(tmp_path / "model.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.weights.h5", bytes(10_001))
+    monkeypatch.setattr(weights, "MAX_BYTES", 10_000)
+    with pytest.raises(InputError, match=r"would unpack to 10,001 bytes, more than 10,000"):
+        weights.read(tmp_path / "model.keras")

@@ -145,7 +145,7 @@ def found() -> dict[str, dict[str, Any]]:
 PLACES = {
     "validate": "metrics/validate.json",
     "split": "metrics/split.json",
-    "train": "metrics/train/metrics.json",
+    "train": "metrics/train/1-0/metrics.json",
     "evaluate": "reports/evaluation.json",
     "explain": "reports/attention.json",
 }
@@ -181,8 +181,10 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
     params = {
         "data": {"source": "/somewhere/else/patches.zip"},
         "crop": {"size": 64},
-        "split": {"official": False},
+        "split": {"official": False, "folds": None},
         "train": {
+            "seeds": [1],
+            "folds": [0],
             "model": "compact",
             "weights": "data/no-weights.txt",
             "learning_rate": 0.0031,
@@ -209,7 +211,7 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
                 str(inputs.plots / stage / f"{name}.png"),
                 np.full((30, 400 + 200 * row, 3), 200, np.uint8),
             )
-    write_history(inputs.metrics / "train" / "plots" / "metrics")
+    write_history(inputs.metrics / "train" / "1-0" / "plots" / "metrics")
     held = [name in metrics["evaluate"] or name == "train" for name in parts()["split"]]
     parts()[held].to_csv(inputs.plots / "split" / "parts.csv", index=False)
     for column in ("slide", "stain"):
@@ -487,7 +489,7 @@ def test_every_figure_is_on_the_page_byte_for_byte(tmp_path: Path) -> None:
     page = Page(made(tmp_path, inputs)[0])
     shown = sorted(base64.b64decode(uri.partition("base64,")[2]) for uri in page.values("src"))
     pngs = [path.read_bytes() for path in inputs.plots.rglob("*.png")]
-    history = history_figure.draw(inputs.metrics / "train" / "plots" / "metrics")
+    history = history_figure.draw([inputs.metrics / "train" / "1-0" / "plots" / "metrics"])
     assert shown == sorted([*pngs, plotting.png(history)])
     assert len(shown) == sum(map(len, FIGURES.values())) + 2
     assert all(tag["alt"] for name, tag in page.tags if name == "img")
@@ -502,7 +504,7 @@ def test_a_missing_figure_is_no_error(tmp_path: Path) -> None:
 
 def test_the_history_shows_each_logged_value_at_its_epoch_counted_from_1(tmp_path: Path) -> None:
     write_history(tmp_path)
-    figure = history_figure.draw(tmp_path)
+    figure = history_figure.draw([tmp_path])
     assert [axes.get_title() for axes in figure.axes] == list(history_figure.METRICS)
     for axes in figure.axes:
         for label, part in LINES.items():
@@ -608,3 +610,61 @@ def test_drawn_patches_are_called_drawn_on_the_page_in_the_card_and_below_every_
     assert card.index("**Drawn data.**") < card.index("## Model")
     assert "patients' tissue" not in card
     assert "warning: The patches are drawn (the demo)" in capsys.readouterr().out
+
+
+def several(folder: Path, folds: list[int]) -> Inputs:
+    """What the report reads of an ensemble of two seeds with these folds."""
+    metrics = found()
+    keys = [(seed, fold) for seed in (1, 2) for fold in folds]
+    metrics["evaluate"]["members"] = [
+        {"seed": seed, "fold": fold, "test": 0.61 + row / 1000, "validation": 0.71 + row / 1000}
+        for row, (seed, fold) in enumerate(keys)
+    ]
+    inputs = write(folder, metrics)
+    first = inputs.metrics / "train" / "1-0"
+    for row, (seed, fold) in enumerate(keys):
+        other = first.with_name(f"{seed}-{fold}")
+        if other != first:
+            shutil.copytree(first, other)
+        trained = metrics["train"] | {"step": 30 + row, "best_epoch": 20 + row}
+        (other / "metrics.json").write_text(json.dumps(trained))
+    params = yaml.safe_load(inputs.params_path.read_text())
+    params["train"] |= {"seeds": [1, 2], "folds": folds}
+    params["split"]["folds"] = max(folds) + 1 if len(folds) > 1 else None
+    inputs.params_path.write_text(yaml.safe_dump(params))
+    return inputs
+
+
+def test_members_stand_beside_their_ensemble(tmp_path: Path) -> None:
+    page, card = made(tmp_path, several(tmp_path / "inputs", [0]))
+    text = Page(page).text
+    assert "The model is the mean of the logits of 2 members, one for each seed." in text
+    assert "seed 1 30 20 0.6100 0.7100 seed 2 31 21 0.6110 0.7110 all members 0.1000 0.2000" in text
+    assert "out-of-fold" not in page + card
+    assert "Training ended after" not in text
+    assert "| seed 2 | 0.6110 | 0.7110 | 31 | 21 |\n| all members | 0.1000 | 0.2000 | | |" in card
+    assert "The logit is the mean over 2 members, one for each seed (1, 2).\n" in card
+    assert "Trained for" not in card
+    assert "\n\n\n" not in card
+
+
+def test_with_folds_the_page_and_the_card_say_that_validation_is_out_of_fold(
+    tmp_path: Path,
+) -> None:
+    page, card = made(tmp_path, several(tmp_path / "inputs", [0, 1]))
+    text = Page(page).text
+    assert "the mean of the logits of 4 members, one for each seed and fold." in text
+    assert "Validation is out-of-fold" in text
+    assert "seed 2, fold 1 33 23 0.6130 0.7130 all members" in text
+    assert "each of its patches is scored only by the members that didn't train on it." in card
+    assert "| seed 1, fold 1 | 0.6110 | 0.7110 | 31 | 21 |" in card
+    assert "\n\n\n" not in card
+
+
+def test_the_history_of_several_members_has_a_line_for_each(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_history(tmp_path / name)
+    figure = history_figure.draw([tmp_path / "a", tmp_path / "b"])
+    assert [len(axes.lines) for axes in figure.axes] == [2 * len(LINES)] * 3
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(LINES)

@@ -22,7 +22,7 @@ from metastasis.patches import shards
 from metastasis.split import grouping, split_params, splitting
 
 PARAMS = split_params.SplitParams(
-    seed=1, validation=0.2, test=0.2, groups="slide", official=False, folds=None, fold=0
+    seed=1, validation=0.2, test=0.2, groups="slide", official=False, folds=None
 )
 
 
@@ -160,11 +160,6 @@ def test_shares_that_leave_nothing_to_train_on_are_refused() -> None:
         PARAMS.model_validate(PARAMS.model_dump() | {"validation": 0.5, "test": 0.5})
 
 
-def test_a_fold_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ValueError, match="fold must be below folds: 0 to 4"):
-        PARAMS.model_validate(PARAMS.model_dump() | {"folds": 5, "fold": 5})
-
-
 LINKS = ("num_exact_copies", "num_near_copies", "num_overlaps", "num_patches_on_train")
 
 
@@ -245,21 +240,12 @@ def test_with_folds_every_patch_is_tested_or_in_one_fold_and_no_slide_in_two(
     seed: int, num_slides: int, folds: int
 ) -> None:
     table = manifest(seed, num_slides)
-    split = assign(table, 0.2, 0.2, seed, folds=folds, fold=1)
+    split = assign(table, 0.2, 0.2, seed, folds=folds)
     is_test = split["split"] == "test"
     assert (split.loc[is_test, "fold"] == "").all()
     assert set(split.loc[~is_test, "fold"]) == {str(number) for number in range(folds)}
-    assert ((split["fold"] == "1") == (split["split"] == "validation")).all()
+    assert ((split["fold"] == "0") == (split["split"] == "validation")).all()
     assert split.groupby("slide")["fold"].nunique().max() == 1
-
-
-def test_another_fold_validates_others_and_tests_the_same() -> None:
-    table = manifest(3, 60)
-    splits = [assign(table, 0.2, 0.2, 1, folds=4, fold=fold)["split"] for fold in range(4)]
-    validated = pd.concat([split == "validation" for split in splits], axis=1).sum(axis=1)
-    tested = pd.concat([split == "test" for split in splits], axis=1).sum(axis=1)
-    assert set(validated + tested / 4) == {1}
-    assert set(tested) == {0, 4}
 
 
 def test_more_folds_than_groups_is_told() -> None:

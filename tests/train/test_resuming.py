@@ -82,7 +82,7 @@ def test_a_folder_is_held_by_one_run_at_a_time(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     with (
         resuming.alone(folder),
-        pytest.raises(InputError, match="another training is running"),
+        pytest.raises(InputError, match="this member is already training"),
         resuming.alone(folder),
     ):
         pass

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,7 +22,8 @@ from helpers.files import ROOT, assert_same_bytes
 from helpers.networks import unsettle
 from helpers.patches import write_shards
 from helpers.training import CALM, PARAMS, train
-from metastasis import models, saving
+from metastasis import members, models, saving, tables
+from metastasis.base import records
 from metastasis.base.errors import InputError
 from metastasis.patches import shards, symmetries
 from metastasis.scores import scoring
@@ -53,7 +55,7 @@ def weights(folder: Path) -> list[NDArray[np.float32]]:
 
 def test_two_runs_give_the_same_bytes_and_another_seed_other_weights(data: Path) -> None:
     first, second, other = train(data, "a"), train(data, "b"), train(data, "c", seed=2)
-    assert_same_bytes(first, second, 9)
+    assert_same_bytes(first, second, 10)
     pairs = zip(weights(first), weights(other), strict=True)
     assert any(not np.array_equal(a, b) for a, b in pairs)
 
@@ -89,9 +91,9 @@ def test_a_run_that_broke_off_goes_on_and_ends_in_the_same_bytes(
             train(data, "broken", epochs=4, **changes)
     shutil.rmtree(data / "broken")  # as DVC does with outputs before it reruns a stage
     capsys.readouterr()
-    assert_same_bytes(whole, train(data, "broken", epochs=4, **changes), 9)
+    assert_same_bytes(whole, train(data, "broken", epochs=4, **changes), 10)
     assert "resumes after epoch 2" in capsys.readouterr().out
-    assert list(training.STATE_FOLDER.iterdir()) == []
+    assert list((training.STATE_FOLDER / "1-0").iterdir()) == []
 
 
 @pytest.fixture
@@ -140,7 +142,7 @@ def test_the_head_starts_at_zero_so_that_no_random_gradient_reaches_the_body(
     network = training.compiled_network(params, 32, 3, "float32")
     assert not network(np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3))).numpy().any()
     feed = training.make_feed(
-        params, shards.read(data / "crops"), pd.read_csv(data / "split.csv").iloc[:12]
+        params, shards.read(data / "crops"), pd.read_csv(data / "split.csv").iloc[:12], 1
     )
     before = [weight.numpy() for weight in network.get_layer("conv1").trainable_weights]
     network.train_on_batch(*feed.batch(0))
@@ -168,7 +170,7 @@ def test_a_run_from_weights_that_broke_off_goes_on_only_with_the_same_weights(
     saving.save(other, data / "other.keras")
     train(data, "other", weights=str(data / "other.keras"))
     assert "resumes" not in capsys.readouterr().out
-    assert_same_bytes(whole, train(data, "broken", weights=known), 9)
+    assert_same_bytes(whole, train(data, "broken", weights=known), 10)
     assert "resumes after epoch 1" in capsys.readouterr().out
 
 
@@ -213,7 +215,7 @@ def test_a_full_disk_leaves_the_state_before(data: Path, monkeypatch: pytest.Mon
         with pytest.raises(OSError, match="No space left on device"):
             train(data, "full")
     shutil.rmtree(data / "full")
-    assert_same_bytes(train(data, "whole"), train(data, "full"), 9)
+    assert_same_bytes(train(data, "whole"), train(data, "full"), 10)
 
 
 def test_a_state_of_other_params_is_left_alone(
@@ -223,15 +225,16 @@ def test_a_state_of_other_params_is_left_alone(
         patched.setattr(fitting, "_log", lambda *_: 1 / 0)  # after the state of epoch 1
         with pytest.raises(ZeroDivisionError):
             train(data, "broken")
-    left = list(training.STATE_FOLDER.iterdir())
+    left = list((training.STATE_FOLDER / "1-0").iterdir())
     train(data, "other", learning_rate=0.002)
     assert "resumes" not in capsys.readouterr().out
-    assert list(training.STATE_FOLDER.iterdir()) == left
+    assert list((training.STATE_FOLDER / "1-0").iterdir()) == left
 
 
 SCRIPT = """
 import json, os, signal, sys
 from pathlib import Path
+from typing import Any
 from metastasis.train import resuming
 from helpers.training import train
 if sys.argv[2] == "in the writing":
@@ -295,7 +298,7 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_in_the_same_bytes(data: Pat
     assert seen[0] >= 3
     assert seen[1:] == sorted(seen[1:])
     assert seen[-1] == 20
-    assert_same_bytes(data / "whole", data / "killed", 9)
+    assert_same_bytes(data / "whole", data / "killed", 10)
 
 
 def test_it_stops_when_validation_does_not_improve_and_saves_the_best_epoch(data: Path) -> None:
@@ -389,6 +392,56 @@ def test_a_loss_that_is_no_number_stops_with_its_epoch_and_leaves_no_model(data:
     assert not (data / "out" / "network.keras").exists()
 
 
+def test_a_member_learns_only_from_the_folds_of_the_others(data: Path) -> None:
+    """Its own fold and test may have any labels; the record tells which patches it learnt from."""
+    split = pd.read_csv(data / "split.csv")
+    split["fold"] = [*"012" * 6, *"01", *[""] * 4]
+
+    def train_fold(name: str, flipped: pd.Series) -> Path:
+        labels = split["label"].where(~flipped, 1 - split["label"])
+        split.assign(label=labels).to_csv(data / "split.csv", index=False)
+        return train(data, name, fold=1, epochs=1)
+
+    is_own, is_other = split["fold"] == "1", split["fold"] == "2"
+    plain, same = train_fold("a", is_own & False), train_fold("b", is_own | (split["fold"] == ""))
+    assert (plain / "network.keras").read_bytes() == (same / "network.keras").read_bytes()
+    assert (plain / "network.json").read_bytes() == (same / "network.json").read_bytes()
+    other = train_fold("c", is_other)
+    assert (plain / "network.keras").read_bytes() != (other / "network.keras").read_bytes()
+    record = records.read(plain / "network.json", members.Trained)
+    assert (record.seed, record.fold, record.num_patches) == (1, 1, 13)
+    table = tables.read_patches(data / "split.csv")
+    own = members.Member(1, 1)
+    members.require_own(table, own, plain / "network.keras", plain / "network.json")
+
+
+def test_two_members_may_train_at_once_and_one_may_not_twice(data: Path) -> None:
+    with resuming.alone(training.STATE_FOLDER / "1-0"):
+        assert (train(data, "second", **CALM, seed=2) / "network.keras").exists()
+        with pytest.raises(InputError, match="this member is already training in this folder"):
+            train(data, "first", **CALM)
+
+
+def test_the_state_of_another_member_is_not_taken_up(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Even where the states of all lie in one folder."""
+    names = []
+    key = resuming.key
+
+    def noted(*arguments: Any) -> str:  # noqa: ANN401  # as the real one takes them
+        names.append(key(*arguments))
+        return names[-1]
+
+    monkeypatch.setattr(resuming, "key", noted)
+    split = pd.read_csv(data / "split.csv")
+    split.assign(fold=[*"0011" * 5, *[""] * 4]).to_csv(data / "split.csv", index=False)
+    for seed, fold in ((1, 0), (2, 0), (1, 1)):
+        train(data, f"{seed}-{fold}", **CALM, seed=seed, fold=fold)
+    assert len(set(names)) == 3
+    assert "resumes" not in capsys.readouterr().out
+
+
 def test_fewer_patches_than_a_batch_are_told(data: Path) -> None:
     with pytest.raises(InputError, match="12 training patches are fewer than one batch"):
         train(data, batch_size=64)
@@ -400,6 +453,7 @@ def test_the_baseline_trains_too(data: Path) -> None:
 
 MIRRORED = """
 from pathlib import Path
+from typing import Any
 import tensorflow as tf
 from metastasis.base.errors import InputError
 from helpers.training import CALM, PARAMS, train
@@ -407,6 +461,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     train(Path(), "mirrored", **CALM)
+    train(Path(), "transferred", weights="mirrored/network.keras", **CALM)
     try:
         train(Path(), "uneven", **CALM, batch_size=3)
     except InputError as error:
@@ -426,10 +481,15 @@ def test_two_devices_share_each_batch_and_train_one_network(data: Path) -> None:
     )
     assert "2 GPUs" in result.stdout
     assert "GPUs can't share train.batch_size = 3 evenly; choose a multiple of 2" in result.stdout
-    first, second = weights(data / "mirrored"), weights(train(data, "alone", **CALM))
-    for mine, other in zip(first[:6], second[:6], strict=True):  # of conv1 and norm1
-        np.testing.assert_allclose(mine, other, atol=5e-5)
-    assert not np.allclose(first[4], 0, atol=1e-3)  # the moving mean did move
+    start = str(data / "mirrored" / "network.keras")
+    for shared, alone in (
+        ("mirrored", train(data, "alone", **CALM)),
+        ("transferred", train(data, "transferred-alone", weights=start, **CALM)),
+    ):
+        first, second = weights(data / shared), weights(alone)
+        for mine, other in zip(first[:6], second[:6], strict=True):  # of conv1 and norm1
+            np.testing.assert_allclose(mine, other, atol=5e-5)
+        assert not np.allclose(first[4], 0, atol=1e-3)  # the moving mean did move
 
 
 def test_p4m_trains_in_bfloat16_and_is_saved_as_invariant(data: Path) -> None:

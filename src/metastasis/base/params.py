@@ -93,12 +93,33 @@ def read(name: str, model: type[SectionType], path: Path = PARAMS_PATH) -> Secti
         InputError: the file can't be read, the section is missing, or a key or value is wrong; the
             message names each key, what was found and what is accepted.
     """
+    return _checked(name, _section(name, path), model, path)
+
+
+def read_some(name: str, model: type[SectionType], path: Path = PARAMS_PATH) -> SectionType:
+    """Return only those keys of section `name` that `model` has; a stage then declares no others.
+
+    Raises:
+        InputError: as by `read`.
+    """
+    section = _section(name, path)
+    chosen = {key: value for key, value in section.items() if key in model.model_fields}
+    return _checked(name, chosen, model, path)
+
+
+def _section(name: str, path: Path) -> dict[str, Any]:
     sections = load(path)
     if name not in sections:
         raise InputError(f"{path}: section '{name}' is missing; found: {_listed(sections)}.")
     section = sections[name]
     if not isinstance(section, dict):
         raise InputError(f"{path}: section '{name}' holds {section!r}; expected keys and values.")
+    return section
+
+
+def _checked(
+    name: str, section: dict[str, Any], model: type[SectionType], path: Path
+) -> SectionType:
     try:
         return model.model_validate(section)
     except ValidationError as error:

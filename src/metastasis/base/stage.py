@@ -1,4 +1,4 @@
-"""Runs a stage's script: takes paths from the command line, reports a user's mistake briefly.
+"""Runs a stage's script: takes its arguments from the command line, reports mistakes briefly.
 
 The stages' own modules do the work.
 """
@@ -18,7 +18,7 @@ INTERRUPTED = 128 + signal.SIGINT  # a shell's exit code after Ctrl-C
 
 
 def run(main: Callable[..., None]) -> None:
-    """Call `main` with the command line's arguments as paths.
+    """Call `main` with the command line's arguments: paths, and numbers where it declares `int`.
 
     If the script would run the code of another tree, it ends at once: DVC would record one version
     of the code and run another. An `InputError`, missing permission or missing disk space ends the
@@ -29,14 +29,16 @@ def run(main: Callable[..., None]) -> None:
     _require_own_code(script)
     _show_any_name()
     settings.apply_to_loaded()
-    paths = [Path(argument) for argument in sys.argv[1:]]
+    parameters = inspect.signature(main).parameters
+    kinds = [int if each.annotation is int else Path for each in parameters.values()]
     try:
-        inspect.signature(main).bind(*paths)
-    except TypeError:
-        names = " ".join(name.upper() for name in inspect.signature(main).parameters)
+        arguments = [kind(text) for kind, text in zip(kinds, sys.argv[1:], strict=False)]
+        inspect.signature(main).bind(*arguments, *sys.argv[len(kinds) + 1 :])
+    except (TypeError, ValueError):
+        names = " ".join(name.upper() for name in parameters)
         sys.exit(f"usage: python {script.parent.name}/{script.name} {names}")
     try:
-        main(*paths)
+        main(*arguments)
     except InputError as error:
         sys.exit(f"{script.name}: {error}")
     except PermissionError as error:

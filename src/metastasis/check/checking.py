@@ -1,13 +1,14 @@
-"""Checks params, source and recorded libraries before any other stage runs.
+"""Checks params, source and recorded libraries, and removes outputs of members no longer named.
 
 DVC deletes a stage's outputs before it runs the stage, so that a later check would cost them.
 Each section's own module defines its keys and values.
 """
 
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from metastasis import crop_params
+from metastasis import crop_params, members
 from metastasis.base import params, pipeline
 from metastasis.base.errors import InputError
 from metastasis.check import locking
@@ -15,11 +16,12 @@ from metastasis.demo import demo_params
 from metastasis.evaluate import evaluate_params
 from metastasis.formats import opening
 from metastasis.ingest import data_params
+from metastasis.members import Member
 from metastasis.predict import predict_params
 from metastasis.pretrained import catalogue
 from metastasis.pretrained import weights as pretrained_weights
 from metastasis.probe.probe_params import ProbeParams
-from metastasis.split import split_params
+from metastasis.split.split_params import SplitParams
 from metastasis.train import train_params
 from metastasis.train.train_params import TrainParams
 from metastasis.validate import validate_params
@@ -28,7 +30,7 @@ SECTIONS: dict[str, type[params.Section]] = {
     "data": data_params.DataParams,
     "demo": demo_params.DemoParams,
     "validate": validate_params.ValidateParams,
-    "split": split_params.SplitParams,
+    "split": SplitParams,
     "crop": crop_params.CropParams,
     "train": TrainParams,
     "evaluate": evaluate_params.EvaluateParams,
@@ -49,14 +51,16 @@ def check(
 ) -> None:
     """Check sections, recorded libraries, source and networks; write `checked_path` if all pass.
 
-    `pipeline_paths` are the pipeline files whose outputs must be apart from the source.
+    `pipeline_paths` are the pipeline files whose outputs must be apart from the source. After that,
+    outputs of members that `train.seeds` and `train.folds` no longer name are removed: DVC leaves
+    them, and stages that depend on a folder of all members would depend on them too.
 
     Raises:
         InputError: a section, key or value is wrong, the libraries aren't those of the lock, or
             there is no source or no file of a network. The message lists every mistake in the
             sections and says how to undo the change.
     """
-    faults = list(_faults(params_path))
+    faults = [*_missing(), *_faults(params_path)]
     if faults:
         # `dvc exp run -S` writes the value and git's index within a second. If the size stays the
         # same, git then shows no difference, and only restores the file if it is missing.
@@ -73,26 +77,58 @@ def check(
     opening.check_slides(Path(data.slides))
     stages = pipeline.stages(pipeline_paths).values()
     outputs = [path for stage in stages for path in pipeline.outputs(stage)]
-    _check_networks(params.read("probe", ProbeParams, params_path), outputs)
+    folders = {path for stage in stages if "matrix" in stage for path in pipeline.outputs(stage)}
+    chosen = params.read("train", TrainParams, params_path).members
+    _check_networks(params.read("probe", ProbeParams, params_path), outputs, folders, chosen)
     if Path(data.source) != DEMO_PATH:
         opening.check_apart(Path(data.source), outputs)
         opening.open_source(Path(data.source)).close()
+    _remove_others(folders, chosen)
     checked_path.parent.mkdir(parents=True, exist_ok=True)
     checked_path.write_text(PASSED, encoding="utf-8")
     print(f"check: {params_path} is valid; data.source is {data.source}")
 
 
-def _check_networks(probe: ProbeParams, outputs: Sequence[Path]) -> None:
-    """Raise InputError unless the file of each frozen network exists, or a stage writes it."""
+def _check_networks(
+    probe: ProbeParams, outputs: Sequence[Path], folders: Collection[Path], chosen: Sequence[Member]
+) -> None:
+    """Raise InputError unless the file of each frozen network exists, or a stage writes it.
+
+    `folders` hold the outputs of members, of which only those of the `chosen` ones will stay.
+    """
+    keys = {member.key for member in chosen}
     for name, file in probe.networks.items():
         path = Path(file)
-        if path.is_file():
+        is_of_member = path.parent in folders
+        if path.is_file() and not is_of_member:
             catalogue.require_published(path)
-        elif path not in outputs:
+        elif path not in outputs and not (is_of_member and path.stem in keys):
             raise InputError(
                 f"probe.networks.{name}: {file} is not a file; expected a network or features "
                 f"(docs/probe.md).{opening.of_a_copy(path)}"
             )
+
+
+def _remove_others(folders: Collection[Path], chosen: Sequence[Member]) -> None:
+    """Remove the outputs of members that aren't `chosen`, and say so."""
+    found = [path for folder in folders for path in members.of_others(folder, chosen)]
+    for path in found:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if found:
+        keys = ", ".join(sorted({path.stem for path in found}))
+        print(
+            f"check: removed the outputs of member {keys}, which train.seeds and train.folds no "
+            "longer name; DVC's cache keeps them"
+        )
+
+
+def _missing() -> Iterator[str]:
+    """Yield a message if the list of patches to leave out, which no param names, isn't there."""
+    if not Path(params.LEAVE_OUT).is_file():
+        yield f"{params.LEAVE_OUT} is missing: restore it with `git checkout {params.LEAVE_OUT}`."
 
 
 def _faults(path: Path) -> Iterator[str]:
@@ -113,8 +149,9 @@ def _faults(path: Path) -> Iterator[str]:
         ):
             sizes = ", ".join(map(str, train_params.SIZES[network]))
             yield f"{path}: crop.size is {size}: expected {sizes} with train.model {network}."
-    if not Path(params.LEAVE_OUT).is_file():
-        yield f"{params.LEAVE_OUT} is missing: restore it with `git checkout {params.LEAVE_OUT}`."
+    match sections:
+        case {"split": SplitParams() as split, "train": TrainParams(folds=folds)}:
+            yield from _wrong_folds(path, split, folds)
     match sections:
         case {"train": TrainParams(starts_from=None, model=network)} if (
             network in train_params.PRETRAINED
@@ -140,3 +177,16 @@ def _faults(path: Path) -> Iterator[str]:
                 f"the published weights; {params.NO_WEIGHTS} starts from random ones."
                 + opening.of_a_copy(weights)
             )
+
+
+def _wrong_folds(path: Path, split: SplitParams, folds: list[int]) -> Iterator[str]:
+    """Yield a message if a fold is to validate that the split won't have."""
+    if split.official:
+        why, num_folds = "split.official is true", 1
+    elif split.folds is None:
+        why, num_folds = "split.folds is null", 1
+    else:
+        why, num_folds = f"split.folds is {split.folds}", split.folds
+    if max(folds) >= num_folds:
+        accepted = "[0]" if num_folds == 1 else f"folds from 0 to {num_folds - 1}"
+        yield f"{path}: train.folds is {folds}: expected {accepted} while {why}."

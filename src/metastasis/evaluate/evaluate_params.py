@@ -4,13 +4,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from metastasis.base.params import Section
-from metastasis.patches.symmetries import TestTime
+from metastasis.scores.score_params import ScoreParams
 
 
-class EvaluateParams(Section):
+class EvaluateParams(ScoreParams):
     """How to score patches, and how to choose the threshold on validation."""
 
     coverage: Annotated[float, Field(gt=0, lt=1)] | None
     sensitivity: Annotated[float, Field(gt=0, le=1)] | None
-    tta: TestTime

@@ -1,9 +1,10 @@
-"""Scores validation and test; decides on validation alone and measures both.
+"""Combines the members' scores; decides on validation alone and measures validation and test.
 
-`measuring` computes the metrics, `intervals` their intervals and `evaluation_figures` the figures.
+`combining` averages the scores, `measuring` computes the metrics, `intervals` their intervals;
+`evaluation_figures` draws the figures.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from metastasis import models, saving, stains, tables
+from metastasis import members, models, saving, stains, tables
 from metastasis.base import files, records
-from metastasis.base.errors import InputError, named
-from metastasis.evaluate import abstaining, deciding, evaluation_plots, measuring, risk_plots
+from metastasis.evaluate import (
+    abstaining,
+    combining,
+    deciding,
+    evaluation_plots,
+    measuring,
+    risk_plots,
+)
 from metastasis.evaluate.evaluate_params import EvaluateParams
-from metastasis.patches import shards
+from metastasis.members import Member
 from metastasis.results import numbers, provenance
 from metastasis.results.decision import Decision
 from metastasis.results.evaluation import (
@@ -27,10 +34,13 @@ from metastasis.results.evaluation import (
     EvaluationMetrics,
     Interval,
     Intervals,
+    MemberAreas,
+    MembersCompared,
     Part,
+    Spread,
     Uncalibrated,
 )
-from metastasis.scores import intervals, scoring
+from metastasis.scores import intervals
 
 NUM_STAINS = 8  # clusters of stain, each measured separately
 STAIN_SEED = 0
@@ -41,12 +51,13 @@ MEASURED_BY = ("roc_auc", "accuracy")  # metrics of each slide and stain
 
 def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     params: EvaluateParams,
+    chosen: Sequence[Member],
     *,
-    network_path: Path,
+    networks_folder: Path,
+    member_scores_folder: Path,
     split_path: Path,
     inventory_path: Path,
     source_path: Path,
-    crops_folder: Path,
     scores_path: Path,
     decision_path: Path,
     model_path: Path,
@@ -56,21 +67,22 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
 ) -> None:
     """Write scores, decision, final model, and the metrics and plots of validation and test.
 
-    The final model is the network with the decision's temperature, flips and turns built in. The
-    evaluation holds every metric with its interval; the metrics file holds the few metrics that
-    are compared between experiments. If an official split has no test part, only validation is
-    reported.
+    Scores are the means of the `chosen` members' logits. With folds, validation is all patches that
+    validated a member, each scored by the members that didn't train on it. The final model is the
+    members' networks with the decision's temperature, flips and turns built in. The evaluation
+    holds every metric with its interval; the metrics file holds the few metrics that are compared
+    between experiments. If an official split has no test part, only validation is reported.
 
     Raises:
-        InputError: the network's output for a patch is not a number, or validation has one class.
+        InputError: a member's network or scores are another's, or validation has one class.
     """
     table = tables.read_patches(split_path)
-    watched = table[table["split"].isin(["validation", "test"])].reset_index(drop=True)
-    patches = shards.read(crops_folder)
-    places = patches.locate(watched["id"], "labelled")
-    logits = scoring.score(network_path, patches, places, params.tta)
-    _check(logits, watched["id"])
-    scores = watched.assign(logit=logits)
+    networks = [_network(table, member, networks_folder) for member in chosen]
+    found = {
+        member: combining.read(member_scores_folder / f"{member.key}.csv") for member in chosen
+    }
+    logits = combining.logits(table, found)
+    scores = combining.average(table, logits)
     tables.write_scores(scores_path, scores)
 
     validation = scores[scores["split"] == "validation"]
@@ -84,10 +96,9 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     if params.coverage is not None:
         decision, few = _with_sets(decision, validation, params.coverage)
     records.write(decision_path, decision)
-    network = keras.saving.load_model(network_path)
-    saving.save(models.to_final(network, decision.temperature, decision.tta), model_path)
-    scores["probability"] = decision.probabilities(logits)
-    scores["stain"] = _stains(inventory_path, watched["id"])
+    saving.save(models.to_final(networks, decision.temperature, decision.tta), model_path)
+    scores["probability"] = decision.probabilities(scores["logit"].to_numpy())
+    scores["stain"] = _stains(inventory_path, scores["id"])
     # Sorted once, so that each of the many measurements needs no sorting.
     scores = scores.sort_values(["split", "logit", "id"], ignore_index=True)
     parts = {str(name): part for name, part in scores.groupby("split")}
@@ -95,30 +106,72 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     known = provenance.read(source_path)
     facts: dict[str, Any] = {
         "threshold": decision.threshold,
-        **tables.disjointness(table),
+        **_disjointness(table, chosen),
         "is_drawn": known.is_drawn,
     }
-    evaluation = Evaluation(**measured, **facts, temperature=decision.temperature)
+    areas = _areas(table, chosen, logits)
+    beside = {"members": areas} if len(areas) > 1 else {}
+    evaluation = Evaluation(**measured, **facts, temperature=decision.temperature, **beside)
     records.write(evaluation_path, evaluation)
     compared = {name: _compared(part) for name, part in measured.items()}
-    records.write_metrics(metrics_path, EvaluationMetrics(**compared, **facts))
+    spread = {"members": _spread(areas)} if len(areas) > 1 else {}
+    records.write_metrics(metrics_path, EvaluationMetrics(**compared, **facts, **spread))
     by = {name: _by(scores, name, decision) for name in ("slide", "stain")}
     for name, rows in by.items():
         files.write_csv(plots_folder / f"{name}s.csv", rows)
     evaluation_plots.write(parts, evaluation, by["slide"], plots_folder, known.note)
     risk_plots.write(parts, decision, plots_folder, known.note)
     _report(evaluation, by)
+    _report_members(areas, evaluation, has_folds=len({member.fold for member in chosen}) > 1)
     for warning in filter(None, [*evaluation.warnings(), decision.warning(), *few, known.warning]):
         print(f"warning: {warning}")
 
 
-def _check(logits: measuring.Floats, ids: pd.Series) -> None:
-    is_number = np.isfinite(logits)
-    if not is_number.all():
-        raise InputError(
-            f"evaluate: the network's output is not a number for {(~is_number).sum():,} patches "
-            f"({named(ids[~is_number])}); its weights are broken. Train it again."
-        )
+def _network(table: pd.DataFrame, member: Member, folder: Path) -> keras.Model:
+    """Return the member's network, if it is the one that trained on the member's patches."""
+    path = folder / f"{member.key}.keras"
+    members.require_own(table, member, path, path.with_suffix(".json"))
+    return keras.saving.load_model(path)
+
+
+def _disjointness(table: pd.DataFrame, chosen: Sequence[Member]) -> dict[str, Any]:
+    """Return whether slides and patients are apart for every member, and the coarsest unit."""
+    found = [tables.disjointness(members.divide(table, member)) for member in chosen]
+    patients = [each["patient_disjoint"] for each in found]
+    return {
+        "slide_disjoint": all(each["slide_disjoint"] for each in found),
+        "patient_disjoint": None if None in patients else all(patients),
+        "unit": found[0]["unit"],
+    }
+
+
+def _areas(
+    table: pd.DataFrame, chosen: Sequence[Member], logits: pd.DataFrame
+) -> list[MemberAreas]:
+    """Return each member's own AUC on test and on the patches that validated it."""
+    labels = table["label"].to_numpy()
+    is_test = (table["split"] == "test").to_numpy()
+    found = []
+    for member in chosen:
+        own = logits[member.key].to_numpy()
+        is_scored = np.isfinite(own)
+        parts = {"test": is_scored & is_test, "validation": is_scored & ~is_test}
+        areas = {
+            name: _defined(measuring.area(labels[part], own[part])) for name, part in parts.items()
+        }
+        found.append(MemberAreas(seed=member.seed, fold=member.fold, **areas))
+    return found
+
+
+def _spread(areas: Sequence[MemberAreas]) -> MembersCompared:
+    """Return mean and standard deviation of the members' AUCs."""
+    found = {}
+    for name in ("test", "validation"):
+        values = [area for each in areas if (area := getattr(each, name)) is not None]
+        if len(values) > 1:
+            mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
+            found[name] = Spread(roc_auc_mean=mean, roc_auc_std=deviation)
+    return MembersCompared(number=len(areas), **found)
 
 
 def _with_sets(
@@ -236,3 +289,16 @@ def _report(evaluation: Evaluation, by: dict[str, pd.DataFrame]) -> None:
                 f"evaluate: lowest AUC of a {column} in {reported}: {numbers.rate(area, num)}, "
                 f"{name}, {num:,} patches"
             )
+
+
+def _report_members(
+    areas: Sequence[MemberAreas], evaluation: Evaluation, *, has_folds: bool
+) -> None:
+    """Print the AUC of each member alone, if there are several, and who scored validation."""
+    if len(areas) < 2:  # noqa: PLR2004  # several
+        return
+    name, part = evaluation.reported
+    alone = [numbers.rate(getattr(each, name), part.num_patches) for each in areas]
+    print(f"evaluate: {name} AUC of each of the {len(areas)} members alone: {', '.join(alone)}")
+    if has_folds:
+        print("evaluate: validation is out-of-fold: no member scored a patch that it trained on")

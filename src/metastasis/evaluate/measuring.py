@@ -46,10 +46,10 @@ def summarise(
     lowest_called = np.min(scores[probabilities >= threshold], initial=np.inf)
     here = np.count_nonzero(counts[-1] >= lowest_called)
     truth = np.where(labels == 1, probabilities, 1 - probabilities)  # of the label
-    area = np.trapezoid(sensitivity, 1 - specificity)
+    trapezoid = np.trapezoid(sensitivity, 1 - specificity)
     numbers = {
-        "roc_auc": area,
-        "region_roc_auc": area if weights is None else _weighted_area(labels, scores, weights),
+        "roc_auc": trapezoid,
+        "region_roc_auc": trapezoid if weights is None else area(labels, scores, weights),
         "average_precision": np.sum(np.diff(sensitivity) * precision[1:]) + 0 * specificity[-1],
         "accuracy": (true[here] + num_negative - false[here]) / len(labels),
         "balanced_accuracy": (sensitivity[here] + specificity[here]) / 2,
@@ -76,7 +76,8 @@ def once_each(regions: pd.Series) -> Floats:
     return 1 / sizes
 
 
-def _weighted_area(labels: Ints, scores: Floats, weights: Floats) -> float:
+def area(labels: Ints, scores: Floats, weights: Floats | None = None) -> float:
+    """Return the AUC of (n,) scores, with each patch's weight; NaN if there is only one class."""
     if len(np.unique(labels)) < 2:  # noqa: PLR2004  # classes
         return np.nan
     return float(metrics.roc_auc_score(labels, scores, sample_weight=weights))

@@ -4,6 +4,7 @@
 draws the figures, `region_gallery` patches that overlap.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from metastasis import plotting, tables
 from metastasis.base import files, records
 from metastasis.explain import attention, auditing, explanation_figures, region_gallery
+from metastasis.members import Member
 from metastasis.patches import shards
 from metastasis.patches.shards import Patches, UInt8
 from metastasis.results import provenance
@@ -37,6 +39,7 @@ OUTCOMES = {
 
 
 def explain(  # noqa: PLR0913  # a path for each thing that is read or written
+    members: Sequence[Member],
     *,
     network_path: Path,
     decision_path: Path,
@@ -53,7 +56,8 @@ def explain(  # noqa: PLR0913  # a path for each thing that is read or written
 
     They are from the test part, or from validation if there is no test part; suspicious labels are
     those of all scored patches. Nothing is deleted: the table is for a person to review. Patches
-    that overlap are stitched together from the whole patches in `patches_folder`.
+    that overlap are stitched together from the whole patches in `patches_folder`. Attention is that
+    of the first member's network, everything else is about the members' mean scores.
     """
     note = provenance.read(source_path).note
     decision = records.read(decision_path, Decision)
@@ -81,7 +85,7 @@ def explain(  # noqa: PLR0913  # a path for each thing that is read or written
     records.write(attention_path, found)
     compared = found.model_dump(include=set(ExplanationMetrics.model_fields))
     records.write_metrics(metrics_path, ExplanationMetrics(**compared))
-    figure = _attention_figure(model, part, patches)
+    figure = _attention_figure(model, part, patches, _whose(members))
     plotting.save(figure, plots_folder / "attention.png", note)
     print(
         f"explain: {measured.shown('occlusion_in_centre')} of occlusion and "
@@ -173,7 +177,17 @@ def _write_gallery(
     plotting.save(figure, path, note)
 
 
-def _attention_figure(model: keras.Model, part: pd.DataFrame, patches: Patches) -> Figure:
+def _whose(members: Sequence[Member]) -> str:
+    """Return whose attention is shown, if there are several networks, or an empty text."""
+    if len(members) == 1:
+        return ""
+    first = members[0]
+    return f"the first of {len(members)} members: seed {first.seed}, fold {first.fold}"
+
+
+def _attention_figure(
+    model: keras.Model, part: pd.DataFrame, patches: Patches, whose: str
+) -> Figure:
     rows = {}
     for name, (label, is_called) in OUTCOMES.items():
         found = part[(part["label"] == label) & (part["is_called"] == is_called)]
@@ -182,4 +196,4 @@ def _attention_figure(model: keras.Model, part: pd.DataFrame, patches: Patches) 
         looked, covered = (way(model, pixels) for way in (attention.grad_cam, attention.occlusion))
         captions = _names(chosen)
         rows[name] = explanation_figures.Attended(pixels, captions, looked, covered)
-    return explanation_figures.attention(rows)
+    return explanation_figures.attention(rows, whose)

@@ -39,16 +39,18 @@ def gallery(title: str, patches: UInt8, captions: Sequence[str]) -> Figure:
     return figure
 
 
-def attention(rows: Mapping[str, Attended]) -> Figure:
+def attention(rows: Mapping[str, Attended], whose: str = "") -> Figure:
     """Draw a row per outcome: each patch beside its Grad-CAM and its occlusion map.
 
-    Heat is drawn from 0, which is transparent, to the map's own maximum.
+    Heat is drawn from 0, which is transparent, to the map's own maximum. `whose` says which network
+    it is, if there are several.
     """
     num_columns = 3 * max(max((len(row.patches) for row in rows.values()), default=0), 1)
     # The padding, in inches, leaves room for the rows' names.
     layout = ConstrainedLayoutEngine(h_pad=0.16)
     figure = Figure(figsize=(plotting.BROAD, 1.75 * len(rows) + 0.9), layout=layout)
-    figure.suptitle("Where the network looks", fontsize=11)
+    title = "Where the network looks"
+    figure.suptitle(f"{title} ({whose})" if whose else title, fontsize=11)
     panels = figure.subplots(len(rows), num_columns, squeeze=False)
     for axes in panels.ravel():
         axes.set_axis_off()

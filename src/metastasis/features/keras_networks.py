@@ -80,5 +80,5 @@ def _features(model: keras.Model, path: Path) -> object:
             raise InputError(
                 f"{path} gives {shapes}; expected features of (n, d) with d above 1. Save the "
                 "model without its head and with its last feature map pooled. Of this project's "
-                "own models, name models/network.keras."
+                "own models, name models/members/1-0.keras."
             )

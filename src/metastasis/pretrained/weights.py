@@ -37,6 +37,7 @@ UNREADABLE = (
 )
 NUMBERS = "fiu"  # kinds of dtype: floats, and the integers of random generators
 HEAD = "logit"  # the layer that every task learns anew
+MAX_BYTES = 2**31  # of an array, or of an archive's unpacked weights: more wouldn't train here
 
 
 def fill(network: Any, path: Path) -> None:  # noqa: ANN401  # keras.Model; `check` reads without Keras
@@ -94,7 +95,9 @@ def _opened(path: Path) -> Iterator[h5py.File]:
             yield file
         return
     with zipfile.ZipFile(path) as archive:
-        content = io.BytesIO(archive.read("model.weights.h5"))
+        member = archive.getinfo("model.weights.h5")
+        _check_size(member.file_size)
+        content = io.BytesIO(archive.read(member))
     with h5py.File(content) as file:
         yield file
 
@@ -133,7 +136,13 @@ def _array(group: h5py.Group, path: str) -> NDArray[Any]:
         raise KeyError(f"{path} is no array in this file")
     if found.dtype.kind not in NUMBERS:
         raise TypeError(f"{path} holds no numbers, but {found.dtype}")
+    _check_size(found.nbytes)  # HDF5 and zip say how large it gets before it does
     return np.asarray(found)
+
+
+def _check_size(num_bytes: int) -> None:
+    if num_bytes > MAX_BYTES:
+        raise ValueError(f"it would unpack to {num_bytes:,} bytes, more than {MAX_BYTES:,}")
 
 
 def _member(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset:

@@ -1,5 +1,7 @@
-"""Draws the history of a training run from DVCLive's tables."""
+"""Draws the history of the training of each member from DVCLive's tables."""
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,23 +14,26 @@ METRICS = ("loss", "accuracy", "auc")  # one panel for each
 LINES = {"train": "train", "validation": "eval"}  # part: DVCLive's folder
 
 
-def draw(logs: Path) -> Figure:
-    """Draw loss, accuracy and AUC of training and validation by epoch.
+def draw(logs: Sequence[Path]) -> Figure:
+    """Draw loss, accuracy and AUC of training and validation by epoch, a line for each member.
 
-    `logs` is DVCLive's metrics folder, with a table (step, value) for each part and metric.
+    `logs` are the members' metrics folders by DVCLive, each with a table (step, value) for each
+    part and metric.
     """
     figure = Figure(figsize=(plotting.BROAD, 3.6), layout="constrained")
     panels = figure.subplots(1, len(METRICS), squeeze=False)[0]
+    opacity = 1 if len(logs) == 1 else 0.5
     for axes, name in zip(panels, METRICS, strict=True):
-        for label, folder in LINES.items():
-            table = pd.read_csv(logs / folder / f"{name}.tsv", sep="\t")
+        for folder, (label, part) in itertools.product(logs, LINES.items()):
+            table = pd.read_csv(folder / part / f"{name}.tsv", sep="\t")
             axes.plot(
                 table["step"] + 1,
                 table[name],
                 plotting.STYLES[label],
                 color=plotting.PARTS[label],
-                label=label,
+                label=label if folder == logs[0] else None,
                 marker=".",
+                alpha=opacity,
             )
         axes.set(xlabel="epoch", title=name)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -15,6 +15,7 @@ import pandas as pd
 
 from metastasis import plotting, tables
 from metastasis.base import params, records
+from metastasis.members import Member, MemberParams
 from metastasis.pages import templating
 from metastasis.report import history_figure
 from metastasis.results import numbers, provenance
@@ -52,6 +53,7 @@ SMALL = 1e-3  # smaller numbers need more than four decimals
 SEVERITIES = ("error", "warning")
 
 HISTORY = "Loss, accuracy and AUC of training and validation, by epoch"
+SEVERAL = 2  # members of an ensemble
 # The alternative text of each stage's figures, in the order of the page.
 FIGURES = {
     "split": {
@@ -99,6 +101,15 @@ class Inputs:
         return self.data / "split.csv"
 
     @property
+    def members(self) -> list[Member]:
+        """The members of the ensemble; by default there is one."""
+        return params.read_some("train", MemberParams, self.params_path).members
+
+    def training_of(self, member: Member) -> Path:
+        """Return the folder of a member's training metrics and logs."""
+        return self.metrics / "train" / member.key
+
+    @property
     def model_path(self) -> Path:
         """The path of the final model."""
         return self.models / "model.keras"
@@ -110,7 +121,7 @@ class Measured:
 
     validate: GateMetrics
     split: SplitMetrics
-    train: TrainingMetrics
+    train: dict[Member, TrainingMetrics]
     evaluate: Evaluation
     explain: Explanation
 
@@ -186,6 +197,8 @@ def _gather(inputs: Inputs) -> dict[str, Any]:
         "parts": _records(pd.read_csv(inputs.plots / "split" / "parts.csv")),
         "measured": _measured(evaluation),
         "calibrated_unit": intervals.SINGULAR[evaluation.validation.interval.over],
+        "members": _members(metrics),
+        "trained": next(iter(metrics.train.values())),  # of a model that is one member
         "decision": records.read(inputs.models / "decision.json", Decision),
         "pictures": _pictures(inputs, source.note),
         "worst": {
@@ -205,7 +218,10 @@ def _metrics(inputs: Inputs) -> Measured:
     return Measured(
         validate=records.read(inputs.metrics / "validate.json", GateMetrics),
         split=records.read(inputs.metrics / "split.json", SplitMetrics),
-        train=records.read(inputs.metrics / "train" / "metrics.json", TrainingMetrics),
+        train={
+            member: records.read(inputs.training_of(member) / "metrics.json", TrainingMetrics)
+            for member in inputs.members
+        },
         evaluate=records.read(inputs.reports / "evaluation.json", Evaluation),
         explain=records.read(inputs.reports / "attention.json", Explanation),
     )
@@ -263,6 +279,27 @@ def _measured(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
+def _members(metrics: Measured) -> list[dict[str, Any]]:
+    """Return a row for each member, with its own AUC on each part; none if there is only one."""
+    if len(metrics.train) < SEVERAL:
+        return []
+    parts = metrics.evaluate.parts
+    return [
+        {
+            "seed": member.seed,
+            "fold": member.fold,
+            "num_epochs": trained.step,
+            "best_epoch": trained.best_epoch,
+            "areas": [
+                numbers.rate(getattr(own, name), part.num_patches) for name, part in parts.items()
+            ],
+        }
+        for (member, trained), own in zip(
+            metrics.train.items(), metrics.evaluate.members, strict=True
+        )
+    ]
+
+
 def _with_interval(found: Part | Abstention, key: str, num_patches: int) -> tuple[str, str]:
     interval = getattr(found.interval, key).shown(num_patches)
     return numbers.rate(getattr(found, key), num_patches), interval or numbers.UNDEFINED
@@ -275,7 +312,8 @@ def _pictures(inputs: Inputs, note: str) -> dict[str, dict[str, Picture]]:
     figure doesn't rerun it.
     """
     found = {stage: _files(inputs.plots / stage, stage, note) for stage in FIGURES}
-    history = history_figure.draw(inputs.metrics / "train" / "plots" / "metrics")
+    logs = [inputs.training_of(member) / "plots" / "metrics" for member in inputs.members]
+    history = history_figure.draw(logs)
     return found | {"train": {"history": _picture(plotting.png(history), HISTORY, note)}}
 
 

@@ -161,6 +161,15 @@ class Part(Measured[float | None], frozen=True):
         return self.interval.roc_auc.shown(self.num_patches)
 
 
+class MemberAreas(Record, frozen=True):
+    """The AUCs of one member of an ensemble; None if one isn't defined."""
+
+    seed: int
+    fold: int
+    test: float | None
+    validation: float | None  # on the patches that validated this member
+
+
 class Evaluation(Record, frozen=True):
     """reports/evaluation.json: all metrics, and the decision."""
 
@@ -172,6 +181,7 @@ class Evaluation(Record, frozen=True):
     unit: tables.Unit
     is_drawn: bool
     temperature: float
+    members: tuple[MemberAreas, ...] = ()  # set if there are several
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -229,6 +239,21 @@ class Compared(Record, frozen=True):
     decided_accuracy: float | None = None
 
 
+class Spread(Record, frozen=True):
+    """The mean and the standard deviation of the members' AUCs."""
+
+    roc_auc_mean: float
+    roc_auc_std: float
+
+
+class MembersCompared(Record, frozen=True):
+    """The members beside their ensemble; without a part, its AUC isn't defined for two of them."""
+
+    number: int
+    test: Spread | None = None
+    validation: Spread | None = None
+
+
 class EvaluationMetrics(Record, frozen=True):
     """metrics/evaluate.json: the few metrics that are compared between experiments."""
 
@@ -239,3 +264,4 @@ class EvaluationMetrics(Record, frozen=True):
     patient_disjoint: bool | None
     unit: tables.Unit
     is_drawn: bool
+    members: MembersCompared | None = None  # set if there are several: one has no column

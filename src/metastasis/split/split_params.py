@@ -18,18 +18,9 @@ class SplitParams(Section):
     groups: Literal["slide", "stain", "patch"]
     official: bool
     folds: Annotated[int, Field(ge=2)] | None
-    fold: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")
     def _leaves_training(self) -> Self:
         if self.validation + self.test >= 1:
             raise ValueError("validation and test together must leave a share for training")
-        return self
-
-    @model_validator(mode="after")
-    def _fold_is_there(self) -> Self:
-        if self.folds is None and self.fold:
-            raise ValueError("fold must be 0 while folds is null; set folds to divide into folds")
-        if self.folds is not None and self.fold >= self.folds:
-            raise ValueError(f"fold must be below folds: 0 to {self.folds - 1}")
         return self

@@ -89,7 +89,8 @@ def _group(params: SplitParams, table: pd.DataFrame, links: Links) -> pd.Series:
 def assign(params: SplitParams, table: pd.DataFrame) -> pd.DataFrame:
     """Return the table (id, label, group) with the columns split and fold.
 
-    With folds, the patches outside test are dealt to the folds, and one fold is validation.
+    With folds, the patches outside test are dealt to the folds. Each may validate a member of
+    `train`; where a stage needs one validation part, it is fold 0.
 
     Raises:
         InputError: no split of these groups gives every part both classes.
@@ -101,7 +102,7 @@ def assign(params: SplitParams, table: pd.DataFrame) -> pd.DataFrame:
     names = {str(number): 1 / params.folds for number in range(params.folds)}
     fold = pd.Series("", table.index, dtype="str")
     fold[~is_test] = _divide(table[~is_test], names, random)
-    is_validation = fold == str(params.fold)
+    is_validation = fold == "0"
     split = np.select([is_test, is_validation], ["test", "validation"], "train")
     return table.assign(split=split, fold=fold)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from metastasis.patches import symmetries
 from metastasis.patches.shards import UInt8
-from metastasis.train.train_params import TrainParams
+from metastasis.train.train_params import Recipe
 
 # Network A's ranges, in the units of Keras's ImageDataGenerator: degrees, share of the side,
 # degrees, factor. Its shear of .1 is a tenth of a degree.
@@ -21,7 +21,7 @@ STAIN_SHIFT_SHARE = 1 / 3  # of the stain jitter's scale, for the shift of the o
 SHARPENED_WIDTH = 1.0  # pixels: the standard deviation of the detail that sharpening amplifies
 
 
-def augment(patches: UInt8, random: np.random.Generator, params: TrainParams) -> UInt8:
+def augment(patches: UInt8, random: np.random.Generator, params: Recipe) -> UInt8:
     """Return changed copies of (n, size, size, 3) uint8 RGB patches, as `params` say.
 
     `d4` is a flip or quarter turn, which keeps the central 32x32 in place. `affine` is network A's

@@ -67,7 +67,7 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     except BlockingIOError:
         raise InputError(
-            f"another training is running in this folder (it has locked {folder}), possibly one "
+            f"this member is already training in this folder (it has locked {folder}), possibly "
             "left by an interrupted `dvc repro`; wait for it or stop it."
         ) from None
     finally:

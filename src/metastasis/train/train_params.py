@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from metastasis.base.params import NO_WEIGHTS, LiteralPath, Section, Seed
+from metastasis.base.params import NO_WEIGHTS, LiteralPath, Section
+from metastasis.members import MemberParams
 
 Optimizer = Literal["muon", "adamw"]
 Schedule = Literal["cosine", "plateau", "constant"]
@@ -23,10 +24,9 @@ SIZES = dict.fromkeys(("compact", "p4m"), (32, 48, 64, 80, 96)) | dict.fromkeys(
 )
 
 
-class TrainParams(Section):
-    """The network, its optimiser and its augmentation."""
+class Recipe(Section):
+    """The network, its optimiser and its augmentation: the same for all members."""
 
-    seed: Seed
     model: Network
     weights: LiteralPath
     body_rate: Annotated[float, Field(ge=0, le=1)]
@@ -51,3 +51,7 @@ class TrainParams(Section):
         """The file whose weights the network starts from; None: it starts from random ones."""
         path = Path(self.weights)
         return None if path.absolute() == Path(NO_WEIGHTS).absolute() else path
+
+
+class TrainParams(Recipe, MemberParams):
+    """The whole section: the recipe, and the members that are trained by it."""

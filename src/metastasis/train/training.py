@@ -16,8 +16,10 @@ import tensorflow as tf
 from dvclive import Live
 from sklearn.utils.class_weight import compute_class_weight
 
-from metastasis import models, saving, tables
+from metastasis import members, models, saving, tables
+from metastasis.base import records
 from metastasis.base.errors import InputError
+from metastasis.members import Member
 from metastasis.patches import shards
 from metastasis.pretrained import weights
 from metastasis.results.training_metrics import Ends, TrainingMetrics
@@ -32,9 +34,9 @@ from metastasis.train import (
     optimizing,
     resuming,
 )
-from metastasis.train.train_params import TrainParams
+from metastasis.train.train_params import Recipe
 
-STATE_FOLDER = Path(".state/train")  # ignored by git and DVC: not an output of the stage
+STATE_FOLDER = Path(".state/train")  # one for each member; ignored by git and DVC: no output
 
 LIVE = {"dvcyaml": False, "save_dvc_exp": False, "report": None}  # DVC's stages do all that
 
@@ -48,37 +50,43 @@ PARTS = {"p4m": GROUP}  # of networks that don't train with FUSED
 
 
 def train(
-    params: TrainParams,
+    params: Recipe,
+    member: Member,
     split_path: Path,
     crops_folder: Path,
     *,
     network_path: Path,
+    record_path: Path,
     log_folder: Path,
 ) -> None:
-    """Train on split `train`, validate on `validation`, write the best weights as a plain model.
+    """Train on the member's part `train`, validate on `validation`, write the best weights.
 
-    A killed run resumes after its last finished epoch and gives the same bits.
+    The network is written as a plain model, and the record of the patches that it trained on beside
+    it. A killed run resumes after its last finished epoch and gives the same bits.
 
     Raises:
         InputError: there are fewer patches than a batch, devices can't divide it evenly, the crop
-            or the file of weights doesn't fit the network, another training is running, or the loss
-            is not a number.
+            or the file of weights doesn't fit the network, this member is already training, or
+            the loss is not a number.
     """
-    table = tables.read_patches(split_path)
+    table = members.divide(tables.read_patches(split_path), member)
+    learnt = table[table["split"] == "train"]
     patches = shards.read(crops_folder)
-    feed = make_feed(params, patches, table[table["split"] == "train"])
+    feed = make_feed(params, patches, learnt, member.seed)
     monitor = monitoring.watch(patches, table[table["split"] == "validation"])
     policy, strategy = devices.policy(params.precision), devices.strategy()
     num_devices = strategy.num_replicas_in_sync
     _check_batch(params, feed, num_devices)
     settings = params.model_dump() | {"policy": policy, "num_devices": num_devices}
+    settings |= {"seed": member.seed, "fold": member.fold}
     data = [split_path, crops_folder / shards.INDEX_NAME, *shards.paths(crops_folder)]
     data += [params.starts_from] if params.starts_from else []
-    state_path = STATE_FOLDER / f"{resuming.key(settings, data)}.npz"
+    state_folder = STATE_FOLDER / member.key
+    state_path = state_folder / f"{resuming.key(settings, data)}.npz"
 
-    keras.utils.set_random_seed(params.seed)
+    keras.utils.set_random_seed(member.seed)
     tf.config.experimental.enable_op_determinism()
-    with resuming.alone(STATE_FOLDER), strategy.scope():
+    with resuming.alone(state_folder), strategy.scope():
         network = compiled_network(params, patches.size, feed.num_steps, policy)
         print(
             f"train: {params.model}, {network.count_params():,} parameters, {policy}, "
@@ -106,6 +114,7 @@ def train(
             live.make_summary()
         network.set_weights(state.best)
         saving.save(models.to_plain(network, params.model), network_path)
+        records.write(record_path, members.record(member, learnt["id"], network_path))
         state_path.unlink()
 
 
@@ -126,7 +135,7 @@ def _telling_how_to_go_on() -> Iterator[None]:
         raise
 
 
-def _check_batch(params: TrainParams, feed: feeding.Feed, num_devices: int) -> None:
+def _check_batch(params: Recipe, feed: feeding.Feed, num_devices: int) -> None:
     if not feed.num_steps:
         raise InputError(
             f"train: {len(feed.labels)} training patches are fewer than one batch of "
@@ -139,19 +148,21 @@ def _check_batch(params: TrainParams, feed: feeding.Feed, num_devices: int) -> N
         )
 
 
-def make_feed(params: TrainParams, patches: shards.Patches, table: pd.DataFrame) -> feeding.Feed:
+def make_feed(
+    params: Recipe, patches: shards.Patches, table: pd.DataFrame, seed: int
+) -> feeding.Feed:
     """Return the batches of the patches in `table`, shuffled and augmented by `params`."""
     return feeding.Feed(
         patches=patches,
         places=patches.locate(table["id"], "labelled"),
         labels=table["label"].to_numpy(np.float32),
         batch_size=params.batch_size,
-        seed=params.seed,
+        seed=seed,
         augment=partial(augmenting.augment, params=params),
     )
 
 
-def _class_weights(params: TrainParams, feed: feeding.Feed) -> dict[int, float] | None:
+def _class_weights(params: Recipe, feed: feeding.Feed) -> dict[int, float] | None:
     if params.class_weights == "none":
         return None
     classes = np.array([0, 1])
@@ -164,7 +175,7 @@ def parts(name: str) -> models.Parts:
     return PARTS.get(name, FUSED)
 
 
-def compiled_network(params: TrainParams, size: int, num_steps: int, policy: str) -> keras.Model:
+def compiled_network(params: Recipe, size: int, num_steps: int, policy: str) -> keras.Model:
     """Return the network for patches of `size` pixels with initial weights, ready for training.
 
     The initial weights are random, or those of the file `train.weights` and zeros for the head.
@@ -201,7 +212,7 @@ def compiled_network(params: TrainParams, size: int, num_steps: int, policy: str
     return network
 
 
-def _body(network: keras.Model, params: TrainParams, num_warmup_steps: int) -> optimizing.Body:
+def _body(network: keras.Model, params: Recipe, num_warmup_steps: int) -> optimizing.Body:
     """Return all trained weights but the head's; they stay the same for half of the warm-up."""
     return optimizing.Body(
         [

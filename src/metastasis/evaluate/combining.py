@@ -1,0 +1,65 @@
+"""Combines the members' scores: a patch's logit is the mean over the members that didn't see it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from metastasis import members
+from metastasis.base.errors import InputError, named
+from metastasis.members import Member
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Return a member's scores: id, and logit in float32 as they were computed."""
+    types = {"id": "str", "logit": "float32"}
+    return pd.read_csv(path, dtype=types, keep_default_na=False)
+
+
+def logits(split: pd.DataFrame, scores: Mapping[Member, pd.DataFrame]) -> pd.DataFrame:
+    """Return each member's logits in float64, (patches, members); NaN for those it may not score.
+
+    Raises:
+        InputError: a member's scores are of other patches than those it may score.
+    """
+    columns = {}
+    for member, found in scores.items():
+        _check(member, found["id"], members.unseen(split, member)["id"])
+        columns[member.key] = found.set_index("id")["logit"].astype(np.float64)
+    return pd.DataFrame(columns, index=split["id"])
+
+
+def average(split: pd.DataFrame, each: pd.DataFrame) -> pd.DataFrame:
+    """Return the scored rows of the split with their mean `logit` in float32.
+
+    `each` are the members' logits. The column `split` is "test" or, for every patch that validated
+    a member, "validation". With folds the members of its own fold alone score such a patch, which
+    are those that didn't train on it: out-of-fold.
+    """
+    scored = split.assign(
+        split=split["split"].where(split["split"] == "test", "validation"),
+        logit=each.mean(axis=1).astype(np.float32).to_numpy(),
+    )
+    return scored[scored["logit"].notna()].reset_index(drop=True)
+
+
+def _check(member: Member, found: pd.Series, expected: pd.Series) -> None:
+    """Raise unless the member scored each patch that it may score once, and no other."""
+    ids, asked = set(found), set(expected)
+    if ids == asked and len(found) == len(asked):
+        return
+    seen, missing = sorted(ids - asked), sorted(asked - ids)
+    said = [
+        *(
+            [f"{len(seen):,} that it trained on or that aren't in the split ({named(seen)})"]
+            * bool(seen)
+        ),
+        *([f"{len(missing):,} missing ({named(missing)})"] * bool(missing)),
+        *([f"{len(found) - len(ids):,} twice"] * (len(found) > len(ids))),
+    ]
+    raise InputError(
+        f"the scores of member {member.key} are not of the {len(asked):,} patches that it may "
+        f"score: {'; '.join(said)}. Another member's file may lie in their place: run "
+        f"`dvc repro --force score@{member.key}`."
+    )

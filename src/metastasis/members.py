@@ -1,0 +1,132 @@
+"""Defines the members of an ensemble, which patches each may learn from, and who may judge them.
+
+`training` trains a member, `member_scores` scores with it, and `combining` averages their scores.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+from pydantic import AfterValidator, Field, NonNegativeInt
+
+from metastasis.base import records
+from metastasis.base.errors import InputError
+from metastasis.base.params import Section, Seed
+
+_FILE = re.compile(r"(\d+-\d+)(\.\w+)?")  # an output of a member: a key, and an ending or none
+
+
+def _different(values: list[int]) -> list[int]:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(
+            f"names {', '.join(map(str, twice))} twice; each names a member, so they must differ"
+        )
+    return values
+
+
+class MemberParams(Section):
+    """The seeds and folds of section `train`: each seed with each fold is a member."""
+
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_different)]
+    folds: Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_different)]
+
+    @property
+    def members(self) -> list["Member"]:
+        """The members, in the order in which DVC trains them."""
+        return [Member(seed, fold) for seed in self.seeds for fold in self.folds]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network of the ensemble: its seed, and the fold that validates it (0 without folds)."""
+
+    seed: int
+    fold: int
+
+    @property
+    def key(self) -> str:
+        """The name of its files and, after @, of its stages: DVC's key in a matrix."""
+        return f"{self.seed}-{self.fold}"
+
+
+class Trained(records.Record, frozen=True):
+    """models/members/SEED-FOLD.json: which network was trained on which patches."""
+
+    seed: int
+    fold: int
+    num_patches: int
+    patches: str  # SHA-256 of the ids that it trained on
+    network: str  # SHA-256 of its file
+
+
+def divide(split: pd.DataFrame, member: Member) -> pd.DataFrame:
+    """Return the split (id, split, fold) as `member` knows it: with folds, its own validates.
+
+    Raises:
+        InputError: the split has no such fold.
+    """
+    folds = set(split["fold"]) - {""} if "fold" in split else set()
+    if str(member.fold) not in (folds or {"0"}):
+        found = f"the folds {', '.join(sorted(folds, key=int))}" if folds else "no folds"
+        raise InputError(
+            f"member {member.key} needs fold {member.fold}, and the split has {found}. Choose "
+            "train.folds among them, or set split.folds."
+        )
+    if not folds:
+        return split
+    is_own = split["fold"] == str(member.fold)
+    part = pd.Series("train", split.index).mask(is_own, "validation")
+    return split.assign(split=part.mask(split["fold"] == "", split["split"]))
+
+
+def unseen(split: pd.DataFrame, member: Member) -> pd.DataFrame:
+    """Return the rows of the split that `member` may score: its validation patches and test."""
+    divided = divide(split, member)
+    return divided[divided["split"] != "train"]
+
+
+def record(member: Member, ids: pd.Series, network_path: Path) -> Trained:
+    """Return the record of the network at `network_path` that `member` trained on these `ids`."""
+    listed = "\n".join(sorted(ids))
+    return Trained(
+        seed=member.seed,
+        fold=member.fold,
+        num_patches=len(ids),
+        patches=hashlib.sha256(listed.encode()).hexdigest(),
+        network=_hash(network_path),
+    )
+
+
+def require_own(split: pd.DataFrame, member: Member, network_path: Path, record_path: Path) -> None:
+    """Raise InputError unless the network was trained as `member` on this split.
+
+    Otherwise it may know the patches that it is to score.
+    """
+    divided = divide(split, member)
+    ids = divided.loc[divided["split"] == "train", "id"]
+    found, expected = records.read(record_path, Trained), record(member, ids, network_path)
+    fields = zip(Trained.model_fields, found, expected, strict=True)
+    if wrong := [name for name, before, now in fields if before != now]:
+        raise InputError(
+            f"{network_path} isn't the network that was trained as member {member.key}: "
+            f"{record_path} has another value of {', '.join(wrong)} than expected. It may have "
+            "trained on the patches that it is to score. Run `dvc repro --force "
+            f"train@{member.key}`, and let nothing but DVC write these files."
+        )
+
+
+def of_others(folder: Path, chosen: Iterable[Member]) -> list[Path]:
+    """Return what lies in `folder` and is named as an output of a member that isn't `chosen`."""
+    keys = {member.key for member in chosen}
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in found if (name := _FILE.fullmatch(path.name)) and name[1] not in keys]
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
