@@ -1,4 +1,4 @@
-"""Show the network's errors, where it looks, and which labels it contradicts most."""
+"""Show the network's errors, where it looks, and which labels may be wrong."""
 
 from pathlib import Path
 

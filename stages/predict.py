@@ -1,4 +1,4 @@
-"""Write the submission with a probability for each id of the sample submission."""
+"""Write the submission and the predictions for the ids of the sample submission."""
 
 from pathlib import Path
 
@@ -10,23 +10,27 @@ with starting.tensorflow():
     from metastasis.predict import predicting
 
 
-def main(
+def main(  # one for each file
     model: Path,
+    decision: Path,
     split: Path,
     quarantine: Path,
     crops: Path,
     tables: Path,
     submission: Path,
+    predictions: Path,
     metrics: Path,
 ) -> None:
     predicting.predict(
         params.read("predict", predict_params.PredictParams),
         model_path=model,
+        decision_path=decision,
         split_path=split,
         quarantine_path=quarantine,
         crops_folder=crops,
         tables_folder=tables,
         submission_path=submission,
+        predictions_path=predictions,
         metrics_path=metrics,
     )
 

@@ -22,6 +22,7 @@ def main(
     validating.validate(
         params.read("validate", validate_params.ValidateParams),
         source_path=Path(params.read("data", data_params.DataParams).source),
+        leave_out_path=Path(params.LEAVE_OUT),
         tables_folder=tables,
         inventory_path=inventory,
         shards_folder=patches,

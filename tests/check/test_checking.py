@@ -15,7 +15,11 @@ from metastasis.pretrained import catalogue
 from metastasis.train import train_params
 
 LOCKED = ("libraries.yaml", "uv.lock")
-PLACEHOLDERS = ("data/slides.csv", params.NO_WEIGHTS)  # files that a param names if there is none
+PLACEHOLDERS = (
+    "data/slides.csv",
+    "data/leave-out.csv",
+    params.NO_WEIGHTS,
+)  # files that a param names if there is none
 
 
 @pytest.fixture
@@ -119,9 +123,10 @@ def test_a_path_that_dvc_would_take_literally_is_refused(tree: Path) -> None:
         check()
 
 
-def test_a_missing_placeholder_is_restored_by_git(tree: Path) -> None:
-    (tree / params.NO_WEIGHTS).unlink()
-    with pytest.raises(InputError, match=r"is missing: restore it with `git checkout data/no-w"):
+@pytest.mark.parametrize("name", [params.LEAVE_OUT, params.NO_WEIGHTS])
+def test_a_missing_placeholder_is_restored_by_git(tree: Path, name: str) -> None:
+    (tree / name).unlink()
+    with pytest.raises(InputError, match=f"is missing: restore it with `git checkout {name}"):
         check()
 
 

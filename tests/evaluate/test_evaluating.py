@@ -23,6 +23,7 @@ from metastasis.members import Member
 from metastasis.patches import shards, symmetries
 from metastasis.report import reporting
 from metastasis.results import provenance
+from metastasis.results.decision import Decision
 from metastasis.scores import member_scores
 
 LINKED = ("crops", "network.keras", "another.keras", "inventory.parquet", "source.json")
@@ -56,6 +57,7 @@ def evaluate(
     data: Path,
     out: Path,
     sensitivity: float | None = None,
+    coverage: float | None = None,
     tta: symmetries.TestTime = "none",
     chosen: Sequence[Member] = (MEMBER,),
 ) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def evaluate(
             crops_folder=data / "crops",
             scores_path=out / "members" / f"{member.key}.csv",
         )
-    return combine(data, out, chosen, sensitivity, tta)
+    return combine(data, out, chosen, sensitivity, tta, coverage)
 
 
 def combine(
@@ -87,10 +89,11 @@ def combine(
     chosen: Sequence[Member] = (MEMBER,),
     sensitivity: float | None = None,
     tta: symmetries.TestTime = "none",
+    coverage: float | None = None,
 ) -> dict[str, Any]:
     """Evaluate the members whose networks, records and scores are in `out`."""
     evaluating.evaluate(
-        evaluate_params.EvaluateParams(sensitivity=sensitivity, tta=tta),
+        evaluate_params.EvaluateParams(coverage=coverage, sensitivity=sensitivity, tta=tta),
         chosen,
         networks_folder=out / "members",
         member_scores_folder=out / "members",
@@ -174,7 +177,7 @@ def test_the_asked_sensitivity_is_reached_on_validation(data: Path, tmp_path: Pa
 def test_the_same_scores_give_the_same_bytes(data: Path, tmp_path: Path) -> None:
     evaluate(data, tmp_path / "a")
     evaluate(data, tmp_path / "b")
-    assert_same_bytes(tmp_path / "a", tmp_path / "b", 20)
+    assert_same_bytes(tmp_path / "a", tmp_path / "b", 22)
 
 
 def test_a_shared_slide_is_said(
@@ -374,6 +377,54 @@ def test_the_final_model_gives_the_probabilities_and_calls_that_are_reported(
 def test_calibration_on_validation_lowers_its_loss(data: Path, tmp_path: Path) -> None:
     validation = evaluate(data, tmp_path)["validation"]
     assert validation["nll"] <= validation["uncalibrated"]["nll"]
+
+
+def test_a_promised_coverage_gives_sets_and_their_metrics_and_none_gives_neither(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = evaluate(data, tmp_path / "plain")
+    assert "abstention" not in plain["test"]
+    assert "sets" not in json.loads((tmp_path / "plain/decision.json").read_text())
+    capsys.readouterr()
+    numbers = evaluate(data, tmp_path, coverage=0.8)
+    decision = records.read(tmp_path / "decision.json", Decision)
+    scores = pd.read_csv(tmp_path / "scores.csv").query("split == 'test'")
+    held = decision.held(decision.probabilities(scores["logit"].to_numpy()))
+    assert held is not None
+    found = numbers["test"]["abstention"]
+    assert found["left_share"] == pytest.approx((held == "both").mean())
+    covered = pd.Series(held != "no tumour")[(scores["label"] == 1).to_numpy()]
+    by_slide = covered.groupby(scores["slide"].to_numpy()[covered.index]).mean()
+    assert found["tumour_coverage"] == pytest.approx(by_slide.mean(), abs=1e-6)
+    assert set(found["interval"]) == set(found) - {"interval"}
+    compared = json.loads((tmp_path / "evaluate.json").read_text())["test"]
+    assert compared.items() >= {name: found[name] for name in found if name != "interval"}.items()
+    assert "of test are left to a pathologist" in capsys.readouterr().out
+    # Nothing else changes.
+    for name in ("test", "validation"):
+        del numbers[name]["abstention"]
+    assert numbers == plain
+
+
+def test_a_coverage_that_takes_more_slides_is_warned_of(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = evaluate(data, tmp_path, coverage=0.99)
+    assert numbers["test"]["abstention"]["left_share"] == 1
+    assert numbers["test"]["abstention"]["decided_accuracy"] is None
+    told = capsys.readouterr().out
+    assert "warning: evaluate.coverage: 0.99 takes 99 slides with patches of tumour" in told
+
+
+def test_the_risk_coverage_curve_ends_at_the_share_of_wrong_calls(
+    data: Path, tmp_path: Path
+) -> None:
+    numbers = evaluate(data, tmp_path)
+    points = pd.read_csv(tmp_path / "plots" / "risk-coverage.csv")
+    for name, part in points.groupby("split"):
+        last = part.iloc[-1]
+        assert last["share_decided"] == 1
+        assert last["share_wrong"] == pytest.approx(1 - numbers[str(name)]["accuracy"], abs=1e-6)
 
 
 def test_several_members_are_scored_by_their_mean_logit_and_named_with_their_spread(

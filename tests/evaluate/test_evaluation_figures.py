@@ -24,6 +24,8 @@ CALIBRATION = {"calibrated": LINE, "uncalibrated": LINE}
 FIGURES: dict[str, Callable[[], Figure]] = {
     "confusion": lambda: figures.confusion(np.array([[50, 10], [4, 36]]), "Confusion"),
     "curves": lambda: figures.curves(CURVES, title="ROC", xlabel="x", ylabel="y", chance="chance"),
+    "risk": lambda: figures.risk(CURVES, "sets of 90% coverage"),
+    "no band and no points": lambda: figures.risk({"test": ("test", figures.Curve(*LINE))}, ""),
     "reliability": lambda: figures.reliability({"test": CALIBRATION, "validation": CALIBRATION}),
     "scores": lambda: figures.score_histogram(np.array([0, 1]), np.array([0.2, 0.8]), 0.5, "test"),
     "slides": lambda: figures.slide_areas({"test": SLIDES, "validation": SLIDES}),

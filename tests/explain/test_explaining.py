@@ -73,12 +73,6 @@ def test_each_gallery_holds_its_patches_the_clearest_first(scores: pd.DataFrame)
     assert ids["uncertain"][:2] == ["p4", "p2"]
 
 
-def test_the_labels_contradicted_most_come_first_whatever_their_class(
-    scores: pd.DataFrame,
-) -> None:
-    assert list(explaining.most_suspicious(scores)["id"]) == ["p5", "p1", "p2", "p4"]
-
-
 def test_all_is_written_the_same_twice_and_the_table_can_be_looked_up(
     tmp_path: Path, scores: pd.DataFrame
 ) -> None:
@@ -92,7 +86,7 @@ def test_all_is_written_the_same_twice_and_the_table_can_be_looked_up(
     explain(tmp_path, tmp_path / "b", scores)
     assert_same_bytes(tmp_path / "a", tmp_path / "b", 9)
     table = pd.read_csv(tmp_path / "a" / "suspicious.csv")
-    assert list(table.columns) == ["id", "split", "slide", "label", "probability"]
+    assert list(table.columns) == ["id", "split", "slide", "label", "probability", "reason"]
     assert table["probability"].to_numpy() == pytest.approx([0.99, 0.2, 0.6, 0.45])
 
 

@@ -70,7 +70,7 @@ def make_project(folder: Path) -> Path:
         else:
             shutil.copyfile(source, target)
     (folder / "data").mkdir()
-    for name in ("data/dvc.yaml", "data/slides.csv", "data/no-weights.txt"):
+    for name in ("data/dvc.yaml", "data/slides.csv", "data/leave-out.csv", "data/no-weights.txt"):
         shutil.copyfile(ROOT / name, folder / name)
     for section, keys in TINY.items():
         for key, value in keys.items():

@@ -40,6 +40,22 @@ def scored(random: Random, num_slides: int) -> tuple[Ints, Floats, Ints]:
     return labels[order], probabilities[order], of[order]
 
 
+def shifted(random: Random, num_slides: int, effect: float) -> tuple[Ints, Floats, Ints]:
+    """Return labels, probabilities and slides (n,), where a slide shifts all of its scores alike.
+
+    The standard deviation of the shift is `effect`, that of the patches of a slide is 1.
+    """
+    labels, of = slides(random, num_slides)
+    scores = effect * random.normal(0, 1, num_slides)[of] + APART * labels
+    return labels, special.expit(scores + random.normal(0, 1, len(of)) - APART / 2), of
+
+
+def of_new_slide(random: Random, effect: float) -> float:
+    """Return the probability of a patch with tumour of a new slide of `shifted`."""
+    score = effect * random.normal() + APART + random.normal()
+    return float(special.expit(score - APART / 2))
+
+
 def regions(random: Random, num_regions: int) -> tuple[Ints, Floats, Ints]:
     """Return labels, probabilities and regions (n,): a tenth of the regions have several patches.
 

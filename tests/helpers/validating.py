@@ -21,10 +21,11 @@ def validate(
 
 
 def judged(source: Path, out: Path, **changes: object) -> pd.DataFrame:
-    """Judge a source that was ingested before."""
+    """Judge a source that was ingested before, without the patches in `out`/leave-out.csv."""
     validating.validate(
         PARAMS.model_copy(update=changes),
         source_path=source,
+        leave_out_path=out / "leave-out.csv",
         tables_folder=out / "tables",
         inventory_path=out / "inventory.parquet",
         shards_folder=out / "patches",

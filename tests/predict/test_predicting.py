@@ -12,11 +12,13 @@ from scipy.special import expit, logit
 
 from helpers.patches import write_shards
 from metastasis import models, saving
+from metastasis.base import records
 from metastasis.base.errors import InputError
 from metastasis.formats import sources
 from metastasis.patches import shards, symmetries
 from metastasis.predict import predict_params, predicting
 from metastasis.results import provenance
+from metastasis.results.decision import Decision, Sets
 from metastasis.scores import scoring
 
 
@@ -46,9 +48,11 @@ def ask(data: Path, ids: list[str]) -> None:
     sample.to_csv(data / "tables" / sources.SUBMISSION_NAME, index=False)
 
 
-def decide(data: Path, tta: symmetries.TestTime, temperature: float = 1.0) -> None:
+def decide(data: Path, tta: symmetries.TestTime, temperature: float = 1.0, **sets: Sets) -> None:
     network = keras.saving.load_model(data / "network.keras")
     saving.save(models.to_final([network], temperature, tta), data / "model.keras")
+    decision = Decision(tta=tta, temperature=temperature, threshold=0.5, **sets)
+    records.write(data / "decision.json", decision)
 
 
 def quarantine(data: Path, ids: list[str]) -> None:
@@ -63,11 +67,13 @@ def predict(
     predicting.predict(
         predict_params.PredictParams(round=is_rounded, bad_patches=bad_patches),
         model_path=data / "model.keras",
+        decision_path=data / "decision.json",
         split_path=data / "split.csv",
         quarantine_path=data / "quarantine.csv",
         crops_folder=data / "crops",
         tables_folder=data / "tables",
         submission_path=data / "submission.csv",
+        predictions_path=data / "predictions.csv",
         metrics_path=data / "predict.json",
     )
     return pd.read_csv(data / "submission.csv")
@@ -192,3 +198,38 @@ def test_a_submission_for_drawn_patches_says_so(
     predict(data)
     assert "predict: the patches are drawn" in capsys.readouterr().out
     assert json.loads((data / "predict.json").read_text())["is_drawn"] is True
+
+
+def test_predictions_have_the_call_and_with_a_coverage_the_set(data: Path) -> None:
+    asked = [f"p{number}" for number in range(20)]
+    ask(data, asked)
+    submission = predict(data)
+    probabilities = submission["label"].to_numpy()
+    plain = pd.read_csv(data / "predictions.csv")
+    assert list(plain) == ["id", "probability", "call"]
+    assert plain["id"].tolist() == asked
+    assert plain["probability"].to_numpy() == pytest.approx(probabilities, rel=1e-8)
+    called = np.where(probabilities >= 0.5, "tumour", "no tumour")
+    assert plain["call"].tolist() == called.tolist()
+    # Between the two thresholds lie some patches, but not all.
+    low, high = np.quantile(probabilities, [0.3, 0.7])
+    sets = Sets(coverage=0.9, tumour_from=low, no_tumour_from=1 - high)
+    decision = Decision(tta="none", temperature=1.0, threshold=(low + high) / 2, sets=sets)
+    records.write(data / "decision.json", decision)
+    quarantine(data, ["p3"])
+    predict(data)
+    held = pd.read_csv(data / "predictions.csv", dtype="str", na_filter=False).set_index("id")
+    expected = np.select(
+        [probabilities < low, probabilities > high], ["no tumour", "tumour"], "both"
+    )
+    assert held["set"].drop("p3").tolist() == np.delete(expected, 3).tolist()
+    assert held["set"].value_counts().to_dict().keys() == {"no tumour", "tumour", "both"}
+    # Nobody saw its pixels.
+    assert held[held.index == "p3"].to_numpy().tolist() == [["", "", "both"]]
+    assert list(pd.read_csv(data / "submission.csv")) == ["id", "label"]
+
+
+def test_without_patches_there_are_no_predictions(data: Path) -> None:
+    ask(data, [])
+    predict(data)
+    assert (data / "predictions.csv").read_text() == "id,probability,call\n"

@@ -24,8 +24,8 @@ from metastasis.report import history_figure, reporting
 from metastasis.report.history_figure import LINES
 from metastasis.report.reporting import FIGURES, Inputs
 from metastasis.results import provenance
-from metastasis.results.decision import Decision
-from metastasis.results.evaluation import METRICS
+from metastasis.results.decision import Decision, Sets
+from metastasis.results.evaluation import ABSTAINED, METRICS
 from metastasis.results.numbers import percent
 
 PHONE = 390  # pixels
@@ -202,9 +202,8 @@ def write(folder: Path, metrics: dict[str, dict[str, Any]]) -> Inputs:
     verdicts.assign(examples="").to_csv(inputs.reports / "verdicts.csv", index=False)
     rows = pd.DataFrame({"id": ids, "label": 1, "slide": "NA"})
     rows.assign(split="test").to_csv(inputs.split_path, index=False)
-    rows.assign(split="test", probability=np.linspace(0.01, 0.3, 30)).to_csv(
-        inputs.data / "suspicious.csv", index=False
-    )
+    rows = rows.assign(split="test", probability=np.linspace(0.01, 0.3, 30), reason="so it is")
+    rows.to_csv(inputs.data / "suspicious.csv", index=False)
     for stage, figures in FIGURES.items():
         (inputs.plots / stage).mkdir(parents=True)
         for row, name in enumerate(figures):
@@ -260,6 +259,9 @@ def words(folder: Path, metrics: dict[str, dict[str, Any]]) -> tuple[str, str]:
 
 def leaves(value: object) -> Iterator[float]:
     """Every number of JSON."""
+    if isinstance(value, list):
+        for item in value:
+            yield from leaves(item)
     if isinstance(value, dict):
         for item in value.values():
             yield from leaves(item)
@@ -319,6 +321,31 @@ def test_a_temperature_at_its_bound_is_no_finding(tmp_path: Path, place: int) ->
     text = made(tmp_path / "bound", inputs)[place]
     assert "at its upper bound" in text
     assert "confident" not in text
+
+
+def test_sets_and_their_metrics_are_shown_if_a_coverage_is_promised(tmp_path: Path) -> None:
+    metrics = found()
+    assert "pathologist" not in " ".join(words(tmp_path / "without", metrics))
+    for start, name in ((3000, "test"), (4000, "validation")):
+        value, end = numbers(start), numbers(start + 500)
+        metrics["evaluate"][name]["abstention"] = {key: next(value) for key in ABSTAINED} | {
+            "interval": {key: {"low": next(end), "high": next(end)} for key in ABSTAINED}
+        }
+    inputs = write(tmp_path / "inputs", metrics)
+    sets = Sets(coverage=0.95, tumour_from=0.2345, no_tumour_from=0.1234)
+    decision = Decision(temperature=0.9251, threshold=0.4963, tta="none", sets=sets)
+    records.write(inputs.models / "decision.json", decision)
+    page, card = made(tmp_path, inputs)
+    text = Page(page).text
+    assert "tumour from a probability of 0.2345 on" in text
+    assert "of a patch of a new slide with a probability of at least 95.0 %" in text
+    assert "for a patch of a new slide" in card
+    added = [metrics["evaluate"][name]["abstention"] for name in ("test", "validation")]
+    shown = [reporting.shown(number) for number in leaves(added)]
+    assert len(shown) == 24
+    assert [number for number in shown if number not in text] == []
+    assert "| coverage of tumour | 0.3000 (0.3500 to 0.3501) | 0.4000 (0.4500 to 0.4501) |" in card
+    assert "\n\n\n" not in card
 
 
 def test_the_card_names_the_weights_that_training_started_from(tmp_path: Path) -> None:
@@ -432,6 +459,7 @@ def test_twenty_suspicious_labels_are_shown_of_all(tmp_path: Path) -> None:
     page, _ = made(tmp_path, inputs)
     assert [id_ in page for id_ in ids] == [True] * 20 + [False] * 10
     assert "The first 20 of 101" in Page(page).text
+    assert Page(page).text.count("so it is") == 20
 
 
 def test_hashes_change_with_pixels_split_and_model(tmp_path: Path) -> None:

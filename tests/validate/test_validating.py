@@ -127,6 +127,67 @@ def test_both_of_two_ids_that_disagree_about_the_same_pixels_are_quarantined(
     assert len(manifest) == 18
 
 
+def leave_out(out: Path, rows: str) -> None:
+    out.mkdir(exist_ok=True)
+    (out / "leave-out.csv").write_text(f"id,reason\n{rows}")
+
+
+def test_patches_that_the_user_leaves_out_are_quarantined_with_the_reason(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = pd.read_csv(source / "train_labels.csv")["id"][:2]
+    # Spaces around a cell mean nothing, nor does a row that is repeated.
+    rows = f'{first},"blurred, see #12"\n{second} , wrong label\n{second},wrong label\n'
+    leave_out(tmp_path / "out", rows)
+    manifest = validate(source, tmp_path / "out")
+    assert len(manifest) == 18
+    assert not {first, second} & set(manifest["id"])
+    assert quarantine(tmp_path / "out") == {
+        first: "labelled-left-out: blurred, see #12",
+        second: "labelled-left-out: wrong label",
+    }
+    assert json.loads((tmp_path / "out" / "validate.json").read_text())["num_left_out"] == 2
+    assert "blurred, see #12" in (tmp_path / "out" / "validate.html").read_text()
+    told = capsys.readouterr().out
+    assert "warning: labelled-left-out: 2 found" in told
+    assert "left-out-labelled" not in told
+    assert "After fixing one of those left out" not in told  # nothing is to be fixed
+
+
+def test_a_patch_to_leave_out_that_has_no_label_is_warned_of(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be of another source, whose list is the same."""
+    leave_out(tmp_path / "out", "elsewhere,blurred\n")
+    assert len(validate(source, tmp_path / "out")) == 20
+    assert "warning: left-out-labelled: 1 found (elsewhere: no label)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a,\n", r"leave-out\.csv: a has no reason: write one"),
+        ("a,one\nb,one\na,two\n", "a has several reasons: write them in one row"),
+        ("a,one,two\n", "line 2 has 3 cells, the header 2"),
+    ],
+)
+def test_a_mistake_in_the_list_to_leave_out_stops_the_run(
+    source: Path, tmp_path: Path, rows: str, message: str
+) -> None:
+    leave_out(tmp_path / "out", rows)
+    with pytest.raises(InputError, match=message):
+        validate(source, tmp_path / "out")
+
+
+def test_a_list_to_leave_out_of_another_form_stops_with_what_is_expected(
+    source: Path, tmp_path: Path
+) -> None:
+    leave_out(tmp_path / "out", "")
+    (tmp_path / "out" / "leave-out.csv").write_text("id,split,label,reason\n")
+    with pytest.raises(InputError, match=r"has the columns id,split.*; expected id,reason"):
+        validate(source, tmp_path / "out")
+
+
 def test_outliers_are_kept_by_default_and_quarantined_when_asked(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -79,6 +79,10 @@ LiteralPath = Annotated[str, Field(min_length=1), AfterValidator(_literal)]
 # dependency.
 NO_WEIGHTS = "data/no-weights.txt"
 
+# Labelled patches that the user leaves out (id, reason): a file in git, since DVC has no optional
+# dependency; a header alone leaves out none. No param: `dvc exp show` has a column for each.
+LEAVE_OUT = "data/leave-out.csv"
+
 SectionType = TypeVar("SectionType", bound=Section)
 
 

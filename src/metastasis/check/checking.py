@@ -60,7 +60,7 @@ def check(
             there is no source or no file of a network. The message lists every mistake in the
             sections and says how to undo the change.
     """
-    faults = list(_faults(params_path))
+    faults = [*_missing(), *_faults(params_path)]
     if faults:
         # `dvc exp run -S` writes the value and git's index within a second. If the size stays the
         # same, git then shows no difference, and only restores the file if it is missing.
@@ -123,6 +123,12 @@ def _remove_others(folders: Collection[Path], chosen: Sequence[Member]) -> None:
             f"check: removed the outputs of member {keys}, which train.seeds and train.folds no "
             "longer name; DVC's cache keeps them"
         )
+
+
+def _missing() -> Iterator[str]:
+    """Yield a message if the list of patches to leave out, which no param names, isn't there."""
+    if not Path(params.LEAVE_OUT).is_file():
+        yield f"{params.LEAVE_OUT} is missing: restore it with `git checkout {params.LEAVE_OUT}`."
 
 
 def _faults(path: Path) -> Iterator[str]:

@@ -16,7 +16,14 @@ from scipy.special import expit
 
 from metastasis import members, models, saving, stains, tables
 from metastasis.base import files, records
-from metastasis.evaluate import combining, deciding, evaluation_plots, measuring
+from metastasis.evaluate import (
+    abstaining,
+    combining,
+    deciding,
+    evaluation_plots,
+    measuring,
+    risk_plots,
+)
 from metastasis.evaluate.evaluate_params import EvaluateParams
 from metastasis.members import Member
 from metastasis.results import numbers, provenance
@@ -85,6 +92,9 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
         sensitivity=params.sensitivity,
         tta=params.tta,
     )
+    few: list[str] = []
+    if params.coverage is not None:
+        decision, few = _with_sets(decision, validation, params.coverage)
     records.write(decision_path, decision)
     saving.save(models.to_final(networks, decision.temperature, decision.tta), model_path)
     scores["probability"] = decision.probabilities(scores["logit"].to_numpy())
@@ -110,9 +120,10 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     for name, rows in by.items():
         files.write_csv(plots_folder / f"{name}s.csv", rows)
     evaluation_plots.write(parts, evaluation, by["slide"], plots_folder, known.note)
+    risk_plots.write(parts, decision, plots_folder, known.note)
     _report(evaluation, by)
     _report_members(areas, evaluation, has_folds=len({member.fold for member in chosen}) > 1)
-    for warning in filter(None, [*evaluation.warnings(), decision.warning(), known.warning]):
+    for warning in filter(None, [*evaluation.warnings(), decision.warning(), *few, known.warning]):
         print(f"warning: {warning}")
 
 
@@ -163,6 +174,18 @@ def _spread(areas: Sequence[MemberAreas]) -> MembersCompared:
     return MembersCompared(number=len(areas), **found)
 
 
+def _with_sets(
+    decision: Decision, validation: pd.DataFrame, coverage: float
+) -> tuple[Decision, list[str]]:
+    """Return the decision with the sets of that coverage, and warnings about them."""
+    labels = validation["label"].to_numpy()
+    groups, unit = intervals.groups(validation)
+    probabilities = decision.probabilities(validation["logit"].to_numpy())
+    sets = abstaining.choose(labels, probabilities, groups, coverage)
+    warnings = abstaining.warnings(sets, labels, groups, unit)
+    return decision.model_copy(update={"sets": sets}), warnings
+
+
 def _stains(inventory_path: Path, ids: pd.Series) -> pd.Series:
     """Return the name of the stain cluster of each patch."""
     inventory = pd.read_parquet(inventory_path, columns=["id", "pool", *COLOURS])
@@ -184,6 +207,7 @@ def _numbers(part: pd.DataFrame, decision: Decision) -> Part:
         **{name: _defined(number) for name, number in _measured(part, decision).items()},
         interval=Intervals(over=unit, **_intervals(part, decision, groups)),
         uncalibrated=Uncalibrated(**{name: raw[name] for name in Uncalibrated.model_fields}),
+        **abstaining.measure(part, decision, groups),
     )
 
 
@@ -194,6 +218,7 @@ def _compared(part: Part) -> Compared:
         roc_auc_low=ends.low,
         roc_auc_high=ends.high,
         **part.model_dump(include=set(Compared.model_fields)),
+        **(part.abstention.model_dump(exclude={"interval"}) if part.abstention else {}),
     )
 
 
@@ -252,7 +277,11 @@ def _report(evaluation: Evaluation, by: dict[str, pd.DataFrame]) -> None:
             f"evaluate: {name} AUC {part.area}{interval}, accuracy "
             f"{numbers.rate(part.accuracy, num)} on {numbers.count(num, 'patch', 'patches')}{units}"
         )
-    reported, _ = evaluation.reported
+    reported, part = evaluation.reported
+    if part.abstention:
+        left = numbers.percent(part.abstention.left_share, part.num_patches)
+        accuracy = numbers.rate(part.abstention.decided_accuracy, part.num_patches)
+        print(f"evaluate: {left} of {reported} are left to a pathologist; accuracy else {accuracy}")
     for column, rows in by.items():
         worst = intervals.lowest(rows, column, reported)[:1]
         for name, area, num in worst[[column, "roc_auc", "num_patches"]].to_numpy().tolist():

@@ -95,6 +95,32 @@ def curves(
     return figure
 
 
+def risk(lines: Mapping[str, tuple[str, Curve]], promised: str) -> Figure:
+    """Draw the share of wrong calls over the share of patches decided, one (label, curve) a part.
+
+    The points of the curves, if any, are labelled `promised`.
+    """
+    figure, axes = plotting.new_axes(
+        "Wrong calls among the surest patches (risk-coverage curve)", plotting.BROAD, 4.4
+    )
+    for part, (label, line) in lines.items():
+        colour = plotting.PARTS[part]
+        axes.plot(line.x, line.y, plotting.STYLES[part], color=colour, label=label, linewidth=1.8)
+        if line.band:
+            axes.fill_between(*line.band, color=colour, alpha=0.18, linewidth=0)
+        if line.point:
+            axes.plot(
+                *line.point, "o", color=colour, markeredgecolor="black", markersize=7, zorder=3,
+                label=f"{part}, {promised}",
+            )  # fmt: skip
+    axes.set(xlabel="share of the patches that are decided, the surest first", xlim=(-0.01, 1.01))
+    axes.set_ylabel("share of wrong calls among them")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    _legend_below(figure, num_columns=2)
+    return figure
+
+
 def reliability(panels: Mapping[str, Mapping[str, tuple[Floats, Floats]]]) -> Figure:
     """Draw the share of positives over mean predicted probability: a panel per part, two lines."""
     figure = Figure(figsize=(plotting.BROAD, 5.6), layout="constrained")

@@ -1,7 +1,7 @@
-"""Shows the network's errors, where it looks, and which labels it contradicts most.
+"""Shows the network's errors, where it looks, and which labels may be wrong.
 
-`attention` computes where the network looks; `explanation_figures` draws the figures,
-`region_gallery` patches that overlap.
+`auditing` finds these labels, `attention` computes where the network looks; `explanation_figures`
+draws the figures, `region_gallery` patches that overlap.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from metastasis import plotting, tables
 from metastasis.base import files, records
-from metastasis.explain import attention, explanation_figures, region_gallery
+from metastasis.explain import attention, auditing, explanation_figures, region_gallery
 from metastasis.members import Member
 from metastasis.patches import shards
 from metastasis.patches.shards import Patches, UInt8
@@ -24,7 +24,6 @@ from metastasis.results.attention import Attention, Explanation, ExplanationMetr
 from metastasis.results.decision import Decision
 
 NUM_SHOWN = 12  # patches of a gallery
-NUM_SUSPICIOUS = 100  # rows of the table
 NUM_ATTENDED = 32  # patches whose attention is measured
 NUM_DRAWN = 3  # patches of each outcome whose attention is drawn
 NUM_UNTRAINED = 5  # networks of random weights
@@ -55,10 +54,10 @@ def explain(  # noqa: PLR0913  # a path for each thing that is read or written
 ) -> None:
     """Write galleries of errors, uncertain patches and suspicious labels, and maps of attention.
 
-    They are from the test part, or from validation if there is no test part; suspicious labels come
-    from both. Nothing is deleted: the table is for a person to review. Patches that overlap are
-    stitched together from the whole patches in `patches_folder`. Attention is that of the first
-    member's network, everything else is about the members' mean scores.
+    They are from the test part, or from validation if there is no test part; suspicious labels are
+    those of all scored patches. Nothing is deleted: the table is for a person to review. Patches
+    that overlap are stitched together from the whole patches in `patches_folder`. Attention is that
+    of the first member's network, everything else is about the members' mean scores.
     """
     note = provenance.read(source_path).note
     decision = records.read(decision_path, Decision)
@@ -68,12 +67,12 @@ def explain(  # noqa: PLR0913  # a path for each thing that is read or written
     patches = shards.read(crops_folder)
     part = scores[scores["split"] == tables.reported(set(scores["split"]))]
 
-    suspicious = most_suspicious(scores)
-    columns = ["id", "split", "slide", "label", "probability"]
+    suspicious = auditing.suspicious(scores)
+    columns = ["id", "split", "slide", "label", "probability", "reason"]
     files.write_csv(suspicious_path, suspicious[columns])
     for name, (title, chosen) in galleries(part, decision.threshold).items():
         _write_gallery(title, chosen[:NUM_SHOWN], patches, plots_folder / f"{name}.png", note)
-    title = "The most contradicted labels of validation and test"
+    title = "The labels that are the likeliest to be wrong"
     _write_gallery(title, suspicious[:NUM_SHOWN], patches, plots_folder / "suspicious.png", note)
 
     placed = shards.read_regions(patches_folder)
@@ -94,14 +93,6 @@ def explain(  # noqa: PLR0913  # a path for each thing that is read or written
         f"({measured.shown('centre_area')} of the area; Grad-CAM of untrained networks: "
         f"{measured.shown('grad_cam_in_centre_untrained')})"
     )
-
-
-def most_suspicious(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the patches whose labels are the least likely by the model, the least likely first."""
-    likelihood = scores["probability"].where(scores["label"] == 1, 1 - scores["probability"])
-    is_contradicted = scores["is_called"] != (scores["label"] == 1)
-    ordered = scores.assign(likelihood=likelihood)[is_contradicted]
-    return ordered.sort_values(["likelihood", "id"])[:NUM_SUSPICIOUS]
 
 
 def galleries(part: pd.DataFrame, threshold: float) -> dict[str, tuple[str, pd.DataFrame]]:

@@ -1,9 +1,10 @@
-"""Scores the unlabelled patches; writes a submission with the sample's ids in their order."""
+"""Scores the unlabelled patches; writes a submission and predictions, in the sample's order."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import special
 
 from metastasis import tables
@@ -13,21 +14,24 @@ from metastasis.formats import sources
 from metastasis.patches import shards
 from metastasis.predict.predict_params import PredictParams
 from metastasis.results import provenance
+from metastasis.results.decision import BOTH, Decision
 from metastasis.results.prediction import PredictionMetrics
 from metastasis.scores import scoring
 
 ROUND_THRESHOLD = 0.5  # network A's threshold: its notebook submitted labels
 
 
-def predict(
+def predict(  # noqa: PLR0913  # a path for each thing that is read or written
     params: PredictParams,
     *,
     model_path: Path,
+    decision_path: Path,
     split_path: Path,
     quarantine_path: Path,
     crops_folder: Path,
     tables_folder: Path,
     submission_path: Path,
+    predictions_path: Path,
     metrics_path: Path,
 ) -> None:
     """Write the probability of tumour (or 0 and 1 at 0.5) for each id of the sample submission.
@@ -35,6 +39,10 @@ def predict(
     A patch that the gate found bad gets the share of positives among the training patches, the best
     guess without its pixels. Without a sample submission or unlabelled patches, the submission has
     only a header.
+
+    The predictions are for readers: the probability, the call at the decision's threshold and, if a
+    coverage is promised, the set. A bad patch has neither probability nor call, and its set holds
+    both classes.
 
     Raises:
         InputError: a patch is bad, and `params.bad_patches` says to fail.
@@ -57,6 +65,8 @@ def predict(
     # Write all digits: a value rounded to 1 has lost its rank.
     digits = [f"{label:.17g}" for label in labels]
     files.write_csv(submission_path, pd.DataFrame({"id": ids, "label": digits}))
+    decision = records.read(decision_path, Decision)
+    files.write_csv(predictions_path, predictions(ids, probabilities, is_bad.to_numpy(), decision))
     known = provenance.read(tables_folder / provenance.TABLE_NAME)
     metrics = PredictionMetrics(
         num_predicted=len(ids),
@@ -66,11 +76,24 @@ def predict(
         is_drawn=known.is_drawn,
     )
     records.write_metrics(metrics_path, metrics)
-    print(f"predict: {len(ids):,} patches, written to {submission_path}")
+    print(f"predict: {len(ids):,} patches, written to {submission_path}, {predictions_path}")
     if known.is_drawn:
         print("predict: the patches are drawn: don't submit this file to Kaggle")
     if not len(ids):
         print(f"predict: the source has no unlabelled patches, or no {sources.SUBMISSION_NAME}")
+
+
+def predictions(
+    ids: pd.Series,
+    probabilities: NDArray[np.float64],
+    is_bad: NDArray[np.bool_],
+    decision: Decision,
+) -> pd.DataFrame:
+    """Return the probability and the call of each patch and, if a coverage is promised, its set."""
+    table = pd.DataFrame({"id": ids, "probability": np.where(is_bad, np.nan, probabilities)})
+    table["call"] = np.where(is_bad, "", decision.calls(probabilities))
+    held = decision.held(probabilities)
+    return table if held is None else table.assign(set=np.where(is_bad, BOTH, held))
 
 
 def _asked_ids(sample_path: Path, *, has_patches: bool) -> pd.Series:

@@ -21,7 +21,14 @@ from metastasis.report import history_figure
 from metastasis.results import numbers, provenance
 from metastasis.results.attention import Explanation
 from metastasis.results.decision import Decision
-from metastasis.results.evaluation import METRICS, Evaluation, Part, Uncalibrated
+from metastasis.results.evaluation import (
+    ABSTAINED,
+    METRICS,
+    Abstention,
+    Evaluation,
+    Part,
+    Uncalibrated,
+)
 from metastasis.results.gate import GateMetrics
 from metastasis.results.parts import SplitMetrics
 from metastasis.results.training_metrics import TrainingMetrics
@@ -60,6 +67,7 @@ FIGURES = {
         "confusion-test": "Confusion matrix of test",
         "confusion-validation": "Confusion matrix of validation",
         "scores": "Histogram of the probabilities of patches without and with tumour",
+        "risk-coverage": "Share of wrong calls by the share of patches decided, the surest first",
         "reliability": "Share with tumour over predicted probability, before and after calibration",
         "slides": "AUC of each slide, by part",
         "one-class-slides": "Specificity of each slide without tumour, sensitivity of each with "
@@ -70,7 +78,7 @@ FIGURES = {
         "false-negatives": "False negatives with the lowest probabilities",
         "uncertain": "Patches nearest to the threshold",
         "attention": "Patches of each outcome, overlaid with Grad-CAM and occlusion maps",
-        "suspicious": "Patches whose label the network contradicts most",
+        "suspicious": "Patches whose labels are the likeliest to be wrong",
         "regions": "Patches that overlap, stitched together, with their labels and probabilities",
     },
 }
@@ -188,6 +196,7 @@ def _gather(inputs: Inputs) -> dict[str, Any]:
         "rules": _rules(pd.read_csv(inputs.reports / "verdicts.csv", keep_default_na=False)),
         "parts": _records(pd.read_csv(inputs.plots / "split" / "parts.csv")),
         "measured": _measured(evaluation),
+        "calibrated_unit": intervals.SINGULAR[evaluation.validation.interval.over],
         "members": _members(metrics),
         "trained": next(iter(metrics.train.values())),  # of a model that is one member
         "decision": records.read(inputs.models / "decision.json", Decision),
@@ -239,7 +248,7 @@ def _measured(evaluation: Evaluation) -> dict[str, Any]:
     """Return rows of (name, meaning, value and interval of each part), and those of calibration."""
     parts = evaluation.parts.values()
     rows = [
-        (name, meaning, [_with_interval(part, key) for part in parts])
+        (name, meaning, [_with_interval(part, key, part.num_patches) for part in parts])
         for key, (name, meaning) in METRICS.items()
     ]
     calibration = [
@@ -256,7 +265,18 @@ def _measured(evaluation: Evaluation) -> dict[str, Any]:
         for key in METRICS
         if key in Uncalibrated.model_fields
     ]
-    return {"parts": list(evaluation.parts), "rows": rows, "calibration": calibration}
+    sets = [(part.abstention, part.num_patches) for part in parts if part.abstention]
+    abstained = [
+        (name, meaning, [_with_interval(found, key, num) for found, num in sets])
+        for key, (name, meaning) in ABSTAINED.items()
+        if sets
+    ]
+    return {
+        "parts": list(evaluation.parts),
+        "rows": rows,
+        "calibration": calibration,
+        "abstained": abstained,
+    }
 
 
 def _members(metrics: Measured) -> list[dict[str, Any]]:
@@ -280,9 +300,9 @@ def _members(metrics: Measured) -> list[dict[str, Any]]:
     ]
 
 
-def _with_interval(part: Part, key: str) -> tuple[str, str]:
-    interval = getattr(part.interval, key).shown(part.num_patches)
-    return numbers.rate(getattr(part, key), part.num_patches), interval or numbers.UNDEFINED
+def _with_interval(found: Part | Abstention, key: str, num_patches: int) -> tuple[str, str]:
+    interval = getattr(found.interval, key).shown(num_patches)
+    return numbers.rate(getattr(found, key), num_patches), interval or numbers.UNDEFINED
 
 
 def _pictures(inputs: Inputs, note: str) -> dict[str, dict[str, Picture]]:

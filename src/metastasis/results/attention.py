@@ -25,7 +25,7 @@ class Attention(Record, frozen=True):
 
 
 class Explanation(Attention, frozen=True):
-    """The attention, and the number of labels that the model contradicts (at most the table's)."""
+    """The attention, and the number of labels that may be wrong: the rows of the table."""
 
     num_suspicious: int
 

@@ -1,6 +1,6 @@
 """Defines the decision that `evaluate` makes on validation; it belongs to the final model."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pydantic
@@ -19,6 +19,23 @@ AT_BOUND = {
 }
 
 
+# What a patch's set of classes holds; both: the patch is left to a pathologist.
+NO_TUMOUR, TUMOUR, BOTH = "no tumour", "tumour", "both"
+
+Share = Annotated[float, pydantic.Field(ge=0, le=1)]
+
+
+class Sets(Record, frozen=True):
+    """The lowest probability of each class with which a patch's set holds it; 0: every set does.
+
+    Both are of the class itself, so that six digits suffice for sure patches of either class.
+    """
+
+    coverage: Annotated[float, pydantic.Field(gt=0, lt=1)]  # promised for each class
+    tumour_from: Share
+    no_tumour_from: Share  # of 1 - the probability of tumour
+
+
 class Decision(Record, frozen=True):
     """models/decision.json: how patches are scored, and the threshold of a positive call."""
 
@@ -29,10 +46,28 @@ class Decision(Record, frozen=True):
     temperature_bound: Literal["lower", "upper"] | None = None
     # The final model divides by the temperature, and the threshold applies to its probabilities.
     model_is_calibrated: Literal[True] = True
+    sets: Sets | None = None  # set if a coverage is promised
 
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the calibrated probabilities of tumour, (n,), for logits (n,)."""
         return np.asarray(special.expit(logits.astype(np.float64) / self.temperature))
+
+    def calls(self, probabilities: NDArray[np.floating]) -> NDArray[np.str_]:
+        """Return the class that each patch (n,) is called."""
+        return np.where(probabilities >= self.threshold, TUMOUR, NO_TUMOUR)
+
+    def held(self, probabilities: NDArray[np.floating]) -> NDArray[np.str_] | None:
+        """Return what the set of each patch (n,) holds; None if no coverage is promised.
+
+        The call is always in the set. So no set is empty, none contradicts its call, and a class
+        is covered no less than by its own threshold.
+        """
+        if self.sets is None:
+            return None
+        is_called = probabilities >= self.threshold
+        has_tumour = is_called | (probabilities >= self.sets.tumour_from)
+        has_none = ~is_called | (1 - probabilities >= self.sets.no_tumour_from)
+        return np.where(has_tumour & has_none, BOTH, np.where(has_tumour, TUMOUR, NO_TUMOUR))
 
     def warning(self) -> str | None:
         """Return the meaning of a temperature at a bound, as a sentence; otherwise None."""

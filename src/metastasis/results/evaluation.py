@@ -68,6 +68,30 @@ METRICS = {
 }
 
 
+class Abstained(Record, Generic[Value], frozen=True):
+    """A value for each metric of the sets, in the order of reports."""
+
+    tumour_coverage: Value = Field(
+        title="coverage of tumour",
+        description="share of a slide's patches with tumour whose set holds it, mean over slides",
+    )
+    no_tumour_coverage: Value = Field(
+        title="coverage of no tumour", description="the same for its patches without tumour"
+    )
+    left_share: Value = Field(
+        title="left to a pathologist", description="share of the patches whose set holds both"
+    )
+    decided_accuracy: Value = Field(
+        title="accuracy of the others", description="share of correct calls among the others"
+    )
+
+
+# Name and meaning of each metric.
+ABSTAINED = {
+    key: (str(field.title), str(field.description)) for key, field in Abstained.model_fields.items()
+}
+
+
 class Interval(Record, frozen=True):
     """The ends of a 95 % interval; None if there is no interval."""
 
@@ -83,6 +107,12 @@ class Intervals(Measured[Interval], frozen=True):
     """The interval of each metric, and the unit that the jackknife leaves out."""
 
     over: intervals.Unit
+
+
+class Abstention(Abstained[float | None], frozen=True):
+    """The metrics of the sets of a part; None if one isn't defined."""
+
+    interval: Abstained[Interval]
 
 
 class Uncalibrated(Record, frozen=True):
@@ -102,6 +132,7 @@ class Part(Measured[float | None], frozen=True):
     num_regions: int | None
     interval: Intervals
     uncalibrated: Uncalibrated
+    abstention: Abstention | None = None  # set if a coverage is promised
 
     @property
     def num_units(self) -> int:
@@ -201,6 +232,11 @@ class Compared(Record, frozen=True):
     specificity: float | None
     average_precision: float | None
     calibration_error: float | None
+    # Set if a coverage is promised: the default has few columns.
+    tumour_coverage: float | None = None
+    no_tumour_coverage: float | None = None
+    left_share: float | None = None
+    decided_accuracy: float | None = None
 
 
 class Spread(Record, frozen=True):

@@ -39,6 +39,19 @@ def joined(table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def left_out(labels: pd.DataFrame, reasons: pd.DataFrame) -> pd.DataFrame:
+    """Return the ids of the labels; text column `left_out` has the reasons (id, reason), if any."""
+    ids = labels[["id"]].drop_duplicates(ignore_index=True)
+    found = dict(zip(reasons["id"], reasons["reason"], strict=True))
+    return ids.assign(left_out=[found.get(id_, "") for id_ in ids["id"]])
+
+
+def without_label(reasons: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Return the ids of the user's list; text column `unknown` for those that have no label."""
+    is_known = reasons["id"].isin(labels["id"])
+    return reasons[["id"]].assign(unknown=np.where(is_known, "", "no label"))
+
+
 def unlabelled_pool(inventory: pd.DataFrame, submission: pd.DataFrame | None) -> pd.DataFrame:
     """Return one row that says whether only the submission or only unlabelled images exist."""
     num_images = int((inventory["pool"] == "unlabelled").sum())

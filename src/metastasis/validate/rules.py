@@ -19,6 +19,8 @@ WHITE_MEAN = 233
 BLACK_MEAN = 25
 
 CONTRADICTED = "labelled-overlap-labels"  # whose regions the report draws
+LEFT_OUT = "labelled-left-out"  # by the user, not for a fault
+UNKNOWN_LEFT_OUT = "left-out-labelled"
 IMAGES_WHOLE: dict[Pool, str] = {
     "labelled": "labelled-images-whole",
     "unlabelled": "unlabelled-images-whole",
@@ -309,6 +311,33 @@ def overlaps() -> list[Rule]:
             "other_slide",
             "labelled",
         ),
+    ]
+
+
+def left_out() -> list[Rule]:
+    """Return the rule on labels: text column `left_out`, the user's reason to leave a patch out."""
+    return [
+        _empty(
+            LEFT_OUT,
+            "warning",
+            "Every patch with a label is used, except those that the user leaves out.",
+            "left_out",
+            "labelled",
+            is_quarantined=True,
+        )
+    ]
+
+
+def known_left_out() -> list[Rule]:
+    """Return the rule on the user's list of patches: text column `unknown`."""
+    return [
+        _empty(
+            UNKNOWN_LEFT_OUT,
+            "warning",
+            "A patch that the user leaves out has a label; a typing error, or a patch of another "
+            "source, changes nothing.",
+            "unknown",
+        )
     ]
 
 

@@ -24,6 +24,7 @@ from metastasis.validate import (
     gate_figures,
     gate_report,
     joins,
+    leaving_out,
     rereading,
     rules,
     slide_maps,
@@ -71,6 +72,7 @@ def validate(  # noqa: PLR0913  # the paths of the stage
     plots_folder: Path,
     report_path: Path,
     verdicts_path: Path | None = None,
+    leave_out_path: Path | None = None,
 ) -> None:
     """Check the source against every rule; write the manifest and the quarantine if it passes.
 
@@ -82,12 +84,13 @@ def validate(  # noqa: PLR0913  # the paths of the stage
 
     Raises:
         InputError: a rule stops the run; the message names rule, count, examples and the report.
-            Or the source has been fixed, but DVC couldn't notice it.
+            Or the source has been fixed, but DVC couldn't notice it; or the user's list of patches
+            to leave out has a mistake.
     """
     inventory = pd.read_parquet(inventory_path)
     patches = shards.read(shards_folder)
     links = Links(shards.read_overlaps(shards_folder), shards.read_regions(shards_folder))
-    found, verdicts = judge(params, tables_folder, inventory, patches, links)
+    found, verdicts = judge(params, tables_folder, inventory, patches, links, leave_out_path)
     stopping = [verdict for verdict in verdicts if verdict.stops]
     quarantine = _quarantine([] if stopping else verdicts, found.get("labels"))
     manifest = None if stopping else _manifest(found, quarantine)
@@ -141,7 +144,11 @@ def validate(  # noqa: PLR0913  # the paths of the stage
 
 def _bad_rows(verdicts: Sequence[Verdict], inventory: pd.DataFrame) -> pd.DataFrame:
     """Return the inventory's rows for patches that stop the run or are left out."""
-    broken = [verdict for verdict in verdicts if verdict.stops or verdict.rule.is_quarantined]
+    broken = [
+        verdict
+        for verdict in verdicts
+        if verdict.stops or (verdict.rule.is_quarantined and verdict.rule.name != rules.LEFT_OUT)
+    ]
     bad = {(verdict.rule.pool, id_) for verdict in broken for id_, _ in verdict.rows}
     rows = zip(inventory["pool"], inventory["id"], strict=True)
     return inventory[[row in bad for row in rows]]
@@ -153,12 +160,16 @@ def judge(
     inventory: pd.DataFrame,
     patches: Patches,
     links: Links,
+    leave_out_path: Path | None = None,
 ) -> tuple[Tables, list[Verdict]]:
     """Return the tables (none if one can't be read) and the verdicts on all rules that apply."""
     found, verdicts = _read_tables(tables_folder)
     if any(verdict.stops for verdict in verdicts):
         return {}, verdicts
     verdicts += _check(params, found, inventory, patches)
+    left_out = leaving_out.read(leave_out_path)
+    verdicts += suites.run(joins.left_out(found["labels"], left_out), rules.left_out())
+    verdicts += suites.run(joins.without_label(left_out, found["labels"]), rules.known_left_out())
     mapped = _map(found["slides"], found, inventory)
     verdicts += _check_slides(mapped, found, tables_folder, inventory)
     verdicts += suites.run(joins.overlaps(links.overlaps, mapped.patches), rules.overlaps())
