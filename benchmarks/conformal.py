@@ -4,7 +4,7 @@ Each repeat calibrates on some slides; the coverage of a patch with tumour of a 
 share of all patches that are left to a pathologist, are then known (the share from 200 new slides).
 Sets by patch are those of split conformal prediction, which treats all patches as exchangeable.
 
-Run it as `PYTHONPATH=tests:src python benchmarks/conformal.py`.
+Run it as `PYTHONPATH=tests python benchmarks/conformal.py`.
 """
 
 import argparse

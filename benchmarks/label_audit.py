@@ -1,6 +1,6 @@
 """Plant wrong labels in scored patches, and count how many of them are listed as suspicious.
 
-It reads the outputs of evaluate (by default in `data/` and `models/`). The network was trained
+It reads the scores that evaluate writes (by default `data/scores.csv`). The network was trained
 before: wrong labels are planted only in patches that it hasn't learnt. A share of these patches, or
 whole slides until this share is reached, gets the other label. The temperature and the threshold
 are then chosen again on validation, as `evaluate` would. Lists are compared by their first rows, as
