@@ -12,7 +12,7 @@ class Ends(Record, frozen=True):
 
 
 class TrainingMetrics(Record, frozen=True):
-    """metrics/train/metrics.json; epochs are counted from 1."""
+    """metrics/train/SEED-FOLD/metrics.json; epochs are counted from 1."""
 
     best_auc: float
     best_epoch: int
