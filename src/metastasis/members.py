@@ -5,6 +5,7 @@
 
 import hashlib
 import re
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ from metastasis.base import records
 from metastasis.base.errors import InputError
 from metastasis.base.params import Section, Seed
 
-_FILE = re.compile(r"(\d+-\d+)(\.\w+)?")  # an output of a member: a key, and an ending or none
+# An output of a member: a key, an ending or none; a killed process may leave a part of it.
+_FILE = re.compile(r"(?:partial-)?(\d+-\d+)(\.\w+)?")
 
 
 def _different(values: list[int]) -> list[int]:
@@ -115,16 +117,31 @@ def require_own(split: pd.DataFrame, member: Member, network_path: Path, record_
         raise InputError(
             f"{network_path} isn't the network that was trained as member {member.key}: "
             f"{record_path} has another value of {', '.join(wrong)} than expected. It may have "
-            "trained on the patches that it is to score. Run `dvc repro --force "
+            "trained on the patches that it is to score. Run `dvc repro "
             f"train@{member.key}`, and let nothing but DVC write these files."
         )
 
 
-def of_others(folder: Path, chosen: Iterable[Member]) -> list[Path]:
-    """Return what lies in `folder` and is named as an output of a member that isn't `chosen`."""
+def remove_others(folders: Iterable[Path], chosen: Iterable[Member], stage: str) -> None:
+    """Remove from `folders` the outputs of members that aren't `chosen`, and say so for `stage`.
+
+    DVC leaves them there, and records a folder of all members with all that lies in it.
+    """
     keys = {member.key for member in chosen}
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [path for path in found if (name := _FILE.fullmatch(path.name)) and name[1] not in keys]
+    removed = set()
+    for path in {path for folder in folders if folder.is_dir() for path in folder.iterdir()}:
+        name = _FILE.fullmatch(path.name)
+        if name and name[1] not in keys:
+            removed.add(name[1])
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    if removed:
+        print(
+            f"{stage}: removed the outputs of member {', '.join(sorted(removed))}, which "
+            "train.seeds and train.folds don't name; DVC's cache keeps those that DVC recorded"
+        )
 
 
 def _hash(path: Path) -> str:

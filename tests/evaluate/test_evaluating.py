@@ -520,6 +520,24 @@ def test_members_whose_folds_are_swapped_are_refused(folded: Path, tmp_path: Pat
         combine(folded, out, FOLDS)
 
 
+def test_what_members_no_longer_named_have_left_is_removed(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else DVC records it: another machine, which lacks it, would evaluate again."""
+    chosen = [MEMBER, Member(seed=2, fold=0)]
+    evaluate(data, tmp_path, chosen=chosen)
+    folder = tmp_path / "members"
+    (folder / "partial-2-0.keras").touch()  # of a killed process
+    (folder / "4-4").symlink_to(data)
+    (folder / "notes.txt").touch()
+    combine(data, tmp_path)
+    assert {path.name for path in folder.iterdir()} == {
+        "1-0.keras", "1-0.json", "1-0.csv", "notes.txt",
+    }  # fmt: skip
+    assert data.exists()
+    assert "evaluate: removed the outputs of member 2-0, 4-4, which" in capsys.readouterr().out
+
+
 def test_a_member_of_another_split_does_not_score(folded: Path, data: Path, tmp_path: Path) -> None:
     """Its record says that it trained on other patches."""
     evaluate(data, tmp_path / "out")

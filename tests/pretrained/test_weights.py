@@ -203,8 +203,9 @@ def test_a_small_file_that_would_fill_the_memory_is_refused(
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [b"conv1"]
         group = file.create_group("conv1")
-        group.attrs["weight_names"] = [b"kernel"]
-        group.create_dataset("kernel", (2**38,), np.float32, chunks=(2**16,))
+        group.attrs["weight_names"] = [b"kernel", b"bias"]
+        for name in ("kernel", "bias"):
+            group.create_dataset(name, (2**37,), np.float32, chunks=(2**16,))
     assert path.stat().st_size < 10_000
     with pytest.raises(InputError, match=r"would unpack to 1,099,511,627,776 bytes"):
         weights.read(path)

@@ -348,6 +348,21 @@ def test_sets_and_their_metrics_are_shown_if_a_coverage_is_promised(tmp_path: Pa
     assert "\n\n\n" not in card
 
 
+@pytest.mark.parametrize("place", [0, 1], ids=["page", "card"])
+def test_what_weakens_the_promise_of_sets_is_said(tmp_path: Path, place: int) -> None:
+    metrics = found()
+    metrics["evaluate"]["slide_disjoint"] = False
+    inputs = write(tmp_path / "inputs", metrics)
+    sets = Sets(coverage=0.95, tumour_from=0, no_tumour_from=0.1234)
+    decision = Decision(temperature=0.9251, threshold=0.4963, tta="none", sets=sets)
+    records.write(inputs.models / "decision.json", decision)
+    text = made(tmp_path, inputs)[place]
+    assert "too few groups with patches of tumour: every set holds tumour." in text
+    assert "Slides are unknown or shared: patches of new slides may be covered less" in text
+    assert "holds no tumour" not in text
+    assert "With several folds" not in text
+
+
 def test_the_card_names_the_weights_that_training_started_from(tmp_path: Path) -> None:
     inputs = write(tmp_path / "inputs", found())
     _, card = made(tmp_path, inputs)

@@ -248,6 +248,14 @@ def test_with_folds_every_patch_is_tested_or_in_one_fold_and_no_slide_in_two(
     assert split.groupby("slide")["fold"].nunique().max() == 1
 
 
+def test_test_is_the_same_with_and_without_folds() -> None:
+    """Else nobody could tell whether folds help: the models would be tested on other slides."""
+    table = manifest(3, 40)
+    whole, *folded = (assign(table, 0.2, 0.2, 1, folds=folds) for folds in (None, 3, 5))
+    for split in folded:
+        assert ((split["split"] == "test") == (whole["split"] == "test")).all()
+
+
 def test_more_folds_than_groups_is_told() -> None:
     with pytest.raises(InputError, match=r"groups .* expected at least 30, one for each of 0, 1"):
         assign(manifest(1, 20), 0.2, 0.2, 1, folds=30)

@@ -4,7 +4,6 @@ DVC deletes a stage's outputs before it runs the stage, so that a later check wo
 Each section's own module defines its keys and values.
 """
 
-import shutil
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from metastasis.base.errors import InputError
 from metastasis.check import locking
 from metastasis.demo import demo_params
 from metastasis.evaluate import evaluate_params
-from metastasis.formats import opening
+from metastasis.formats import leaving_out, opening
 from metastasis.ingest import data_params
 from metastasis.members import Member
 from metastasis.predict import predict_params
@@ -70,6 +69,7 @@ def check(
             "undo all changes since the last commit, delete it and run "
             f"`git checkout {params_path}`."
         )
+    leaving_out.read(Path(params.LEAVE_OUT))
     locking.check(libraries_path, lock_path)
     if weights := params.read("train", TrainParams, params_path).starts_from:
         pretrained_weights.read(weights)
@@ -83,7 +83,7 @@ def check(
     if Path(data.source) != DEMO_PATH:
         opening.check_apart(Path(data.source), outputs)
         opening.open_source(Path(data.source)).close()
-    _remove_others(folders, chosen)
+    members.remove_others(folders, chosen, "check")
     checked_path.parent.mkdir(parents=True, exist_ok=True)
     checked_path.write_text(PASSED, encoding="utf-8")
     print(f"check: {params_path} is valid; data.source is {data.source}")
@@ -107,22 +107,6 @@ def _check_networks(
                 f"probe.networks.{name}: {file} is not a file; expected a network or features "
                 f"(docs/probe.md).{opening.of_a_copy(path)}"
             )
-
-
-def _remove_others(folders: Collection[Path], chosen: Sequence[Member]) -> None:
-    """Remove the outputs of members that aren't `chosen`, and say so."""
-    found = [path for folder in folders for path in members.of_others(folder, chosen)]
-    for path in found:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    if found:
-        keys = ", ".join(sorted({path.stem for path in found}))
-        print(
-            f"check: removed the outputs of member {keys}, which train.seeds and train.folds no "
-            "longer name; DVC's cache keeps them"
-        )
 
 
 def _missing() -> Iterator[str]:

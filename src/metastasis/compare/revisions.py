@@ -17,7 +17,7 @@ SCORES = "data/scores.csv"
 LOCK = "dvc.lock"  # DVC's record of a run; a commit without it has no scores
 MAX_SHOWN = 60  # characters of a first line
 COLUMNS = ["id", "split", "label", "slide", "logit"]
-MEND = "Run evaluate there again: `dvc repro --force evaluate`."
+MEND = "Run evaluate there again: `dvc repro --force --single-item evaluate`."
 
 
 def read(names: str) -> list[pd.DataFrame]:

@@ -60,7 +60,7 @@ def lowest(probabilities: Floats, groups: intervals.Groups, coverage: float) -> 
 
 def least_groups(coverage: float) -> int:
     """Return the number of groups with a class that `lowest` needs for a threshold above 0."""
-    return int(np.ceil(1 / (1 - coverage) - SLACK)) - 1
+    return int(np.ceil((1 - SLACK) / (1 - coverage))) - 1
 
 
 def warnings(sets: Sets, labels: Ints, groups: intervals.Groups, unit: intervals.Unit) -> list[str]:

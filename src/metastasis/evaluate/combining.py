@@ -61,5 +61,5 @@ def _check(member: Member, found: pd.Series, expected: pd.Series) -> None:
     raise InputError(
         f"the scores of member {member.key} are not of the {len(asked):,} patches that it may "
         f"score: {'; '.join(said)}. Another member's file may lie in their place: run "
-        f"`dvc repro --force score@{member.key}`."
+        f"`dvc repro score@{member.key}`."
     )

@@ -76,6 +76,8 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     Raises:
         InputError: a member's network or scores are another's, or validation has one class.
     """
+    # `check` doesn't run if params.yaml is that of the last run, as after `git checkout`.
+    members.remove_others([networks_folder, member_scores_folder], chosen, "evaluate")
     table = tables.read_patches(split_path)
     networks = [_network(table, member, networks_folder) for member in chosen]
     found = {

@@ -37,7 +37,7 @@ UNREADABLE = (
 )
 NUMBERS = "fiu"  # kinds of dtype: floats, and the integers of random generators
 HEAD = "logit"  # the layer that every task learns anew
-MAX_BYTES = 2**31  # of an array, or of an archive's unpacked weights: more wouldn't train here
+MAX_BYTES = 2**31  # of all unpacked weights of a file: more wouldn't train here
 
 
 def fill(network: Any, path: Path) -> None:  # noqa: ANN401  # keras.Model; `check` reads without Keras
@@ -79,6 +79,7 @@ def read(path: Path) -> Weights:
     catalogue.require_published(path)
     try:
         with _opened(path) as file:
+            _check_size(_unpacked(file))
             weights = _published(file) or _saved(file)
     except UNREADABLE as error:
         raise InputError(f"{path} can't be read as weights ({error}): {EXPECTED}.") from None
@@ -136,8 +137,19 @@ def _array(group: h5py.Group, path: str) -> NDArray[Any]:
         raise KeyError(f"{path} is no array in this file")
     if found.dtype.kind not in NUMBERS:
         raise TypeError(f"{path} holds no numbers, but {found.dtype}")
-    _check_size(found.nbytes)  # HDF5 and zip say how large it gets before it does
     return np.asarray(found)
+
+
+def _unpacked(file: h5py.File) -> int:
+    """Return the bytes of all arrays in a file; HDF5 says how large they get before they do."""
+    sizes: list[int] = []
+
+    def collect(_: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            sizes.append(item.nbytes)
+
+    file.visititems(collect)  # it follows no links
+    return sum(sizes)
 
 
 def _check_size(num_bytes: int) -> None:

@@ -6,6 +6,7 @@
 import hashlib
 import json
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,14 +14,14 @@ from typing import Any
 
 import pandas as pd
 
-from metastasis import plotting, tables
+from metastasis import members, plotting, tables
 from metastasis.base import params, records
 from metastasis.members import Member, MemberParams
 from metastasis.pages import templating
 from metastasis.report import history_figure
 from metastasis.results import numbers, provenance
 from metastasis.results.attention import Explanation
-from metastasis.results.decision import Decision
+from metastasis.results.decision import NO_TUMOUR, TUMOUR, Decision
 from metastasis.results.evaluation import (
     ABSTAINED,
     METRICS,
@@ -147,6 +148,7 @@ def report(inputs: Inputs, *, page_path: Path, card_path: Path) -> None:
     environment = templating.environment(Path(__file__).parent)
     environment.filters |= {"shown": shown, "as_json": json.dumps, "brief": tables.brief}
     environment.filters |= {"rate": numbers.rate, "percent": numbers.percent}
+    members.remove_others([inputs.metrics / "train"], inputs.members, "report")  # see `evaluate`
     found = _gather(inputs)
     for path, name in zip((page_path, card_path), TEMPLATE_NAMES, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -186,6 +188,7 @@ def _gather(inputs: Inputs) -> dict[str, Any]:
     metrics = _metrics(inputs)
     source = provenance.read(inputs.data / "tables" / provenance.TABLE_NAME)
     evaluation = metrics.evaluate
+    decision = records.read(inputs.models / "decision.json", Decision)
     part, _ = evaluation.reported
     return {
         "source": source,
@@ -197,9 +200,10 @@ def _gather(inputs: Inputs) -> dict[str, Any]:
         "parts": _records(pd.read_csv(inputs.plots / "split" / "parts.csv")),
         "measured": _measured(evaluation),
         "calibrated_unit": intervals.SINGULAR[evaluation.validation.interval.over],
+        "limits": list(_limits(metrics, decision)),
         "members": _members(metrics),
         "trained": next(iter(metrics.train.values())),  # of a model that is one member
-        "decision": records.read(inputs.models / "decision.json", Decision),
+        "decision": decision,
         "pictures": _pictures(inputs, source.note),
         "worst": {
             name: _worst(inputs.plots / "evaluate" / f"{name}s.csv", name, part)
@@ -277,6 +281,22 @@ def _measured(evaluation: Evaluation) -> dict[str, Any]:
         "calibration": calibration,
         "abstained": abstained,
     }
+
+
+def _limits(metrics: Measured, decision: Decision) -> Iterator[str]:
+    """Yield what weakens the promise of the sets of classes in this run, as sentences."""
+    if decision.sets is None:
+        return
+    for name, start in (
+        (TUMOUR, decision.sets.tumour_from),
+        (NO_TUMOUR, decision.sets.no_tumour_from),
+    ):
+        if start == 0:
+            yield f"Validation holds too few groups with patches of {name}: every set holds {name}."
+    if not metrics.evaluate.slide_disjoint:
+        yield "Slides are unknown or shared: patches of new slides may be covered less often."
+    if len({member.fold for member in metrics.train}) > 1:
+        yield "With several folds, the promise holds only approximately."
 
 
 def _members(metrics: Measured) -> list[dict[str, Any]]:

@@ -24,3 +24,9 @@ class SplitParams(Section):
         if self.validation + self.test >= 1:
             raise ValueError("validation and test together must leave a share for training")
         return self
+
+    @model_validator(mode="after")
+    def _has_one_way(self) -> Self:
+        if self.official and self.folds is not None:
+            raise ValueError("folds must be null while official is true; official splits have none")
+        return self

@@ -98,7 +98,8 @@ def assign(params: SplitParams, table: pd.DataFrame) -> pd.DataFrame:
     random = np.random.default_rng(params.seed)
     if params.folds is None:
         return table.assign(split=_divide(table, _asked(params), random), fold="")
-    is_test = _divide(table, {"rest": 1 - params.test, "test": params.test}, random) == "test"
+    without_folds = params.model_copy(update={"folds": None})  # test is the same with any folds
+    is_test = _divide(table, _asked(without_folds), random) == "test"
     names = {str(number): 1 / params.folds for number in range(params.folds)}
     fold = pd.Series("", table.index, dtype="str")
     fold[~is_test] = _divide(table[~is_test], names, random)

@@ -13,7 +13,7 @@ import pandas as pd
 from metastasis import plotting, tables
 from metastasis.base import files, records
 from metastasis.base.errors import InputError
-from metastasis.formats import sources
+from metastasis.formats import leaving_out, sources
 from metastasis.patches import shards
 from metastasis.patches.shards import Patches, Pool
 from metastasis.regions import labelling
@@ -24,7 +24,6 @@ from metastasis.validate import (
     gate_figures,
     gate_report,
     joins,
-    leaving_out,
     rereading,
     rules,
     slide_maps,
