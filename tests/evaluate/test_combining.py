@@ -125,7 +125,7 @@ def test_one_member_keeps_its_scores_to_the_bit_also_when_read(tmp_path: Path) -
         ("abef", r"2 that it trained on or that aren't in the split \(e, f\); 2 missing \(c, d\)"),
         ("abc", r"member 1-0 are not of the 4 patches that it may score: 1 missing \(d\)"),
         ("abcdx", r"1 that it trained on or that aren't in the split \(x\)"),
-        ("abcdd", r"score: 1 twice\. .* run `dvc repro --force score@1-0`"),
+        ("abcdd", r"score: 1 twice\. .* run `dvc repro score@1-0`"),
     ],
 )
 def test_scores_of_other_patches_are_refused(ids: str, message: str) -> None:
