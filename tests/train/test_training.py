@@ -280,7 +280,7 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_in_the_same_bytes(data: Pat
     with start("killed", "in the writing") as process:
         assert list(epochs(process)) == [1, 2, 3]
     assert process.returncode == -signal.SIGKILL
-    assert len(list((data / ".state/train").glob("*.partial"))) == 1
+    assert len(list((data / ".state/train/1-0").glob("*.partial"))) == 1
     with start("killed") as process:
         time.sleep(random.uniform(0, finished[0] - starting))
         process.kill()
