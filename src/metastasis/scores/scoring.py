@@ -28,7 +28,8 @@ def score(
     logits = np.empty(len(places), np.float32)
     with tqdm(total=len(places), desc="score", unit=" patches", disable=None) as bar:
         for start in range(0, len(places), BATCH_SIZE):
-            batch = patches.take(places[start : start + BATCH_SIZE])
+            # TensorFlow complains of a transposed uint8, as in a model with flips and turns.
+            batch = patches.take(places[start : start + BATCH_SIZE]).astype(np.float32)
             scores = [network.predict_on_batch(symmetries.turn(batch, each)) for each in elements]
             logits[start : start + len(batch)] = np.mean(scores, axis=0)[:, 0]
             bar.update(len(batch))
