@@ -10,7 +10,7 @@ with starting.tensorflow():
     from metastasis.predict import predicting
 
 
-def main(  # one for each file
+def main(
     model: Path,
     decision: Path,
     split: Path,

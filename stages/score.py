@@ -11,7 +11,7 @@ with starting.tensorflow():
     from metastasis.scores import member_scores
 
 
-def main(  # one for each file
+def main(
     seed: int, fold: int, network: Path, record: Path, split: Path, crops: Path, scores: Path
 ) -> None:
     member_scores.score(

@@ -11,7 +11,7 @@ with starting.tensorflow():
     from metastasis.train import training
 
 
-def main(  # one for each file
+def main(
     seed: int, fold: int, split: Path, crops: Path, network: Path, record: Path, logs: Path
 ) -> None:
     training.train(

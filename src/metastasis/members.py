@@ -14,7 +14,7 @@ from typing import Annotated
 import pandas as pd
 from pydantic import AfterValidator, Field, NonNegativeInt
 
-from metastasis.base import records
+from metastasis.base import files, records
 from metastasis.base.errors import InputError
 from metastasis.base.params import Section, Seed
 
@@ -100,7 +100,7 @@ def record(member: Member, ids: pd.Series, network_path: Path) -> Trained:
         fold=member.fold,
         num_patches=len(ids),
         patches=hashlib.sha256(listed.encode()).hexdigest(),
-        network=_hash(network_path),
+        network=files.sha256(network_path),
     )
 
 
@@ -142,8 +142,3 @@ def remove_others(folders: Iterable[Path], chosen: Iterable[Member], stage: str)
             f"{stage}: removed the outputs of member {', '.join(sorted(removed))}, which "
             "train.seeds and train.folds don't name; DVC's cache keeps those that DVC recorded"
         )
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
+COLOURS = ["mean_red", "mean_green", "mean_blue"]  # of a patch: columns of the inventory
+
 # Optical density of red, green and blue per unit of stain, as measured by Ruifrok & Johnston.
 HAEMATOXYLIN = (0.650, 0.704, 0.286)
 EOSIN = (0.072, 0.990, 0.105)

@@ -123,6 +123,20 @@ def test_a_path_that_dvc_would_take_literally_is_refused(tree: Path) -> None:
         check()
 
 
+def test_a_wrong_list_of_patches_to_leave_out_is_told_before_outputs_are_deleted(
+    tree: Path,
+) -> None:
+    (tree / params.LEAVE_OUT).write_text("id,reason\nabc,\n")
+    with pytest.raises(InputError, match=r"leave-out\.csv: abc has no reason: write one\."):
+        check()
+
+
+def test_official_splits_have_no_folds(tree: Path) -> None:
+    edit(tree, "split", official=True, folds=5)
+    with pytest.raises(InputError, match=r"folds must be null while official is true"):
+        check()
+
+
 @pytest.mark.parametrize("name", [params.LEAVE_OUT, params.NO_WEIGHTS])
 def test_a_missing_placeholder_is_restored_by_git(tree: Path, name: str) -> None:
     (tree / name).unlink()

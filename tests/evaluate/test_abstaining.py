@@ -110,7 +110,7 @@ def test_sets_by_patch_cover_less_than_they_promise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("coverage", "least"), [(0.5, 1), (0.75, 3), (0.9, 9), (0.95, 19), (0.99, 99)]
+    ("coverage", "least"), [(0.5, 1), (0.75, 3), (0.9, 9), (0.95, 19), (0.99, 99), (0.9999, 9999)]
 )
 def test_with_too_few_slides_every_set_holds_the_class(coverage: float, least: int) -> None:
     assert abstaining.least_groups(coverage) == least

@@ -15,7 +15,7 @@ from sklearn import metrics
 
 from helpers.files import assert_same_bytes
 from helpers.patches import write_shards
-from metastasis import members, models, saving, tables
+from metastasis import members, models, saving, stains, tables
 from metastasis.base import records
 from metastasis.base.errors import InputError
 from metastasis.evaluate import evaluate_params, evaluating, evaluation_plots
@@ -44,7 +44,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table["region"] = table["id"]
     table.to_csv(folder / "split.csv", index=False)
     colours = np.random.default_rng(1).uniform(100, 200, (80, 3))
-    inventory = pd.DataFrame(colours, columns=evaluating.COLOURS).assign(id=table["id"])
+    inventory = pd.DataFrame(colours, columns=stains.COLOURS).assign(id=table["id"])
     inventory.assign(pool="labelled").to_parquet(folder / "inventory.parquet")
     keras.utils.set_random_seed(1)
     for name in ("network.keras", "another.keras"):

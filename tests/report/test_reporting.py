@@ -348,6 +348,13 @@ def test_sets_and_their_metrics_are_shown_if_a_coverage_is_promised(tmp_path: Pa
     assert "\n\n\n" not in card
 
 
+def test_each_row_of_the_cards_tables_has_its_line(tmp_path: Path) -> None:
+    _, card = words(tmp_path, found())
+    for name in ("patches", "patients", "slides", "regions of overlapping patches", "ROC AUC"):
+        assert len([line for line in card.splitlines() if line.startswith(f"| {name} |")]) == 1
+    assert "||" not in card
+
+
 @pytest.mark.parametrize("place", [0, 1], ids=["page", "card"])
 def test_what_weakens_the_promise_of_sets_is_said(tmp_path: Path, place: int) -> None:
     metrics = found()

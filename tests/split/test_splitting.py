@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from helpers.patches import sha1, symmetries, texture
-from metastasis import tables
+from metastasis import stains, tables
 from metastasis.base.errors import InputError
 from metastasis.formats import images
 from metastasis.formats.images import Frames
@@ -427,7 +427,7 @@ def test_overlaps_keep_regions_whole_but_join_no_stains() -> None:
     """A region between every two of 24 colours: joined by them, all patches would be one group."""
     random = np.random.default_rng(0)
     colours = random.uniform(60, 220, (24, 3))
-    table = pd.DataFrame(colours[np.arange(1200) % 24], columns=grouping.COLOURS)
+    table = pd.DataFrame(colours[np.arange(1200) % 24], columns=stains.COLOURS)
     table["region"] = [f"r{number}" for number in range(1200)]
     linked = np.arange(24)  # rows of all colours, each in a region with the next colour
     table.loc[linked, "region"] = [f"linked{number // 2}" for number in linked]

@@ -3,11 +3,13 @@
 The stages decide what the files hold.
 """
 
+import hashlib
 import json
 import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import ROUND_FLOOR, Context
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,18 @@ def csv(table: pd.DataFrame) -> bytes:
     form = f"%.{NUM_TABLE_DIGITS}g"
     text: str = table.to_csv(index=False, lineterminator="\n", float_format=form)
     return text.encode()
+
+
+def rounded_down(number: float) -> float:
+    """Return a number with the digits of a JSON file: a threshold read back excludes no patch."""
+    context = Context(prec=NUM_METRIC_DIGITS, rounding=ROUND_FLOOR)
+    return float(context.create_decimal(str(number)))
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

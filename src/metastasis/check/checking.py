@@ -71,19 +71,20 @@ def check(
         )
     leaving_out.read(Path(params.LEAVE_OUT))
     locking.check(libraries_path, lock_path)
-    if weights := params.read("train", TrainParams, params_path).starts_from:
-        pretrained_weights.read(weights)
+    training = params.read("train", TrainParams, params_path)
+    if training.starts_from:
+        pretrained_weights.read(training.starts_from)
     data = params.read("data", data_params.DataParams, params_path)
     opening.check_slides(Path(data.slides))
     stages = pipeline.stages(pipeline_paths).values()
     outputs = [path for stage in stages for path in pipeline.outputs(stage)]
     folders = {path for stage in stages if "matrix" in stage for path in pipeline.outputs(stage)}
-    chosen = params.read("train", TrainParams, params_path).members
-    _check_networks(params.read("probe", ProbeParams, params_path), outputs, folders, chosen)
+    probe = params.read("probe", ProbeParams, params_path)
+    _check_networks(probe, outputs, folders, training.members)
     if Path(data.source) != DEMO_PATH:
         opening.check_apart(Path(data.source), outputs)
         opening.open_source(Path(data.source)).close()
-    members.remove_others(folders, chosen, "check")
+    members.remove_others(folders, training.members, "check")
     checked_path.parent.mkdir(parents=True, exist_ok=True)
     checked_path.write_text(PASSED, encoding="utf-8")
     print(f"check: {params_path} is valid; data.source is {data.source}")

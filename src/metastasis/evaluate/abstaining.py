@@ -3,7 +3,6 @@
 `results.decision` defines what a set holds.
 """
 
-from decimal import ROUND_FLOOR, Context
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from scipy import special
 
 from metastasis.base import files
 from metastasis.results.decision import BOTH, NO_TUMOUR, TUMOUR, Decision, Sets
-from metastasis.results.evaluation import Abstained, Abstention, Interval
+from metastasis.results.evaluation import Abstained, Abstention, Interval, defined
 from metastasis.scores import intervals
 
 Ints = NDArray[np.integer]
@@ -37,8 +36,8 @@ def choose(labels: Ints, probabilities: Floats, groups: intervals.Groups, covera
     }
     return Sets(
         coverage=coverage,
-        tumour_from=_written(found[TUMOUR]),
-        no_tumour_from=_written(found[NO_TUMOUR]),
+        tumour_from=files.rounded_down(found[TUMOUR]),
+        no_tumour_from=files.rounded_down(found[NO_TUMOUR]),
     )
 
 
@@ -96,13 +95,8 @@ def measure(part: pd.DataFrame, decision: Decision, groups: intervals.Groups) ->
     ends = intervals.ends(measured, labels, groups)
     return {
         "abstention": Abstention(
-            **{name: _defined(value) for name, value in values.items()},
-            interval=Abstained[Interval](
-                **{
-                    name: Interval(low=_defined(low), high=_defined(high))
-                    for name, (low, high) in ends.items()
-                }
-            ),
+            **{name: defined(value) for name, value in values.items()},
+            interval=Abstained[Interval](**Interval.of_each(ends)),
         )
     }
 
@@ -150,13 +144,3 @@ def risks(is_wrong: NDArray[np.bool_], confidence: Floats, at: Floats) -> Floats
     shares = np.append(0, np.flatnonzero(last) + 1) / len(order)
     wrong = np.append(0, np.cumsum(is_wrong[order])[last]) / len(order)
     return np.interp(at, shares, wrong) / at
-
-
-def _written(threshold: float) -> float:
-    """Round down to a file's digits: the set then holds no less."""
-    context = Context(prec=files.NUM_METRIC_DIGITS, rounding=ROUND_FLOOR)
-    return float(context.create_decimal(str(threshold)))
-
-
-def _defined(number: float) -> float | None:
-    return None if np.isnan(number) else number

@@ -49,15 +49,13 @@ def _check(member: Member, found: pd.Series, expected: pd.Series) -> None:
     ids, asked = set(found), set(expected)
     if ids == asked and len(found) == len(asked):
         return
-    seen, missing = sorted(ids - asked), sorted(asked - ids)
-    said = [
-        *(
-            [f"{len(seen):,} that it trained on or that aren't in the split ({named(seen)})"]
-            * bool(seen)
-        ),
-        *([f"{len(missing):,} missing ({named(missing)})"] * bool(missing)),
-        *([f"{len(found) - len(ids):,} twice"] * (len(found) > len(ids))),
-    ]
+    said = []
+    if seen := sorted(ids - asked):
+        said.append(f"{len(seen):,} that it trained on or that aren't in the split ({named(seen)})")
+    if missing := sorted(asked - ids):
+        said.append(f"{len(missing):,} missing ({named(missing)})")
+    if num_repeated := len(found) - len(ids):
+        said.append(f"{num_repeated:,} twice")
     raise InputError(
         f"the scores of member {member.key} are not of the {len(asked):,} patches that it may "
         f"score: {'; '.join(said)}. Another member's file may lie in their place: run "

@@ -3,7 +3,6 @@
 `results.decision` defines the decision's file.
 """
 
-from decimal import ROUND_FLOOR, Context
 from typing import Literal
 
 import numpy as np
@@ -80,5 +79,4 @@ def choose_threshold(labels: Ints, probabilities: Floats, sensitivity: float | N
     # The first point has an infinite threshold and calls nothing positive.
     fpr, tpr, thresholds = fpr[1:], tpr[1:], thresholds[1:]
     chosen = np.argmax(tpr - fpr) if sensitivity is None else np.argmax(tpr >= sensitivity)
-    written = Context(prec=files.NUM_METRIC_DIGITS, rounding=ROUND_FLOOR)
-    return float(written.create_decimal(str(float(thresholds[chosen]))))
+    return files.rounded_down(float(thresholds[chosen]))

@@ -39,12 +39,12 @@ from metastasis.results.evaluation import (
     Part,
     Spread,
     Uncalibrated,
+    defined,
 )
 from metastasis.scores import intervals
 
 NUM_STAINS = 8  # clusters of stain, each measured separately
 STAIN_SEED = 0
-COLOURS = ["mean_red", "mean_green", "mean_blue"]  # columns of the inventory
 MEASURED = ("label", "probability", "logit")
 MEASURED_BY = ("roc_auc", "accuracy")  # metrics of each slide and stain
 
@@ -122,7 +122,7 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     for name, rows in by.items():
         files.write_csv(plots_folder / f"{name}s.csv", rows)
     evaluation_plots.write(parts, evaluation, by["slide"], plots_folder, known.note)
-    risk_plots.write(parts, decision, plots_folder, known.note)
+    risk_plots.write(parts, decision, evaluation, plots_folder, known.note)
     _report(evaluation, by)
     _report_members(areas, evaluation, has_folds=len({member.fold for member in chosen}) > 1)
     for warning in filter(None, [*evaluation.warnings(), decision.warning(), *few, known.warning]):
@@ -159,7 +159,7 @@ def _areas(
         is_scored = np.isfinite(own)
         parts = {"test": is_scored & is_test, "validation": is_scored & ~is_test}
         areas = {
-            name: _defined(measuring.area(labels[part], own[part])) for name, part in parts.items()
+            name: defined(measuring.area(labels[part], own[part])) for name, part in parts.items()
         }
         found.append(MemberAreas(seed=member.seed, fold=member.fold, **areas))
     return found
@@ -190,9 +190,9 @@ def _with_sets(
 
 def _stains(inventory_path: Path, ids: pd.Series) -> pd.Series:
     """Return the name of the stain cluster of each patch."""
-    inventory = pd.read_parquet(inventory_path, columns=["id", "pool", *COLOURS])
+    inventory = pd.read_parquet(inventory_path, columns=["id", "pool", *stains.COLOURS])
     labelled = inventory[inventory["pool"] == "labelled"].drop_duplicates("id").set_index("id")
-    colours = labelled.loc[ids, COLOURS].to_numpy(np.float64)
+    colours = labelled.loc[ids, stains.COLOURS].to_numpy(np.float64)
     return pd.Series([f"stain {n}" for n in stains.clusters(colours, NUM_STAINS, STAIN_SEED)])
 
 
@@ -206,7 +206,7 @@ def _numbers(part: pd.DataFrame, decision: Decision) -> Part:
         num_slides=_num_known(part["slide"]),
         num_patients=_num_known(part["patient"]),
         num_regions=_num_known(part["region"]),
-        **{name: _defined(number) for name, number in _measured(part, decision).items()},
+        **{name: defined(number) for name, number in _measured(part, decision).items()},
         interval=Intervals(over=unit, **_intervals(part, decision, groups)),
         uncalibrated=Uncalibrated(**{name: raw[name] for name in Uncalibrated.model_fields}),
         **abstaining.measure(part, decision, groups),
@@ -248,14 +248,7 @@ def _intervals(
     ends = measuring.interval_ends(
         labels, probabilities, decision.threshold, groups, logits, weights
     )
-    return {
-        name: Interval(low=_defined(low), high=_defined(high)) for name, (low, high) in ends.items()
-    }
-
-
-def _defined(number: float) -> float | None:
-    """Return the number, or None if it isn't defined."""
-    return None if np.isnan(number) else number
+    return Interval.of_each(ends)
 
 
 def _by(scores: pd.DataFrame, column: str, decision: Decision) -> pd.DataFrame:

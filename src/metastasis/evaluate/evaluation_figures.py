@@ -81,15 +81,7 @@ def curves(
     if chance:
         axes.plot([0, 1], [0, 1], color=plotting.GREY, linestyle=(0, (1, 2)), label=chance)
     for part, (label, line) in lines.items():
-        colour = plotting.PARTS[part]
-        axes.plot(line.x, line.y, plotting.STYLES[part], color=colour, label=label, linewidth=1.8)
-        if line.band:
-            axes.fill_between(*line.band, color=colour, alpha=0.18, linewidth=0)
-        if line.point:
-            axes.plot(
-                *line.point, "o", color=colour, markeredgecolor="black", markersize=7, zorder=3,
-                label=f"{part} at the threshold",
-            )  # fmt: skip
+        _draw(axes, part, label, line, f"{part} at the threshold")
     _to_unit_square(axes, xlabel, ylabel)
     _legend_below(figure)
     return figure
@@ -104,21 +96,26 @@ def risk(lines: Mapping[str, tuple[str, Curve]], promised: str) -> Figure:
         "Wrong calls among the surest patches (risk-coverage curve)", plotting.BROAD, 4.4
     )
     for part, (label, line) in lines.items():
-        colour = plotting.PARTS[part]
-        axes.plot(line.x, line.y, plotting.STYLES[part], color=colour, label=label, linewidth=1.8)
-        if line.band:
-            axes.fill_between(*line.band, color=colour, alpha=0.18, linewidth=0)
-        if line.point:
-            axes.plot(
-                *line.point, "o", color=colour, markeredgecolor="black", markersize=7, zorder=3,
-                label=f"{part}, {promised}",
-            )  # fmt: skip
+        _draw(axes, part, label, line, f"{part}, {promised}")
     axes.set(xlabel="share of the patches that are decided, the surest first", xlim=(-0.01, 1.01))
     axes.set_ylabel("share of wrong calls among them")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     _legend_below(figure, num_columns=2)
     return figure
+
+
+def _draw(axes: Axes, part: str, label: str, line: Curve, point: str) -> None:
+    """Draw the curve of a part, its band and its point, if any, with their labels."""
+    colour = plotting.PARTS[part]
+    axes.plot(line.x, line.y, plotting.STYLES[part], color=colour, label=label, linewidth=1.8)
+    if line.band:
+        axes.fill_between(*line.band, color=colour, alpha=0.18, linewidth=0)
+    if line.point:
+        axes.plot(
+            *line.point, "o", color=colour, markeredgecolor="black", markersize=7, zorder=3,
+            label=point,
+        )  # fmt: skip
 
 
 def reliability(panels: Mapping[str, Mapping[str, tuple[Floats, Floats]]]) -> Figure:

@@ -12,7 +12,8 @@ from metastasis.base import files
 from metastasis.evaluate import abstaining, evaluation_figures
 from metastasis.evaluate.evaluation_figures import Curve
 from metastasis.results import numbers
-from metastasis.results.decision import BOTH, Decision
+from metastasis.results.decision import Decision
+from metastasis.results.evaluation import Evaluation, Part
 from metastasis.scores import intervals
 
 SHARES = np.linspace(0.01, 1, 100)  # of the patches
@@ -22,18 +23,23 @@ Floats = NDArray[np.floating]
 
 
 def write(
-    parts: Mapping[str, pd.DataFrame], decision: Decision, folder: Path, note: str = ""
+    parts: Mapping[str, pd.DataFrame],
+    decision: Decision,
+    evaluation: Evaluation,
+    folder: Path,
+    note: str = "",
 ) -> None:
     """Write the figure of the parts, with `note`, and its points as a table.
 
-    A part has the columns label, slide, patient, region and probability.
+    A part has the columns label, slide, patient, region and probability. `evaluation` has the
+    metrics of its sets, if a coverage is promised.
     """
     lines, rows = {}, []
     for name, part in sorted(parts.items()):
         errors, band = _curve(part, decision)
         lines[name] = (
             f"{name}, {numbers.count(len(part), 'patch', 'patches')}",
-            Curve(SHARES, errors, band, _of_sets(part, decision)),
+            Curve(SHARES, errors, band, _of_sets(evaluation.parts[name])),
         )
         rows.append(pd.DataFrame({"split": name, "share_decided": SHARES, "share_wrong": errors}))
     promised = (
@@ -66,12 +72,9 @@ def _curve(part: pd.DataFrame, decision: Decision) -> tuple[Floats, tuple[Floats
     return errors, (SHARES, *np.clip(ends, 0, 1).T)
 
 
-def _of_sets(part: pd.DataFrame, decision: Decision) -> tuple[float, float] | None:
+def _of_sets(part: Part) -> tuple[float, float] | None:
     """Return the share that the sets decide, and the share of wrong calls among it."""
-    probabilities = part["probability"].to_numpy()
-    held = decision.held(probabilities)
-    if held is None or (held == BOTH).all():
+    found = part.abstention
+    if found is None or found.left_share is None or found.decided_accuracy is None:
         return None
-    is_decided = held != BOTH
-    is_wrong = (probabilities >= decision.threshold) != (part["label"].to_numpy() == 1)
-    return float(is_decided.mean()), float(is_wrong[is_decided].mean())
+    return 1 - found.left_share, 1 - found.decided_accuracy

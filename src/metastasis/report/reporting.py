@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from metastasis import members, plotting, tables
-from metastasis.base import params, records
+from metastasis.base import files, params, records
 from metastasis.members import Member, MemberParams
 from metastasis.pages import templating
 from metastasis.report import history_figure
@@ -213,7 +213,7 @@ def _gather(inputs: Inputs) -> dict[str, Any]:
         "params": (parameters := _parameters(inputs.params_path)),
         "initial_weights": _initial_weights(parameters["train"]["weights"]),
         "data": _data(inputs.data / "inventory.parquet", inputs.split_path),
-        "model_hash": _hash(inputs.model_path),
+        "model_hash": files.sha256(inputs.model_path),
         "versions": {name: version(name) for name in LIBRARIES},
     }
 
@@ -392,10 +392,5 @@ def _data(inventory_path: Path, split_path: Path) -> dict[str, Any]:
         "num_labelled": int((inventory["pool"] == "labelled").sum()),
         "num_unlabelled": int((inventory["pool"] == "unlabelled").sum()),
         "pixels_hash": hashlib.sha256("\n".join(sums).encode()).hexdigest(),
-        "split_hash": _hash(split_path),
+        "split_hash": files.sha256(split_path),
     }
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,7 +3,9 @@
 `evaluate.measuring` computes them.
 """
 
-from typing import Generic, TypeVar
+import math
+from collections.abc import Mapping
+from typing import Generic, Self, TypeVar
 
 from pydantic import Field
 
@@ -62,10 +64,13 @@ class Measured(Record, Generic[Value], frozen=True):
     )
 
 
-# Name and meaning of each metric.
-METRICS = {
-    key: (str(field.title), str(field.description)) for key, field in Measured.model_fields.items()
-}
+def _described(metrics: type[Record]) -> dict[str, tuple[str, str]]:
+    """Return the name and the meaning of each metric."""
+    fields = metrics.model_fields.items()
+    return {key: (str(field.title), str(field.description)) for key, field in fields}
+
+
+METRICS = _described(Measured)
 
 
 class Abstained(Record, Generic[Value], frozen=True):
@@ -86,10 +91,12 @@ class Abstained(Record, Generic[Value], frozen=True):
     )
 
 
-# Name and meaning of each metric.
-ABSTAINED = {
-    key: (str(field.title), str(field.description)) for key, field in Abstained.model_fields.items()
-}
+ABSTAINED = _described(Abstained)
+
+
+def defined(number: float) -> float | None:
+    """Return the number, or None if it isn't defined: JSON knows no NaN."""
+    return None if math.isnan(number) else number
 
 
 class Interval(Record, frozen=True):
@@ -97,6 +104,13 @@ class Interval(Record, frozen=True):
 
     low: float | None
     high: float | None
+
+    @classmethod
+    def of_each(cls, ends: Mapping[str, tuple[float, float]]) -> dict[str, Self]:
+        """Return the interval of each metric whose ends are given; NaN: there is none."""
+        return {
+            name: cls(low=defined(low), high=defined(high)) for name, (low, high) in ends.items()
+        }
 
     def shown(self, num_patches: int) -> str:
         """Return both ends with the digits that the sample supports, or an empty text."""

@@ -18,7 +18,7 @@ from metastasis.patches.symmetries import TestTime
 from metastasis.scores import scoring
 
 
-def score(  # a path for each thing that is read or written
+def score(
     member: Member,
     tta: TestTime,
     *,

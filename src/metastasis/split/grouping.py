@@ -19,7 +19,6 @@ from metastasis.split import neighbours
 from metastasis.split.neighbours import Pairs
 from metastasis.tables import UNITS
 
-COLOURS = ["mean_red", "mean_green", "mean_blue"]
 NUM_STAINS = 24  # clusters of stain, about as many as scanners and weeks of a laboratory cause
 
 
@@ -85,7 +84,7 @@ def by_stain(patches: pd.DataFrame, seed: int) -> pd.Series:
     by stain holds out stains, not slides. Patches of one region are in the cluster of their mean
     colour. If they joined their clusters instead, a few overlaps would make one group of most.
     """
-    colours = patches.groupby("region")[COLOURS].transform("mean").to_numpy(np.float64)
+    colours = patches.groupby("region")[stains.COLOURS].transform("mean").to_numpy(np.float64)
     clusters = stains.clusters(colours, NUM_STAINS, seed)
     return pd.Series([f"stain:{number:02d}" for number in clusters], patches.index, dtype="str")
 

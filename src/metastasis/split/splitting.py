@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metastasis import plotting, tables
+from metastasis import plotting, stains, tables
 from metastasis.base import files, records
 from metastasis.base.errors import InputError
 from metastasis.patches import shards
@@ -24,7 +24,7 @@ LARGE_GROUP_SHARE = 0.2  # of all patches: with a larger group a split can hardl
 MAX_SIZE_ERROR, MAX_BALANCE_ERROR = 0.02, 0.01  # of all patches, of a split's: more is reported
 COLUMNS = ("id", "label", "slide", "patient", "region", "group", "split", "fold")
 MEASURES = (
-    "id", "shard", "row", "std", "sha1", "perceptual_hash", "mean_red", "mean_green", "mean_blue",
+    "id", "shard", "row", "std", "sha1", "perceptual_hash", *stains.COLOURS,
 )  # fmt: skip
 
 

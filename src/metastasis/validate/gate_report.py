@@ -104,9 +104,9 @@ def render(findings: Findings) -> str:
 
 def _known(findings: Findings) -> pd.DataFrame:
     """Return the usable labelled images with measures of their stain."""
-    columns = ["id", "label", "slide", "mean", "mean_red", "mean_green", "mean_blue"]
+    columns = ["id", "label", "slide", "mean", *stains.COLOURS]
     table = findings.labelled.reindex(columns=columns).sort_values("id", ignore_index=True)
-    colours = table[["mean_red", "mean_green", "mean_blue"]].to_numpy(np.float64)
+    colours = table[stains.COLOURS].to_numpy(np.float64)
     amounts = stains.unmix(stains.optical_density(colours))
     return pd.DataFrame(
         {
