@@ -16,7 +16,7 @@ import pandas as pd
 
 from metastasis.formats import images
 from metastasis.formats.images import Frames
-from metastasis.hashes import perceptual
+from metastasis.hashes import copies, perceptual
 from metastasis.patches import shards, symmetries
 from metastasis.patches.shards import Patches, UInt8
 from metastasis.split import grouping
@@ -77,8 +77,8 @@ def main() -> None:
     both = Patches(patches.index, patches.maps + planted.attrs["maps"])
 
     start = time.perf_counter()
-    copies = grouping.find_copies(everything, both)
-    links = grouping.Links(copies, np.empty((0, 2), np.int64))
+    everywhere = copies.find(everything, both)
+    links = grouping.Links(everywhere, np.empty((0, 2), np.int64))
     seconds = time.perf_counter() - start
 
     group = grouping.join(
@@ -89,7 +89,7 @@ def main() -> None:
     print(f"{len(usable):,} patches and {len(planted):,} copies, {seconds:.1f} s")
     for kind, found in pd.Series(is_found).groupby(planted["kind"], sort=False):
         print(f"{kind:20} {found.mean():.2%} of {len(found):,} found")
-    alone = grouping.find_copies(usable.reset_index(drop=True), patches)
+    alone = copies.find(usable.reset_index(drop=True), patches)
     print(f"false alarms, without copies: {len(alone.exact)} exact, {len(alone.near)} near")
 
 

@@ -12,9 +12,10 @@ from metastasis import members
 from metastasis.base import files
 from metastasis.base.errors import InputError
 from metastasis.evaluate import combining
+from metastasis.hashes.copies import Copies
 from metastasis.members import Member
 from metastasis.split import grouping, split_params, splitting
-from metastasis.split.grouping import Copies, Links
+from metastasis.split.grouping import Links
 
 PARAMS = split_params.SplitParams(
     seed=1, validation=0.2, test=0.2, groups="slide", official=False, folds=None

@@ -17,6 +17,7 @@ from metastasis import stains, tables
 from metastasis.base.errors import InputError
 from metastasis.formats import images
 from metastasis.formats.images import Frames
+from metastasis.hashes.copies import Copies
 from metastasis.ingest import overlapping
 from metastasis.patches import shards
 from metastasis.split import grouping, split_params, splitting
@@ -166,7 +167,7 @@ LINKS = ("num_exact_copies", "num_near_copies", "num_overlaps", "num_patches_on_
 def links(
     exact: NDArray[np.int64], near: NDArray[np.int64], overlaps: NDArray[np.int64]
 ) -> grouping.Links:
-    return grouping.Links(grouping.Copies(exact, near, 2), overlaps)
+    return grouping.Links(Copies(exact, near, 2), overlaps)
 
 
 def test_the_numbers_of_a_split_are_counted_from_its_rows() -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 from metastasis import plotting, stains, tables
 from metastasis.base import files, records
 from metastasis.base.errors import InputError
+from metastasis.hashes import copies
 from metastasis.patches import shards
 from metastasis.results.parts import PartSize, SplitMetrics
 from metastasis.split import dealing, grouping, split_figures
@@ -49,7 +50,7 @@ def split(
     """
     table = _read(manifest_path, inventory_path)
     links = Links(
-        grouping.find_copies(table, shards.read(shards_folder)),
+        copies.find(table, shards.read(shards_folder)),
         grouping.find_overlaps(table, shards.read_overlaps(shards_folder)),
     )
     table["region"] = grouping.join(table, table["id"], links)

@@ -1,6 +1,6 @@
 """Finds copies among patches: exact ones, and near ones under flips and turns.
 
-`grouping` chooses the patches to compare and joins the groups of copies.
+`copies` chooses the patches to compare.
 """
 
 import itertools

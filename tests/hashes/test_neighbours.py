@@ -1,4 +1,4 @@
-"""Tests of `split.neighbours`: every pair of near hashes is found, and only copies stay."""
+"""Tests of `hashes.neighbours`: every pair of near hashes is found, and only copies stay."""
 
 import itertools
 
@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from helpers.patches import symmetries, texture
-from metastasis.hashes import perceptual
-from metastasis.split import neighbours
+from metastasis.hashes import neighbours, perceptual
 
 UInt8 = NDArray[np.uint8]
 
