@@ -1,8 +1,8 @@
 """Measure the CPU minutes to a validation AUC, beside a plain fine-tuning in PyTorch.
 
 Both train DenseNet-121 from the same weights on the same batches, on one thread, and in bfloat16 if
-the processor has it. They take turns: an epoch of `train` as params.yaml says, then one of PyTorch.
-PyTorch's way is the usual one: torchvision's network with a random last layer, AdamW with one rate
+the processor has it. They take turns: an epoch of `train` with the README's recipe for such networks
+and params.yaml's augmentation, then one of PyTorch. PyTorch's way is the usual one: torchvision's network with a random last layer, AdamW with one rate
 for all weights, which rises to 1e-4 and falls to 0 (`OneCycleLR`), and no average of weights.
 Validation isn't timed.
 
@@ -36,6 +36,13 @@ from metastasis.train import devices, feeding, monitoring, train_params, trainin
 from metastasis.train.averaging import Average
 
 NAME = "densenet121"
+RECIPE = {  # the README's; the rest is params.yaml's
+    "optimizer": "adamw",
+    "learning_rate": 1e-4,
+    "body_rate": 1.0,
+    "weight_decay": 0.01,
+    "label_smoothing": 0.0,
+}
 GOALS = (0.945, 0.96)  # validation AUC
 TORCH_RATE, TORCH_DECAY = 1e-4, 0.01
 TOLERANCE = 0.01  # of the largest feature: the two frameworks' norms have other epsilons
@@ -138,7 +145,7 @@ def main(split_path: Path, crops_folder: Path, weights_path: Path, epochs: int) 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     torch.set_num_threads(1)
-    changes = {"model": NAME, "weights": str(weights_path), "epochs": epochs}
+    changes = {**RECIPE, "model": NAME, "weights": str(weights_path), "epochs": epochs}
     chosen = params.read("train", train_params.TrainParams).model_copy(update=changes)
     seed = chosen.seeds[0]
     keras.utils.set_random_seed(seed)

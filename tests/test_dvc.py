@@ -4,7 +4,9 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from helpers.files import ROOT
 from helpers.kaggle import zipped
 from helpers.pages import browser
 from helpers.pcam import SIZES, pack, write_pcam
-from helpers.projects import edit, make_project, ran, run
+from helpers.projects import edit, make_project, ran, run, running
 
 EVALUATED = [
     "roc_auc", "roc_auc_low", "roc_auc_high", "accuracy", "sensitivity", "specificity",
@@ -345,6 +347,44 @@ def test_another_seed_trains_alone_and_leaves_nothing_when_it_is_no_longer_named
     now, before = (project / "dvc.lock").read_text(), run(project, "git", "show", "HEAD:dvc.lock")
     kept = ["train@1-0", "score@1-0", *others]
     assert lock_of(now, *kept) == lock_of(before.stdout, *kept)
+
+
+@pytest.mark.slow
+def test_a_checkout_of_a_revision_with_fewer_members_leaves_none_of_the_others(
+    project: Path,
+) -> None:
+    run(project, "git", "checkout", "--quiet", "-b", "two-seeds")
+    edit(project, "train", "seeds", [1, 2])
+    run(project, "dvc", "repro")
+    run(project, "git", "add", "--all")
+    run(project, "git", "commit", "--quiet", "--message", "two seeds")
+    run(project, "git", "checkout", "--quiet", "-")
+    assert [path.name for path in members_in(project / "data")] == ["1-0.csv", "2-0.csv"]
+    result = run(project, "dvc", "repro")
+    assert not {name for name in ran(result) if name.startswith(("train", "score"))}
+    assert "removed the outputs of member 2-0" in result.stdout
+    found = [path.name for folder in ("data", "models") for path in members_in(project / folder)]
+    assert sorted(found) == ["1-0.csv", "1-0.json", "1-0.keras"]
+    assert run(project, "git", "diff", "HEAD", "--name-only").stdout == ""
+    assert ran(run(project, "dvc", "repro")) == []
+
+
+@pytest.mark.slow
+def test_a_killed_ensemble_goes_on_where_it_was(project: Path) -> None:
+    edit(project, "train", "epochs", 8)  # time enough to be killed in the midst of it
+    edit(project, "train", "seeds", [2, 3])
+    states = project / ".state/train/3-0"
+    with running(project, "dvc", "repro") as process:
+        while not list(states.glob("*.npz")):
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    result = run(project, "dvc", "repro")
+    others = ["evaluate", "explain", "predict", "report"]
+    trained = ["train@3-0", "score@3-0"]
+    assert [name for name in ran(result) if name != "score@2-0"] == [*trained, *others]
+    assert re.search(r"train: resumes after epoch \d+", result.stdout)
+    assert json.loads((project / "metrics/evaluate.json").read_text())["members"]["number"] == 2
 
 
 def members_in(folder: Path) -> list[Path]:

@@ -135,6 +135,15 @@ def test_scores_of_other_patches_are_refused(ids: str, message: str) -> None:
         combining.logits(small(), {Member(1, 0): found})
 
 
+def test_a_copy_of_another_members_scores_is_refused() -> None:
+    chosen = [Member(1, 0), Member(2, 0)]
+    found = scored(small(), chosen)
+    combining.logits(small(), found)
+    found[Member(2, 0)] = found[Member(1, 0)].copy()
+    with pytest.raises(InputError, match="members 1-0 and 2-0 have the same scores"):
+        combining.logits(small(), found)
+
+
 @pytest.mark.parametrize(
     ("fold", "split", "message"),
     [

@@ -73,7 +73,7 @@ BOUND_LOGITS = np.array([3.0, -3, 4, -4] * 5)
 @pytest.mark.parametrize(
     ("labels", "bound", "temperature", "meaning"),
     [
-        (BOUND_LOGITS > 0, "lower", 0.3, "separates validation's classes"),
+        (BOUND_LOGITS > 0, "lower", 0.3, "separates the classes"),
         (BOUND_LOGITS < 0, "upper", 20.0, "no better than chance"),
     ],
 )

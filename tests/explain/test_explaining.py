@@ -91,11 +91,12 @@ def test_all_is_written_the_same_twice_and_the_table_can_be_looked_up(
 
 
 def test_a_network_without_errors_or_finds_leaves_empty_galleries(
-    tmp_path: Path, scores: pd.DataFrame
+    tmp_path: Path, scores: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
     right = scores[~scores["is_called"] & (scores["label"] == 0)]
     numbers = explain(tmp_path, tmp_path / "out", right)
     assert numbers["grad_cam_in_centre"] is None
+    assert "isn't measured: no patch with tumour" in capsys.readouterr().out
     assert (tmp_path / "out" / "plots" / "false-positives.png").exists()
 
 

@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import yaml
@@ -27,7 +30,35 @@ TINY = {
 
 def run(folder: Path, *command: str, is_ok: bool = True) -> subprocess.CompletedProcess[str]:
     """Run a command in `folder` and check that it succeeds if `is_ok`; stdout holds all output."""
-    environment = {
+    result = subprocess.run(
+        command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False
+    )
+    output = result.stdout + result.stderr
+    assert (result.returncode == 0) == is_ok, output
+    result.stdout = output
+    return result
+
+
+@contextmanager
+def running(folder: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command in `folder`, in a process group of its own that the end leaves no part of."""
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _environment() -> dict[str, str]:
+    return {
         # As a user runs it: only the script itself decides whose code it runs.
         **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         **{
@@ -36,13 +67,6 @@ def run(folder: Path, *command: str, is_ok: bool = True) -> subprocess.Completed
             for key, value in (("NAME", "tester"), ("EMAIL", "tester@example.org"))
         },
     }
-    result = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    output = result.stdout + result.stderr
-    assert (result.returncode == 0) == is_ok, output
-    result.stdout = output
-    return result
 
 
 def ran(result: subprocess.CompletedProcess[str]) -> list[str]:

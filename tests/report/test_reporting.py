@@ -602,6 +602,15 @@ def test_a_browser_shows_every_picture_on_a_phone_and_asks_for_nothing(tmp_path:
 
 
 @pytest.mark.slow
+def test_a_browser_shows_several_folds_on_a_phone(tmp_path: Path) -> None:
+    page, _ = made(tmp_path, several(tmp_path / "inputs", [0, 1, 2, 3, 4]))
+    told = browse(page, tmp_path)
+    assert told["broken"] == 0
+    assert told["console"] == []
+    assert told["needed"] <= told["width"] == PHONE
+
+
+@pytest.mark.slow
 def test_the_browser_would_tell_of_a_page_that_is_too_wide_or_asks_for_more(tmp_path: Path) -> None:
     bad = '<p style="width: 500px">wide</p><img src="https://example.org/a.png" alt="">'
     page = made(tmp_path, write(tmp_path / "inputs", found()))[0].replace("<main>", f"<main>{bad}")

@@ -62,7 +62,15 @@ def test_a_count_has_the_word_that_fits_it(number: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "num", "text"),
-    [(0.996, 119, "0.996"), (0.99951, 800, "0.9995"), (0.0004, 800, "0.0004"), (1, 800, "1.000")],
+    [
+        (0.996, 119, "0.996"),
+        (0.99951, 800, "0.9995"),
+        (0.0004, 800, "0.0004"),
+        (1, 800, "1.000"),
+        (3e-8, 800, "0.00000003"),
+        (1e-12, 800, "0.000"),  # rather than eight zeros
+        (1 - 1e-12, 119, "1.00"),
+    ],
 )
 def test_what_is_not_quite_0_or_1_does_not_look_so(value: float, num: int, text: str) -> None:
     assert numbers.rate(value, num) == text

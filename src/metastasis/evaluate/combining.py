@@ -21,12 +21,16 @@ def logits(split: pd.DataFrame, scores: Mapping[Member, pd.DataFrame]) -> pd.Dat
     """Return each member's logits in float64, (patches, members); NaN for those it may not score.
 
     Raises:
-        InputError: a member's scores are of other patches than those it may score.
+        InputError: a member's scores are of other patches than those it may score, or they are
+            another member's.
     """
-    columns = {}
+    columns: dict[str, pd.Series] = {}
     for member, found in scores.items():
         _check(member, found["id"], members.unseen(split, member)["id"])
-        columns[member.key] = found.set_index("id")["logit"].astype(np.float64)
+        own = found.set_index("id")["logit"].astype(np.float64)
+        for key, others in columns.items():
+            _check_differ(key, others, member.key, own)
+        columns[member.key] = own
     return pd.DataFrame(columns, index=split["id"])
 
 
@@ -42,6 +46,16 @@ def average(split: pd.DataFrame, each: pd.DataFrame) -> pd.DataFrame:
         logit=each.mean(axis=1).astype(np.float32).to_numpy(),
     )
     return scored[scored["logit"].notna()].reset_index(drop=True)
+
+
+def _check_differ(key: str, logits: pd.Series, other_key: str, others: pd.Series) -> None:
+    """Raise if two members of the same patches have the same logits: one file is a copy."""
+    if len(others) > 1 and logits.nunique() > 1 and others.equals(logits):
+        raise InputError(
+            f"members {key} and {other_key} have the same scores, so one of the two files is a copy of "
+            "the other, and the mean would count one network twice. Run "
+            f"`dvc repro --force --single-item score@{key}`, and the same for score@{other_key}."
+        )
 
 
 def _check(member: Member, found: pd.Series, expected: pd.Series) -> None:

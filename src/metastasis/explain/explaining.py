@@ -87,8 +87,14 @@ def explain(  # noqa: PLR0913  # a path for each thing that is read or written
     records.write_metrics(metrics_path, ExplanationMetrics(**compared))
     figure = _attention_figure(model, part, patches, _whose(members))
     plotting.save(figure, plots_folder / "attention.png", note)
-    print(
-        f"explain: {measured.shown('occlusion_in_centre')} of occlusion and "
+    print(f"explain: {_said(measured)}")
+
+
+def _said(measured: Attention) -> str:
+    if measured.occlusion_in_centre is None or measured.grad_cam_in_centre is None:
+        return "where the network looks isn't measured: no patch with tumour shows it"
+    return (
+        f"{measured.shown('occlusion_in_centre')} of occlusion and "
         f"{measured.shown('grad_cam_in_centre')} of Grad-CAM attention falls in the centre "
         f"({measured.shown('centre_area')} of the area; Grad-CAM of untrained networks: "
         f"{measured.shown('grad_cam_in_centre_untrained')})"

@@ -38,10 +38,14 @@ def percent(value: float | None, num: int | None = None) -> str:
 
 
 def _telling(value: float, digits: int) -> int:
-    """Return enough decimals that only 0 and 1 are shown as 0 and 1, at most `MOST_DECIMALS`."""
-    while digits < MOST_DECIMALS and 0 < value < 1 and round(value, digits) in {0, 1}:
-        digits += 1
-    return digits
+    """Return enough decimals that only 0 and 1 are shown as 0 and 1.
+
+    If `MOST_DECIMALS` don't tell them apart, return `digits`: more zeros would say nothing.
+    """
+    if not 0 < value < 1:
+        return digits
+    enough = range(digits, MOST_DECIMALS + 1)
+    return next((each for each in enough if round(value, each) not in {0, 1}), digits)
 
 
 def count(number: int, name: str, several: str = "") -> str:
