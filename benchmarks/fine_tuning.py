@@ -1,10 +1,10 @@
 """Measure the CPU minutes to a validation AUC, beside a plain fine-tuning in PyTorch.
 
 Both train DenseNet-121 from the same weights on the same batches, on one thread, and in bfloat16 if
-the processor has it. They take turns: an epoch of `train` with the README's recipe for such networks
-and params.yaml's augmentation, then one of PyTorch. PyTorch's way is the usual one: torchvision's network with a random last layer, AdamW with one rate
-for all weights, which rises to 1e-4 and falls to 0 (`OneCycleLR`), and no average of weights.
-Validation isn't timed.
+the processor has it. They take turns: an epoch of `train` with the README's recipe for such
+networks and params.yaml's augmentation, then one of PyTorch. PyTorch's way is the usual one:
+torchvision's network with a random last layer, AdamW with one rate for all weights, which rises to
+1e-4 and falls to 0 (`OneCycleLR`), and no average of weights. Validation isn't timed.
 
 torch and torchvision have to be installed (see CONTRIBUTING.md). The files are those of the stages
 `split` and `crop`.

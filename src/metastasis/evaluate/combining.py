@@ -50,10 +50,11 @@ def average(split: pd.DataFrame, each: pd.DataFrame) -> pd.DataFrame:
 
 def _check_differ(key: str, logits: pd.Series, other_key: str, others: pd.Series) -> None:
     """Raise if two members of the same patches have the same logits: one file is a copy."""
-    if len(others) > 1 and logits.nunique() > 1 and others.equals(logits):
+    is_constant = (logits == logits.iloc[0]).all()  # of a network that says nothing
+    if others.equals(logits) and not is_constant:
         raise InputError(
-            f"members {key} and {other_key} have the same scores, so one of the two files is a copy of "
-            "the other, and the mean would count one network twice. Run "
+            f"members {key} and {other_key} have the same scores, so one of the two files is a copy "
+            "of the other, and the mean would count one network twice. Run "
             f"`dvc repro --force --single-item score@{key}`, and the same for score@{other_key}."
         )
 

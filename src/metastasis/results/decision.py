@@ -12,9 +12,9 @@ from metastasis.patches.symmetries import TestTime
 
 # The meaning of a temperature at a bound.
 AT_BOUND = {
-    "lower": "the network's logits are too small for how well it ranks validation's patches. Either "
-    "it separates the classes (nearly) perfectly, so that its confidence can't be measured, or it is "
-    "hardly trained",
+    "lower": "the network's logits are too small for how well it ranks validation's patches. "
+    "Either it separates the classes (nearly) perfectly, so that its confidence can't be "
+    "measured, or it is hardly trained",
     "upper": "on validation the network ranks no better than chance, so that every probability "
     "is near 0.5",
 }
