@@ -53,7 +53,7 @@ def _check_differ(key: str, logits: pd.Series, other_key: str, others: pd.Series
     is_constant = (logits == logits.iloc[0]).all()  # of a network that says nothing
     if others.equals(logits) and not is_constant:
         raise InputError(
-            f"members {key} and {other_key} have the same scores, so one of the two files is a copy "
+            f"members {key} and {other_key} have the same scores, so one of their files is a copy "
             "of the other, and the mean would count one network twice. Run "
             f"`dvc repro --force --single-item score@{key}`, and the same for score@{other_key}."
         )
