@@ -10,15 +10,19 @@ with starting.tensorflow():
     from metastasis.predict import predicting
 
 
-def main(
+def main(  # noqa: PLR0913, PLR0917  # one for each file
     model: Path,
     decision: Path,
     split: Path,
     quarantine: Path,
     crops: Path,
     tables: Path,
+    scores: Path,
+    inventory: Path,
+    patches: Path,
     submission: Path,
     predictions: Path,
+    unlabelled: Path,
     metrics: Path,
 ) -> None:
     predicting.predict(
@@ -29,8 +33,12 @@ def main(
         quarantine_path=quarantine,
         crops_folder=crops,
         tables_folder=tables,
+        scores_path=scores,
+        inventory_path=inventory,
+        patches_folder=patches,
         submission_path=submission,
         predictions_path=predictions,
+        unlabelled_path=unlabelled,
         metrics_path=metrics,
     )
 

@@ -60,7 +60,10 @@ METRICS = {
         "threshold", *DISJOINT, "is_drawn",
     ],
     "metrics/explain.json": ["occlusion_in_centre", "grad_cam_in_centre", "num_suspicious"],
-    "metrics/predict.json": ["num_predicted", "num_bad", *DISJOINT, "mean_probability", "is_drawn"],
+    "metrics/predict.json": [
+        "num_predicted", "num_bad", "num_copies", "largest_shift", *DISJOINT,
+        "mean_probability", "is_drawn",
+    ],
 }  # fmt: skip
 COMPUTED = {"train@1-0", "score@1-0", "evaluate", "explain", "predict"}  # with Keras
 REVISIONS = ("HEAD", "workspace")  # that `dvc plots diff` compares

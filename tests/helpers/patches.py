@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metastasis.hashes import perceptual
 from metastasis.patches import shards
 
 
@@ -37,6 +38,20 @@ def symmetries(patch: UInt8) -> list[UInt8]:
     """Return the eight flips and turns of a patch, itself first."""
     turns = [np.rot90(patch, number) for number in range(4)]
     return [np.ascontiguousarray(image) for turn in turns for image in (turn, turn[:, ::-1])]
+
+
+def inventory(index: pd.DataFrame, patches: np.ndarray) -> pd.DataFrame:
+    """Return what the inventory says of the patches of an index: measures and hashes."""
+    colours = patches.reshape(len(patches), -1, 3).mean(axis=1)
+    return index.assign(
+        sha1=[sha1(patch) for patch in patches],
+        perceptual_hash=perceptual.hashes(np.array([perceptual.grid(patch) for patch in patches])),
+        mean=colours.mean(axis=1),
+        std=patches.reshape(len(patches), -1).std(axis=1),
+        mean_red=colours[:, 0],
+        mean_green=colours[:, 1],
+        mean_blue=colours[:, 2],
+    )
 
 
 def write_shards(folder: Path, num: int, size: int = 4, step: int = 3) -> np.ndarray:

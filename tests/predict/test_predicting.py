@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
-from helpers.patches import write_shards
+from helpers.patches import inventory, write_shards
 from metastasis import models, saving
 from metastasis.base import records
 from metastasis.base.errors import InputError
@@ -19,20 +19,27 @@ from metastasis.patches import shards, symmetries
 from metastasis.predict import predict_params, predicting
 from metastasis.results import provenance
 from metastasis.results.decision import Decision, Sets
+from metastasis.results.prediction import MEASURES, Unlabelled
 from metastasis.scores import scoring
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Crops of 24 unlabelled patches of 32 pixels, and an untrained network."""
+    """24 unlabelled and 5 labelled patches of 32 pixels, and an untrained network."""
     (tmp_path / "crops").mkdir()
     (tmp_path / "tables").mkdir()
-    write_shards(tmp_path / "crops", 24, size=32)
+    patches = write_shards(tmp_path / "crops", 29, size=32)
     index = pd.read_parquet(tmp_path / "crops" / shards.INDEX_NAME)
-    shards.write_index(tmp_path / "crops", index.assign(pool="unlabelled"))
-    labels = {"id": list("abcde"), "label": [1, 0, 0, 1, 1], "slide": ""}
+    index["pool"] = ["unlabelled"] * 24 + ["labelled"] * 5
+    index["id"] = [*index["id"][:24], *"abcde"]
+    shards.write_index(tmp_path / "crops", index)
+    shards.write_regions(tmp_path / "crops", pd.DataFrame(columns=list(shards.REGION_COLUMNS)))
+    inventory(index, patches).to_parquet(tmp_path / "inventory.parquet")
+    labels = {"id": list("abcde"), "label": [1, 0, 0, 1, 1], "slide": "", "region": list("abcde")}
     split = pd.DataFrame(labels | {"split": ["train"] * 3 + ["validation", "test"]})
     split.to_csv(tmp_path / "split.csv", index=False)
+    scores = split[split["split"] != "train"].assign(logit=0.5)
+    scores.to_csv(tmp_path / "scores.csv", index=False)
     quarantine(tmp_path, [])
     provenance.write(
         tmp_path / "tables" / provenance.TABLE_NAME,
@@ -72,8 +79,12 @@ def predict(
         quarantine_path=data / "quarantine.csv",
         crops_folder=data / "crops",
         tables_folder=data / "tables",
+        scores_path=data / "scores.csv",
+        inventory_path=data / "inventory.parquet",
+        patches_folder=data / "crops",
         submission_path=data / "submission.csv",
         predictions_path=data / "predictions.csv",
+        unlabelled_path=data / "unlabelled.json",
         metrics_path=data / "predict.json",
     )
     return pd.read_csv(data / "submission.csv")
@@ -227,6 +238,25 @@ def test_predictions_have_the_call_and_with_a_coverage_the_set(data: Path) -> No
     # Nobody saw its pixels.
     assert held[held.index == "p3"].to_numpy().tolist() == [["", "", "both"]]
     assert list(pd.read_csv(data / "submission.csv")) == ["id", "label"]
+
+
+def test_what_was_scored_is_compared_with_what_is_labelled(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask(data, ["p7", "p3", "p20"])
+    quarantine(data, ["p3"])
+    known = pd.read_parquet(data / "inventory.parquet").set_index("id", drop=False)
+    columns = ["shard", "row", "sha1", "perceptual_hash", "std"]
+    known.loc["e", columns] = known.loc["p20", columns]
+    known.to_parquet(data / "inventory.parquet", index=False)
+    predict(data)
+    told = records.read(data / "unlabelled.json", Unlabelled)
+    assert (told.num_patches, told.num_validation, told.num_copies) == (2, 1, 1)
+    assert [shift.measure for shift in told.shifts] == list(MEASURES)
+    metrics = json.loads((data / "predict.json").read_text())
+    assert metrics["num_copies"] == 1
+    assert metrics["largest_shift"] == pytest.approx(told.largest)
+    assert "1 of the 2 unlabelled patches are copies of labelled ones" in capsys.readouterr().out
 
 
 def test_without_patches_there_are_no_predictions(data: Path) -> None:

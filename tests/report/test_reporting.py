@@ -139,6 +139,17 @@ def found() -> dict[str, dict[str, Any]]:
             "num_patches": 1_000_032,
             "num_suspicious": 101,
         },
+        "unlabelled": {
+            "num_patches": 1_000_033,
+            "num_copies": 1_000_034,
+            "num_validation": 1_000_035,
+            "over": "regions",
+            "validation_over": "slides",
+            "shifts": [
+                {"measure": "eosin", "superiority": 0.2801, "low": 0.2702, "high": 0.2903},
+                {"measure": "sharpness", "superiority": 0.5104, "low": 0.4905, "high": 0.5306},
+            ],
+        },
     }
 
 
@@ -148,6 +159,7 @@ PLACES = {
     "train": "metrics/train/1-0/metrics.json",
     "evaluate": "reports/evaluation.json",
     "explain": "reports/attention.json",
+    "unlabelled": "reports/unlabelled.json",
 }
 VERDICTS = (
     ("a-met-rule", "error", "met", 0),
@@ -551,7 +563,7 @@ def test_the_page_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert all(uri.startswith("data:image/png;base64,") for uri in page.values("src"))
     targets = [uri for uri in page.values("href") if uri.startswith("#")]
     assert set(page.values("href")) == {*targets, "data:,", "validate.html"}
-    assert len(targets) == 12
+    assert len(targets) == 13
     assert {target.removeprefix("#") for target in targets} <= set(page.values("id"))
     assert "url(" not in page.style
     assert "@import" not in page.style

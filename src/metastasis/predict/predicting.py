@@ -12,6 +12,7 @@ from metastasis.base import files, records
 from metastasis.base.errors import InputError, named
 from metastasis.formats import sources
 from metastasis.patches import shards
+from metastasis.predict import shifting
 from metastasis.predict.predict_params import PredictParams
 from metastasis.results import provenance
 from metastasis.results.decision import BOTH, Decision
@@ -30,8 +31,12 @@ def predict(  # noqa: PLR0913  # a path for each thing that is read or written
     quarantine_path: Path,
     crops_folder: Path,
     tables_folder: Path,
+    scores_path: Path,
+    inventory_path: Path,
+    patches_folder: Path,
     submission_path: Path,
     predictions_path: Path,
+    unlabelled_path: Path,
     metrics_path: Path,
 ) -> None:
     """Write the probability of tumour (or 0 and 1 at 0.5) for each id of the sample submission.
@@ -43,6 +48,8 @@ def predict(  # noqa: PLR0913  # a path for each thing that is read or written
     The predictions are for readers: the probability, the call at the decision's threshold and, if a
     coverage is promised, the set. A bad patch has neither probability nor call, and its set holds
     both classes.
+
+    The scored patches are compared with the labelled ones: their shift from validation, and copies.
 
     Raises:
         InputError: a patch is bad, and `params.bad_patches` says to fail.
@@ -68,15 +75,28 @@ def predict(  # noqa: PLR0913  # a path for each thing that is read or written
     decision = records.read(decision_path, Decision)
     files.write_csv(predictions_path, predictions(ids, probabilities, is_bad.to_numpy(), decision))
     known = provenance.read(tables_folder / provenance.TABLE_NAME)
+    scored = pd.DataFrame({"id": ids, "probability": probabilities})[~is_bad.to_numpy()]
+    compared = shifting.compare(
+        _labelled(split, scores_path, decision),
+        scored,
+        pd.read_parquet(inventory_path),
+        shards.read(patches_folder),
+        shards.read_regions(patches_folder),
+    )
+    records.write(unlabelled_path, compared)
     metrics = PredictionMetrics(
         num_predicted=len(ids),
         num_bad=int(is_bad.sum()),
+        num_copies=compared.num_copies,
+        largest_shift=compared.largest,
         **tables.disjointness(split),
         mean_probability=float(probabilities.mean()) if len(ids) else None,
         is_drawn=known.is_drawn,
     )
     records.write_metrics(metrics_path, metrics)
     print(f"predict: {len(ids):,} patches, written to {submission_path}, {predictions_path}")
+    for sentence in filter(None, [compared.shift_sentence(), compared.copies_sentence()]):
+        print(f"predict: {sentence}")
     if known.is_drawn:
         print("predict: the patches are drawn: don't submit this file to Kaggle")
     if not len(ids):
@@ -94,6 +114,16 @@ def predictions(
     table["call"] = np.where(is_bad, "", decision.calls(probabilities))
     held = decision.held(probabilities)
     return table if held is None else table.assign(set=np.where(is_bad, BOTH, held))
+
+
+def _labelled(split: pd.DataFrame, scores_path: Path, decision: Decision) -> pd.DataFrame:
+    """Return all labelled patches with their part and, if scored, their probability."""
+    scores = tables.read_patches(scores_path)
+    scores["probability"] = decision.probabilities(scores["logit"].to_numpy())
+    found = split.drop(columns="split").merge(
+        scores[["id", "split", "probability"]], on="id", how="left", validate="one_to_one"
+    )
+    return found[["id", "split", "patient", "slide", "region", "probability"]]
 
 
 def _asked_ids(sample_path: Path, *, has_patches: bool) -> pd.Series:

@@ -32,6 +32,7 @@ from metastasis.results.evaluation import (
 )
 from metastasis.results.gate import GateMetrics
 from metastasis.results.parts import SplitMetrics
+from metastasis.results.prediction import Unlabelled
 from metastasis.results.training_metrics import TrainingMetrics
 from metastasis.scores import intervals
 
@@ -125,6 +126,7 @@ class Measured:
     train: dict[Member, TrainingMetrics]
     evaluate: Evaluation
     explain: Explanation
+    unlabelled: Unlabelled
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,7 @@ def _metrics(inputs: Inputs) -> Measured:
         },
         evaluate=records.read(inputs.reports / "evaluation.json", Evaluation),
         explain=records.read(inputs.reports / "attention.json", Explanation),
+        unlabelled=records.read(inputs.reports / "unlabelled.json", Unlabelled),
     )
 
 
