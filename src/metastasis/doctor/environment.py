@@ -19,10 +19,11 @@ SETUP = "Run `make setup` in the project's folder."
 
 def examine(project: Path | None) -> list[Finding]:
     """Return the findings about the environment; `project` is the project's folder, if any."""
-    return [_python(), _libraries(project), _extras()]
+    return [examine_python(), examine_libraries(project), examine_extras()]
 
 
-def _python() -> Finding:
+def examine_python() -> Finding:
+    """Return the Python, and whether the package accepts it."""
     accepted = _metadata("Requires-Python")
     number = platform.python_version()
     is_virtual = sys.prefix != sys.base_prefix
@@ -36,7 +37,8 @@ def _python() -> Finding:
     )
 
 
-def _libraries(project: Path | None) -> Finding:
+def examine_libraries(project: Path | None) -> Finding:
+    """Return the main libraries, and whether all that the project records are as recorded."""
     versions = [f"{name} {libraries.installed(name) or '(none)'}" for name in SHOWN]
     shown = ", ".join(versions)
     if project is None:
@@ -51,7 +53,7 @@ def _libraries(project: Path | None) -> Finding:
     )
 
 
-def _extras() -> Finding:
+def examine_extras() -> Finding:
     """Return which of the package's optional libraries are installed."""
     found: dict[str, str | None] = {}
     for text in _requirements():

@@ -46,14 +46,15 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 def examine() -> list[Finding]:
     """Return the findings about the machine."""
-    return [_system(), _processor(), _memory(), _gpu()]
+    return [_system(), examine_processor(), examine_memory(), examine_gpu()]
 
 
 def _system() -> Finding:
     return Finding("system", platform.platform())
 
 
-def _processor() -> Finding:
+def examine_processor() -> Finding:
+    """Return the processor, its features, and the speed of training that they promise."""
     features = processor.features()
     has = [shown for name, shown in SHOWN.items() if name in features]
     speed = next((text for needed, text in SPEEDS if needed & features), UNKNOWN_SPEED)
@@ -73,7 +74,8 @@ def _model() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _memory() -> Finding:
+def examine_memory() -> Finding:
+    """Return the memory of the machine, or of the container that this process runs in."""
     memory = psutil.virtual_memory()
     limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.exists() else "max"
     total = min(memory.total, int(limit)) if limit.isdigit() else memory.total
@@ -88,7 +90,7 @@ def _memory() -> Finding:
     )
 
 
-def _gpu() -> Finding:
+def examine_gpu() -> Finding:
     """Return the GPUs that TensorFlow sees, or in its own words why it sees none."""
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0"}
     try:
@@ -118,15 +120,19 @@ def _gpu() -> Finding:
         return Finding("GPU", ", ".join(_named(*gpu) for gpu in gpus))
     reasons = [line for line in result.stderr.splitlines() if "GPU" in line]
     reason = reasons[-1].rpartition("] ")[2] if reasons else "it sees none"
-    is_there = shutil.which("nvidia-smi") or Path("/dev/nvidia0").exists()
     return Finding(
         "GPU",
         f"none for TensorFlow: {reason}",
         "There is an NVIDIA driver: run `export EXTRA=gpu` and `make setup`, which installs "
         "TensorFlow with CUDA."
-        if is_there
+        if has_driver()
         else "",
     )
+
+
+def has_driver() -> bool:
+    """Return whether NVIDIA's driver is installed."""
+    return shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists()
 
 
 def _named(name: str, capability: list[int] | None) -> str:
