@@ -12,7 +12,7 @@ import pytest
 
 from metastasis import models, plain_networks, saving
 from metastasis.base.errors import InputError
-from metastasis.patches.symmetries import TestTime
+from metastasis.patches import symmetries
 from metastasis.pretrained import weights
 from metastasis.train.train_params import Network
 
@@ -20,7 +20,7 @@ from metastasis.train.train_params import Network
 @pytest.mark.parametrize("name", get_args(Network))
 def test_every_network_is_plain_alone_and_in_an_ensemble(tmp_path: Path, name: str) -> None:
     network = models.build(name, 32)
-    kinds: list[tuple[int, TestTime]] = [(1, "none"), (1, "d4"), (2, "d4")]
+    kinds: list[tuple[int, symmetries.TestTime]] = [(1, "none"), (1, "d4"), (2, "d4")]
     for number, tta in kinds:
         path = tmp_path / f"{number}-{tta}.keras"
         saving.save(models.to_final([network] * number, 1.5, tta), path)
