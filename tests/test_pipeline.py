@@ -86,6 +86,7 @@ def names(entries: list[Any]) -> list[str]:
 
 SHARED = {
     "base",
+    "engines",
     "formats",
     "hashes",
     "pages",

@@ -18,6 +18,8 @@ from metastasis.base import files, records
 from metastasis.base.errors import InputError
 from metastasis.base.params import Section, Seed
 
+Setting = str | int | float | bool | None  # a value of a param
+
 # An output of a member: a key, an ending or none; a killed process may leave a part of it.
 _FILE = re.compile(r"(?:partial-)?(\d+-\d+)(\.\w+)?")
 
@@ -56,14 +58,34 @@ class Member:
         return f"{self.seed}-{self.fold}"
 
 
+class InitialWeights(records.Record, frozen=True):
+    """The file of weights that a network started from."""
+
+    name: str  # without its folder
+    sha256: str
+
+
+class Training(records.Record, frozen=True):
+    """How a network was trained, for the card of the final model."""
+
+    recipe: dict[str, Setting]  # section `train` but for seeds, folds and the path of weights
+    initial_weights: InitialWeights | None  # None: random ones
+
+    @property
+    def network(self) -> str:
+        """The name of the network."""
+        return str(self.recipe["model"])
+
+
 class Trained(records.Record, frozen=True):
-    """models/members/SEED-FOLD.json: which network was trained on which patches."""
+    """models/members/SEED-FOLD.json: which network was trained on which patches, and how."""
 
     seed: int
     fold: int
     num_patches: int
     patches: str  # SHA-256 of the ids that it trained on
     network: str  # SHA-256 of its file
+    training: Training
 
 
 def divide(split: pd.DataFrame, member: Member) -> pd.DataFrame:
@@ -92,7 +114,7 @@ def unseen(split: pd.DataFrame, member: Member) -> pd.DataFrame:
     return divided[divided["split"] != "train"]
 
 
-def record(member: Member, ids: pd.Series, network_path: Path) -> Trained:
+def record(member: Member, ids: pd.Series, network_path: Path, training: Training) -> Trained:
     """Return the record of the network at `network_path` that `member` trained on these `ids`."""
     listed = "\n".join(sorted(ids))
     return Trained(
@@ -101,17 +123,22 @@ def record(member: Member, ids: pd.Series, network_path: Path) -> Trained:
         num_patches=len(ids),
         patches=hashlib.sha256(listed.encode()).hexdigest(),
         network=files.sha256(network_path),
+        training=training,
     )
 
 
-def require_own(split: pd.DataFrame, member: Member, network_path: Path, record_path: Path) -> None:
-    """Raise InputError unless the network was trained as `member` on this split.
+def require_own(
+    split: pd.DataFrame, member: Member, network_path: Path, record_path: Path
+) -> Trained:
+    """Return the record of the network, which was trained as `member` on this split.
 
-    Otherwise it may know the patches that it is to score.
+    Raises:
+        InputError: it wasn't, so that it may know the patches that it is to score.
     """
     divided = divide(split, member)
     ids = divided.loc[divided["split"] == "train", "id"]
-    found, expected = records.read(record_path, Trained), record(member, ids, network_path)
+    found = records.read(record_path, Trained)
+    expected = record(member, ids, network_path, found.training)
     fields = zip(Trained.model_fields, found, expected, strict=True)
     if wrong := [name for name, before, now in fields if before != now]:
         raise InputError(
@@ -120,6 +147,7 @@ def require_own(split: pd.DataFrame, member: Member, network_path: Path, record_
             "trained on the patches that it is to score. Run `dvc repro "
             f"train@{member.key}`, and let nothing but DVC write these files."
         )
+    return found
 
 
 def remove_others(folders: Iterable[Path], chosen: Iterable[Member], stage: str) -> None:

@@ -38,7 +38,7 @@ def write_metrics(path: Path, content: dict[str, Any]) -> None:
 
 def _write_json(path: Path, content: dict[str, Any], *, is_sorted: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_rounded(content), indent=2, sort_keys=is_sorted, allow_nan=False)
+    text = json.dumps(rounded(content), indent=2, sort_keys=is_sorted, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
@@ -59,6 +59,17 @@ def rounded_down(number: float) -> float:
     """Return a number with the digits of a JSON file: a threshold read back excludes no patch."""
     context = Context(prec=NUM_METRIC_DIGITS, rounding=ROUND_FLOOR)
     return float(context.create_decimal(str(number)))
+
+
+def rounded(value: Any) -> Any:  # noqa: ANN401  # JSON's own values
+    """Return JSON's values with floats of `NUM_METRIC_DIGITS`, as they are written."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item) for item in value]
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.{NUM_METRIC_DIGITS}g}")
+    return value
 
 
 def sha256(path: Path) -> str:
@@ -97,13 +108,3 @@ def whole_folder(path: Path) -> Iterator[Path]:
         partial.rename(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _rounded(value: Any) -> Any:  # noqa: ANN401  # JSON's own values
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    if isinstance(value, float) and math.isfinite(value):
-        return float(f"{value:.{NUM_METRIC_DIGITS}g}")
-    return value

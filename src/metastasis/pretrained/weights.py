@@ -34,6 +34,7 @@ UNREADABLE = (
     MemoryError,
     zipfile.BadZipFile,
     zlib.error,
+    EOFError,
 )
 NUMBERS = "fiu"  # kinds of dtype: floats, and the integers of random generators
 HEAD = "logit"  # the layer that every task learns anew

@@ -17,7 +17,7 @@ from dvclive import Live
 from sklearn.utils.class_weight import compute_class_weight
 
 from metastasis import members, models, saving, tables
-from metastasis.base import records
+from metastasis.base import files, records
 from metastasis.base.errors import InputError
 from metastasis.members import Member
 from metastasis.patches import shards
@@ -114,8 +114,17 @@ def train(
             live.make_summary()
         network.set_weights(state.best)
         saving.save(models.to_plain(network, params.model), network_path)
-        records.write(record_path, members.record(member, learnt["id"], network_path))
+        record = members.record(member, learnt["id"], network_path, _training(params))
+        records.write(record_path, record)
         state_path.unlink()
+
+
+def _training(params: Recipe) -> members.Training:
+    """Return what the final model's card says of the training."""
+    path = params.starts_from
+    initial = members.InitialWeights(name=path.name, sha256=files.sha256(path)) if path else None
+    recipe = params.model_dump(exclude={"weights"})
+    return members.Training(recipe=recipe, initial_weights=initial)
 
 
 def _ends(latest: dict[str, float]) -> Ends:
