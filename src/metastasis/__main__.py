@@ -4,9 +4,9 @@ import argparse
 import sys
 
 from metastasis.base import settings
-from metastasis.commands import compare
+from metastasis.commands import compare, predict
 
-COMMANDS = (compare,)  # each with `add` and `run`, in the order of the help
+COMMANDS = (predict, compare)  # each with `add` and `run`, in the order of the help
 
 
 def main(arguments: list[str] | None = None) -> int:

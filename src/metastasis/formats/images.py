@@ -252,7 +252,7 @@ def _described(facts: Facts, description: Description) -> Facts:
 
 
 def _flaw(facts: Facts, description: Description, *, is_patch: bool = True) -> Flaw | None:
-    """Return the first flaw, in the order from compression to size; only a patch has a fixed size."""
+    """Return the first flaw, in the order from compression to size, which only a patch has."""
     channels = CHANNEL_NAMES.get(facts.channels or 0, f"{facts.channels} channels")
     is_rgb = facts.channels == PATCH_SHAPE[2] and description.colour in COLOURS
     is_patch_size = (facts.width, facts.height) == PATCH_SHAPE[:2]

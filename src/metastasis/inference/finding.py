@@ -54,9 +54,7 @@ def find(paths: Iterable[Path]) -> tuple[list[Image], list[Failure]]:
 
 def _is_image(path: Path) -> bool:
     """Return whether a folder's entry counts; hidden files are other programs' leavings."""
-    return (
-        path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
-    )
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
 
 
 def _endings() -> str:

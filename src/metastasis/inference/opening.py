@@ -8,7 +8,7 @@ import tifffile
 
 from metastasis.base.errors import InputError
 from metastasis.formats import images
-from metastasis.formats.sources import Encoded, Flaw
+from metastasis.formats.sources import Encoded, Flaw, Format
 from metastasis.inference import resolutions, slides, tiff_tiles
 from metastasis.inference.finding import SLIDE_SUFFIXES
 from metastasis.inference.rasters import Raster, Whole
@@ -27,6 +27,7 @@ EXPECTED = {
     "depth": "expected 8 bits per channel: export it so",
     "size": f"a patch is {PATCH_SIZE}x{PATCH_SIZE}, and a region is larger on both sides",
 }
+OTHER_FORMATS: dict[str, Format] = {"PNG": "PNG", "JPEG": "JPEG"}
 TOO_LARGE = "save it as a tiled TIFF, which is read piece by piece"
 
 
@@ -39,7 +40,7 @@ class Region:
 
 
 def patch(path: Path, frames: images.Frames) -> UInt8 | None:
-    """Return the pixels of a patch (96, 96, 3), decoded as in the pipeline; None for a larger image.
+    """Return a patch's pixels (96, 96, 3), decoded as in the pipeline; None for a larger image.
 
     Raises:
         InputError: the file is neither a patch nor may it be a larger image.
@@ -51,10 +52,9 @@ def patch(path: Path, frames: images.Frames) -> UInt8 | None:
     if num_bytes > MAX_PATCH_BYTES and _size(path) != (PATCH_SIZE, PATCH_SIZE):
         return None
     content = path.read_bytes()
-    form = images.format_of(content)
-    is_other = form in ("PNG", "JPEG")
+    other = OTHER_FORMATS.get(images.format_of(content) or "")
     out = np.empty(images.PATCH_SHAPE, np.uint8)
-    facts = images.look(Encoded(form, content) if is_other else content, out, frames)
+    facts = images.look(Encoded(other, content) if other else content, out, frames)
     if not facts.flaw:
         return out
     # A pyramid has several pages; whether they are one, only its reader knows.

@@ -3,56 +3,80 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib import colors
+import shapely
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
+from shapely.geometry import Polygon
 
 from metastasis import plotting
 from metastasis.base import files
-from metastasis.inference import views
+from metastasis.inference import polygons, views
+from metastasis.inference.judging import Scored
 from metastasis.inference.rasters import Box
 from metastasis.inference.views import View
 from metastasis.patches.shards import UInt8
 
-LONGEST = 800  # pixels of the thumbnail
+LONGEST = 800  # pixels of the thumbnail's longer side
 BAND = 64  # rows of the thumbnail that are read at a time
-WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 12.0, 3.0, 9.0  # inches
-REST = 1.1  # inches: title, legend
-MAP = colors.LinearSegmentedColormap.from_list(
-    "probability", [plotting.BLUE, "#F2F2F2", plotting.ORANGE]
-)
+WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 12.0, 3.0, 9.0  # inches of both panels
+REST = 1.0  # inches: titles and legend
+GREY = "#F2F2F2"  # between both colours: a probability of 0.5
+MAP = LinearSegmentedColormap.from_list("probability", [plotting.BLUE, GREY, plotting.ORANGE])
+RESEARCH = "Research software. Not a medical device."
 
 
-def write(path: Path, view: View, probabilities: NDArray[np.float64], threshold: float, name: str) -> None:
+def write(path: Path, scored: Scored, threshold: float, name: str) -> None:
     """Write a PNG: the image, and the image with each scored cell in the colour of its probability.
 
-    Lines surround the cells that are called tumour. Glass, which isn't scored, has no colour.
+    Lines surround the cells that are called tumour. Glass isn't scored, and has no colour.
     """
-    image = thumbnail(view)
-    height, width = image.shape[:2]
+    view = scored.view
+    width, height = view.size
     inches = float(np.clip(WIDTH / 2 * height / width, LEAST_HEIGHT, MOST_HEIGHT))
     figure = Figure(figsize=(WIDTH, inches + REST), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
-    for axes, shown in ((left, image), (right, grey)):
-        axes.imshow(shown, extent=(0, view.size.width, view.size.height, 0))
-        axes.set(xticks=[], yticks=[])
-    rows, columns = probabilities.shape
-    stride = _stride(view, probabilities)
-    shown = np.ma.masked_invalid(probabilities)
-    extent = (0, columns * stride, rows * stride, 0)
-    heat = right.imshow(shown, cmap=MAP, vmin=0, vmax=1, alpha=0.6, extent=extent, interpolation="none")
-    right.set(xlim=(0, view.size.width), ylim=(view.size.height, 0))
-    _outline(right, np.nan_to_num(probabilities) >= threshold, stride)
-    bar = figure.colorbar(heat, ax=right, shrink=0.8)
-    bar.set_label("probability of tumour in the central 32x32 of a patch")
-    bar.ax.axhline(threshold, color="black", linewidth=1.5)
-    left.set_title("the image", fontsize=10)
-    right.set_title("the heat map; bare glass isn't scored", fontsize=10)
-    line = Line2D([], [], color="black", linewidth=1.2, label=f"called tumour: at least {threshold:.2f}")
-    figure.legend(handles=[line], loc="outside lower right", fontsize=9, frameon=False)
     figure.suptitle(name, fontsize=11)
-    content = plotting.png(figure, "Research software. Not a medical device.")
+    left, right = figure.subplots(1, 2)
+    image = thumbnail(view)
+    grey = np.broadcast_to(image.mean(axis=2, keepdims=True).astype(np.uint8), image.shape)
+    panels = ((left, image, "the image"), (right, grey, "its heat map; bare glass isn't scored"))
+    for axes, shown, title in panels:
+        axes.imshow(shown, extent=(0, width, height, 0))
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(title, fontsize=10)
+    rows, columns = scored.logits.shape
+    side = scored.grid.stride
+    heat = right.imshow(
+        np.ma.masked_invalid(scored.probabilities),
+        extent=(0, columns * side, rows * side, 0),
+        cmap=MAP, vmin=0, vmax=1, alpha=0.65, interpolation="nearest",
+    )  # fmt: skip
+    outlines, _ = polygons.regions(np.nan_to_num(scored.probabilities) >= threshold, side)
+    _surround(right, outlines)
+    right.set(xlim=(0, width), ylim=(height, 0))
+    bar = figure.colorbar(heat, ax=right, shrink=0.8)
+    bar.set_label("probability of tumour in the patch's central square", fontsize=9)
+    label = f"called tumour: probability of at least {threshold:.2f}"
+    line = Line2D([], [], color="black", linewidth=1, label=label)
+    figure.legend(handles=[line], loc="outside lower right", fontsize=9, frameon=False)
+    content = plotting.png(figure, RESEARCH)
     with files.whole_file(path) as partial:
         partial.write_bytes(content)
+
+
+def thumbnail(view: View) -> UInt8:
+    """Return the view, reduced to at most `LONGEST` pixels a side, (height, width, 3)."""
+    low = views.at(view.raster, view.scale * max(max(view.size) / LONGEST, 1))
+    image = np.empty((low.size.height, low.size.width, 3), np.uint8)
+    for start in range(0, low.size.height, BAND):
+        rows = min(BAND, low.size.height - start)
+        image[start : start + rows] = low.read(Box(0, start, low.size.width, rows))
+    return image
+
+
+def _surround(axes: Axes, outlines: list[Polygon]) -> None:
+    rings = [ring for each in outlines for ring in (each.exterior, *each.interiors)]
+    lines = [shapely.get_coordinates(ring) for ring in rings]
+    axes.add_collection(LineCollection(lines, colors="black", linewidths=0.8))

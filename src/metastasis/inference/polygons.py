@@ -6,7 +6,7 @@ The fields are those of QuPath's own writer (`QuPathTypeAdapters.java`, since ve
 import json
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import shapely
@@ -21,29 +21,29 @@ NUM_DIGITS = 2  # of coordinates, in pixels of the largest level
 NAMESPACE = uuid.UUID("5b1f4f6e-6f0a-5c58-9d42-1c4d2f0f7f2e")  # makes ids of regions: any constant
 
 
-def regions(
-    is_called: NDArray[np.bool_], side: float
-) -> tuple[list[Polygon], NDArray[np.int32]]:
+def regions(is_called: NDArray[np.bool_], side: float) -> tuple[list[Polygon], NDArray[np.int32]]:
     """Return the outline of each region of called cells (rows, columns), and the cells' regions.
 
     Cells that share a side belong to one region; healthy cells within it are holes. A region's
     number in the second array (rows, columns) is its place in the list + 1; 0 is no region.
     `side` is a cell's side in the unit of the outlines.
     """
-    numbers, num = ndimage.label(is_called)
+    found, _ = ndimage.label(is_called)
+    numbers = np.asarray(found, np.int32)
     outlines = []
     for number, place in enumerate(ndimage.find_objects(numbers), start=1):
         rows, columns = np.nonzero(numbers[place] == number)
         x, y = columns + place[1].start, rows + place[0].start
         # Neighbours have the same rounded edges, so that the cells join without slivers.
         left, up, right, down = (_edges(each, side) for each in (x, y, x + 1, y + 1))
-        outline = shapely.normalize(shapely.union_all(shapely.box(left, up, right, down)))
-        outlines.append(shapely.orient_polygons(_simple(outline)))
-    assert len(outlines) == num
+        joined = shapely.normalize(shapely.union_all(shapely.box(left, up, right, down)))
+        outlines.append(shapely.orient_polygons(_simple(cast("Polygon", joined))))
     return outlines, numbers
 
 
-def write(path: Path, probabilities: NDArray[np.float64], is_called: NDArray[np.bool_], side: float) -> int:
+def write(
+    path: Path, probabilities: NDArray[np.float64], is_called: NDArray[np.bool_], side: float
+) -> int:
     """Write a feature for each region of called cells; return the number of regions.
 
     Its measurements are the mean and the highest probability, and the number of patches.
@@ -52,10 +52,10 @@ def write(path: Path, probabilities: NDArray[np.float64], is_called: NDArray[np.
     features = []
     for number, outline in enumerate(outlines, start=1):
         features.append(_feature(number, outline, probabilities[numbers == number]))
-    content = {"type": "FeatureCollection", "features": features}
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    lines = ",\n".join(json.dumps(each, allow_nan=False) for each in features)
+    text = f'{{"type": "FeatureCollection", "features": [\n{lines}\n]}}\n'
     with files.whole_file(path) as partial:
-        partial.write_text(text + "\n", encoding="utf-8", newline="\n")
+        partial.write_text(text, encoding="utf-8", newline="\n")
     return len(outlines)
 
 
@@ -70,7 +70,6 @@ def _feature(number: int, outline: Polygon, probabilities: NDArray[np.float64]) 
             "objectType": "annotation",
             "name": f"Tumour {number}, probability {mean:.2f}",
             "classification": CLASS,
-            "isLocked": True,
             "measurements": {
                 "Tumour probability: mean": round(mean, 6),
                 "Tumour probability: max": round(highest, 6),

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 GLASS = 255  # where a slide has no pixels, it wasn't scanned
 BOUNDS = tuple(f"openslide.bounds-{name}" for name in ("x", "y", "width", "height"))
 EXTRA = (
-    "a whole-slide format, or a TIFF with a compression that only OpenSlide reads; install the extra "
-    "`slides` (`export EXTRA=slides && make setup`, or `pip install openslide-python openslide-bin`)"
+    "a whole-slide format, or a TIFF with a compression that only OpenSlide reads; install the "
+    "extra `slides`: `export EXTRA=slides && make setup`, or "
+    "`pip install openslide-python openslide-bin`"
 )
 
 
@@ -95,7 +96,7 @@ def read(path: Path) -> Slide:
 
 
 def _bounds(slide: "openslide.OpenSlide") -> Box:
-    """Return the bounds, as QuPath decides: only if they are smaller than the slide on both sides."""
+    """Return the bounds if they are smaller than the slide on both sides, as QuPath decides."""
     width, height = slide.dimensions
     try:
         bounds = Box(*(int(slide.properties[name]) for name in BOUNDS))

@@ -42,7 +42,7 @@ def require_stride(stride: int) -> None:
     if not MIN_STRIDE <= stride <= MAX_STRIDE or stride % 2:
         raise InputError(
             f"--stride is {stride}; expected an even number of pixels from {MIN_STRIDE} to "
-            f"{MAX_STRIDE}. {CENTRE_SIZE} lets the central squares touch; more is faster and coarser."
+            f"{MAX_STRIDE}. {CENTRE_SIZE} lets the central squares touch; more is faster, coarser."
         )
 
 
@@ -70,9 +70,7 @@ def cut(
         return
     x, y = grid.middles(grid.columns) - size // 2, grid.middles(grid.rows) - size // 2
     left, up = int(x[columns[0]]), int(y[rows[0]])
-    band = view.read(
-        Box(left, up, int(x[columns[-1]]) + size - left, int(y[rows[-1]]) + size - up)
-    )
+    band = view.read(Box(left, up, int(x[columns[-1]]) + size - left, int(y[rows[-1]]) + size - up))
     for row in rows:
         chosen = np.flatnonzero(wanted[row])
         top = int(y[row]) - up

@@ -33,7 +33,7 @@ def find(view: View) -> NDArray[np.bool_]:
         density[start : start + rows] = _density(low.read(Box(0, start, low.size.width, rows)))
     density = np.asarray(cv2.medianBlur(density, MEDIAN), np.uint8)
     otsu, _ = cv2.threshold(density, 0, 1, cv2.THRESH_OTSU)
-    return density > np.clip(otsu, LEAST * STEPS, MOST * STEPS)
+    return np.asarray(density > np.clip(otsu, LEAST * STEPS, MOST * STEPS))
 
 
 def cells(view: View, grid: Grid, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

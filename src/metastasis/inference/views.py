@@ -34,7 +34,7 @@ class View:
         """Return the pixels of a box, (height, width, 3) RGB; beyond the edges, mirrored ones.
 
         Mirroring gives the network tissue rather than a frame that no training patch has. The
-        edge's own pixel isn't repeated. The box reaches beyond an edge by less than the view's size.
+        edge's own pixel isn't repeated. A box reaches less than the view's size beyond an edge.
         """
         left, up = max(box.x, 0), max(box.y, 0)
         right = min(box.x + box.width, self.size.width)
