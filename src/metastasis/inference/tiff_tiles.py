@@ -74,7 +74,7 @@ class TiffTiles:
         try:
             self.file.filehandle.seek(page.dataoffsets[index])
             content = self.file.filehandle.read(page.databytecounts[index])
-            tile, _, shape = page.decode(content, index)
+            tile, _, shape = page.decode(content or None, index)
             if tile is None:
                 return np.full((*shape[1:3], 3), GLASS, np.uint8)
             return np.asarray(tile[0], np.uint8)

@@ -14,7 +14,7 @@ REDUCTION = 8  # pixels of the view to a pixel of the mask, along a side: 4x4 to
 BAND = 64  # rows of the mask that are read at a time
 # Bounds of the threshold, in optical density. Otsu's method always splits an image in two: without
 # glass it would leave out pale tissue, and without tissue it would score the scanner's noise.
-LEAST, MOST = 0.04, 0.1
+LEAST, MOST = 0.07, 0.1
 STEPS = 255  # of optical density between 0 and 1, for Otsu's histogram
 MEDIAN = 3  # pixels: single specks of dust are no tissue
 
