@@ -40,7 +40,7 @@ def judge(
 ) -> judging.Scored:
     view = views.at(Whole(pixels), 1.0)
     return judging.judge_view(
-        view, stride, lambda: engine, 96, lambda columns: state_in(folder, columns)
+        view, stride, engine, 96, lambda columns: state_in(folder, columns)
     )
 
 
@@ -90,7 +90,7 @@ def test_files_are_scored_in_order_among_others(tmp_path: Path) -> None:
     found = files(tmp_path, 7)
     found[2].path.write_bytes(b"text")
     cv2.imwrite(str(found[4].path), pyramids.picture(200, 200))
-    result = judging.judge_files(found, Middle, 96, state_in(tmp_path, 1))
+    result = judging.judge_files(found, Middle(), 96, state_in(tmp_path, 1))
     assert [each.name for each in result.patches] == ["000", "001", "003", "005", "006"]
     np.testing.assert_array_equal(result.logits, [0, 1, 3, 5, 6])
     assert [each.name for each in result.larger] == ["004"]
@@ -103,11 +103,11 @@ def test_interrupted_files_go_on_where_they_were(
     monkeypatch.setattr(judging, "FILES", 4)
     found = files(tmp_path, 11)
     found[1].path.write_bytes(b"text")
-    whole = judging.judge_files(found, Middle, 96, state_in(tmp_path / "whole", 1))
+    whole = judging.judge_files(found, Middle(), 96, state_in(tmp_path / "whole", 1))
     first, rest = Middle(most=8), Middle()
     with pytest.raises(KeyboardInterrupt):
-        judging.judge_files(found, lambda: first, 96, state_in(tmp_path, 1))
-    result = judging.judge_files(found, lambda: rest, 96, state_in(tmp_path, 1))
+        judging.judge_files(found, first, 96, state_in(tmp_path, 1))
+    result = judging.judge_files(found, rest, 96, state_in(tmp_path, 1))
     np.testing.assert_array_equal(result.logits, whole.logits)
     assert (result.patches, result.failures) == (whole.patches, whole.failures)
     assert rest.num_scored == 10 - 7  # the first two batches hold 7 patches
@@ -124,5 +124,5 @@ def test_a_network_that_sees_less_gets_the_centre(tmp_path: Path) -> None:
             seen.append(patches)
             return super().logits(patches)
 
-    judging.judge_files(found, Keeper, 48, state_in(tmp_path, 1))
+    judging.judge_files(found, Keeper(), 48, state_in(tmp_path, 1))
     np.testing.assert_array_equal(seen[0][0], pixels[24:72, 24:72])

@@ -1,6 +1,7 @@
 """The command `metastasis predict PATH...`: scores a user's own patches, regions and slides."""
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from metastasis.base.errors import InputError
 from metastasis.base.stage import INTERRUPTED
 
 NOTHING_SCORED, SOME_NOT_SCORED = 1, 2  # exit codes; argparse's own errors end with 2 as well
-ENGINES = ("keras",)  # as `engines.engines.EngineName` has them, which takes seconds to import
+ENGINES = ("keras", "openvino", "onnx")  # as `engines.engines.EngineName` has them, which takes seconds to import
 FORMS = ("csv", "jsonl")  # as `inference.rows` has them, likewise
 
 DESCRIPTION = """\
@@ -74,7 +75,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--engine",
         choices=ENGINES,
         default="keras",
-        help="what computes; by default keras, as in the pipeline",
+        help="what computes: keras (the default), which gives the pipeline's own bits, or openvino "
+        "or onnx, which are extras and faster on most processors",
     )
     parser.add_argument(
         "--format",
@@ -106,6 +108,8 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     with starting.tensorflow():
         from metastasis.inference import inferring  # noqa: PLC0415
+    # What is damaged is reported once, by us.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     card = model.card
     print(
         f"predict: model {arguments.model} ({card.network}, trained on {card.source.name}; "

@@ -3,8 +3,6 @@
 The modules beside it find and read images, score them, and write one kind of output each.
 """
 
-import functools
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -62,7 +60,7 @@ class _Call:
     model: ModelFolder
     output: Path
     options: Options
-    engine: Callable[[], Engine]
+    engine: Engine
     states: list[State]  # that were used; removed at the end
 
     def state(self, kind: str, width: int, paths: list[Path], um_per_pixel: float = 0) -> State:
@@ -87,13 +85,16 @@ def infer(paths: list[Path], model: ModelFolder, output: Path, options: Options)
     on where it was, if the files, the model and the options are the same.
 
     Raises:
-        InputError: an option can't be used, or the folder can't be written.
+        InputError: an option or the engine can't be used, or the folder can't be written.
     """
     tiling.require_stride(options.stride)
     resolutions.require_plausible(options.mpp)
     _require_writable(output)
     found, failures = finding.find(paths)
-    engine = functools.cache(lambda: engines.open_engine(options.engine, model.network_path))
+    if not found:
+        rows.write_failures(output, failures)
+        return Summary(0, 0, failures)
+    engine = engines.open_engine(options.engine, model.network_path)
     call = _Call(model, output, options, engine, [])
     num_patches, num_images = 0, 0
     with files.whole_file(output / rows.table_name(options.form)) as path, path.open("wb") as table:

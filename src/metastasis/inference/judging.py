@@ -59,13 +59,13 @@ def to_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def judge_files(
-    found: list[Image], engine: Callable[[], Engine], size: int, state: State
+    found: list[Image], engine: Engine, size: int, state: State
 ) -> Patches:
-    """Score the files that are patches; `engine` is called once a patch has to be scored.
+    """Score the files that are patches.
 
     Args:
         found: files.
-        engine: opens the engine.
+        engine: scores patches.
         size: the side of the square that the network sees.
         state: a row of one logit for each file.
     """
@@ -87,7 +87,7 @@ def judge_files(
                 chosen = [n for n, patch in zip(unscored, pixels, strict=True) if patch is not None]
                 if chosen:
                     patches = [patch[inside, inside] for patch in pixels if patch is not None]
-                    scores[chosen] = engine().logits(np.stack(patches))
+                    scores[chosen] = engine.logits(np.stack(patches))
                 state.append(scores[:, np.newaxis])
             is_scored = np.isfinite(scores)
             result.patches.extend(itertools.compress(batch, is_scored))
@@ -114,7 +114,7 @@ def _open(batch: list[Image], result: Patches, frames: images.Frames) -> list[sh
 def judge_view(
     view: View,
     stride: int,
-    engine: Callable[[], Engine],
+    engine: Engine,
     size: int,
     state_of: Callable[[int], State],
 ) -> Scored:
@@ -139,7 +139,7 @@ def judge_view(
         for start in range(len(known), grid.rows, BAND):
             rows = range(start, min(start + BAND, grid.rows))
             for batch, cells in _batches(tiling.cut(view, grid, rows, wanted, size)):
-                logits[cells] = engine().logits(batch)
+                logits[cells] = engine.logits(batch)
                 bar.update(len(batch))
             state.append(logits[rows.start : rows.stop])
     return Scored(view, grid, logits)

@@ -23,9 +23,10 @@ def score(
 ) -> NDArray[np.float32]:
     """Return the logit of tumour for each patch at `places`: (n,) float32.
 
-    With `tta` "d4" (test-time augmentation) it is the mean over the eight flips and turns.
+    `model_path` is a .keras file, or an export or its folder. With `tta` "d4" (test-time
+    augmentation) it is the mean over the eight flips and turns.
     """
-    engine = engines.open_engine("keras", model_path)
+    engine = engines.open_network(model_path)
     elements = range(symmetries.NUM_ELEMENTS if tta == "d4" else 1)
     logits = np.empty(len(places), np.float32)
     with tqdm(total=len(places), desc="score", unit=" patches", disable=None) as bar:
