@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import here  # this tree's code, under the project's own settings
-from metastasis import crop_params, cropping
+from metastasis import cropping
 from metastasis.base import params, stage
 
 
 def main(patches: Path, crops: Path) -> None:
-    cropping.crop(params.read("crop", crop_params.CropParams), patches, crops)
+    cropping.crop(params.read("crop", cropping.CropParams), patches, crops)
 
 
 if __name__ == "__main__":

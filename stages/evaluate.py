@@ -20,6 +20,7 @@ def main(  # noqa: PLR0913, PLR0917  # one for each file
     scores: Path,
     decision: Path,
     model: Path,
+    card: Path,
     evaluation: Path,
     metrics: Path,
     plots: Path,
@@ -27,6 +28,7 @@ def main(  # noqa: PLR0913, PLR0917  # one for each file
     evaluating.evaluate(
         params.read("evaluate", evaluate_params.EvaluateParams),
         params.read_some("train", members.MemberParams).members,
+        params.read_some("data", evaluate_params.ResolutionParams).um_per_pixel,
         networks_folder=networks,
         member_scores_folder=member_scores,
         split_path=split,
@@ -35,6 +37,7 @@ def main(  # noqa: PLR0913, PLR0917  # one for each file
         scores_path=scores,
         decision_path=decision,
         model_path=model,
+        card_path=card,
         evaluation_path=evaluation,
         metrics_path=metrics,
         plots_folder=plots,

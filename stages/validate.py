@@ -21,7 +21,7 @@ def main(
 ) -> None:
     validating.validate(
         params.read("validate", validate_params.ValidateParams),
-        source_path=Path(params.read("data", data_params.DataParams).source),
+        source_path=Path(params.read_some("data", data_params.SourceParams).source),
         leave_out_path=Path(params.LEAVE_OUT),
         tables_folder=tables,
         inventory_path=inventory,

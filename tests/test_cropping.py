@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from helpers.patches import write_shards
-from metastasis import crop_params, cropping
+from metastasis import cropping
 from metastasis.patches import shards
 
 
@@ -22,7 +22,7 @@ def packed(tmp_path: Path) -> tuple[Path, NDArray[np.uint8]]:
 @pytest.mark.parametrize("size", [32, 64, 94])
 def test_the_crop_is_the_centre(packed: tuple[Path, NDArray[np.uint8]], size: int) -> None:
     folder, patches = packed
-    cropping.crop(crop_params.CropParams(size=size), folder, folder.parent / "crops")
+    cropping.crop(cropping.CropParams(size=size), folder, folder.parent / "crops")
     crops = shards.read(folder.parent / "crops")
     margin = (96 - size) // 2
     ids = pd.Series([f"p{number}" for number in range(5)])
@@ -32,7 +32,7 @@ def test_the_crop_is_the_centre(packed: tuple[Path, NDArray[np.uint8]], size: in
 
 def test_full_size_is_a_hard_link(packed: tuple[Path, NDArray[np.uint8]]) -> None:
     folder, _ = packed
-    cropping.crop(crop_params.CropParams(size=96), folder, folder.parent / "crops")
+    cropping.crop(cropping.CropParams(size=96), folder, folder.parent / "crops")
     assert (folder.parent / "crops" / "000.npy").samefile(folder / "000.npy")
 
 
@@ -41,4 +41,4 @@ def test_full_size_is_a_hard_link(packed: tuple[Path, NDArray[np.uint8]]) -> Non
 )
 def test_a_size_that_is_no_centre_is_refused(size: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        crop_params.CropParams(size=size)
+        cropping.CropParams(size=size)

@@ -1,12 +1,15 @@
 """The console script `metastasis`, also run as `python -m metastasis`: collects its commands."""
 
 import argparse
+import os
+import signal
 import sys
 
-from metastasis.base import settings
-from metastasis.commands import compare, predict
+from metastasis.base import settings, stage
+from metastasis.commands import compare, doctor, info, predict
 
-COMMANDS = (predict, compare)  # each with `add` and `run`, in the order of the help
+COMMANDS = (predict, info, doctor, compare)  # each with `add` and `run`, in the order of the help
+CLOSED = 128 + signal.SIGPIPE  # a shell's exit code of a program whose output is closed
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,7 +20,14 @@ def main(arguments: list[str] | None = None) -> int:
         command.add(commands)
     chosen = parser.parse_args(arguments)
     settings.apply()  # before a command imports the libraries
-    code: int = chosen.run(chosen)
+    try:
+        code: int = chosen.run(chosen)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as after `metastasis info | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+    except KeyboardInterrupt:
+        return stage.INTERRUPTED
     return code
 
 

@@ -1,15 +1,29 @@
-"""Cuts the centre out of every patch, or hard-links the shards unchanged."""
+"""Cuts the centre out of every patch, or hard-links the shards; defines section `crop`."""
 
 import os
 import shutil
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import AfterValidator, Field
 from tqdm import tqdm
 
 from metastasis.base import files
-from metastasis.crop_params import CropParams
+from metastasis.base.params import Section
 from metastasis.patches import shards
+
+
+def _is_even(size: int) -> int:
+    if size % 2:
+        raise ValueError("should be even, so that the crop has the same centre as the patch")
+    return size
+
+
+class CropParams(Section):
+    """The side of the crop in pixels: at least the centre, which decides the label."""
+
+    size: Annotated[int, Field(ge=32, le=96), AfterValidator(_is_even)]
 
 
 def crop(params: CropParams, shards_folder: Path, crops_folder: Path) -> None:

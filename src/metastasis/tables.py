@@ -1,6 +1,7 @@
 """Reads the pipeline's tables, and says whether a split keeps slides and patients apart."""
 
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Container
@@ -95,6 +96,15 @@ def _rows(text: str) -> pd.DataFrame:
         if row:
             rows.append(row)
     return pd.DataFrame(rows, columns=header, dtype="str")
+
+
+def pixels_hash(inventory: pd.DataFrame) -> str:
+    """Return the SHA-256 over the sorted SHA-1s of all images' pixels, a column of `inventory`.
+
+    Whoever has the same hash has the same images.
+    """
+    sums = inventory["sha1"].dropna().sort_values()
+    return hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
 
 def read_patches(path: Path) -> pd.DataFrame:

@@ -28,6 +28,7 @@ from metastasis.scores import member_scores
 
 LINKED = ("crops", "network.keras", "another.keras", "inventory.parquet", "source.json")
 MEMBER = Member(seed=1, fold=0)
+TRAINING = members.Training(recipe={"model": "compact", "epochs": 10}, initial_weights=None)
 NETWORKS = {Member(seed=2, fold=0): "another.keras"}  # every other member's is network.keras
 
 
@@ -44,7 +45,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table["region"] = table["id"]
     table.to_csv(folder / "split.csv", index=False)
     colours = np.random.default_rng(1).uniform(100, 200, (80, 3))
-    inventory = pd.DataFrame(colours, columns=stains.COLOURS).assign(id=table["id"])
+    inventory = pd.DataFrame(colours, columns=stains.COLOURS).assign(
+        id=table["id"], sha1=table["id"]
+    )
     inventory.assign(pool="labelled").to_parquet(folder / "inventory.parquet")
     keras.utils.set_random_seed(1)
     for name in ("network.keras", "another.keras"):
@@ -70,7 +73,7 @@ def evaluate(
         record = network.with_suffix(".json")
         divided = members.divide(split, member)
         ids = divided.loc[divided["split"] == "train", "id"]
-        records.write(record, members.record(member, ids, network))
+        records.write(record, members.record(member, ids, network, TRAINING))
         member_scores.score(
             member,
             tta,
@@ -95,6 +98,7 @@ def combine(
     evaluating.evaluate(
         evaluate_params.EvaluateParams(coverage=coverage, sensitivity=sensitivity, tta=tta),
         chosen,
+        0.972,
         networks_folder=out / "members",
         member_scores_folder=out / "members",
         split_path=data / "split.csv",
@@ -104,6 +108,7 @@ def combine(
         decision_path=out / "decision.json",
         evaluation_path=out / "evaluation.json",
         model_path=out / "model.keras",
+        card_path=out / "card.json",
         metrics_path=out / "evaluate.json",
         plots_folder=out / "plots",
     )
@@ -177,7 +182,7 @@ def test_the_asked_sensitivity_is_reached_on_validation(data: Path, tmp_path: Pa
 def test_the_same_scores_give_the_same_bytes(data: Path, tmp_path: Path) -> None:
     evaluate(data, tmp_path / "a")
     evaluate(data, tmp_path / "b")
-    assert_same_bytes(tmp_path / "a", tmp_path / "b", 22)
+    assert_same_bytes(tmp_path / "a", tmp_path / "b", 23)
 
 
 def test_a_shared_slide_is_said(

@@ -11,7 +11,7 @@ from metastasis.ingest.data_params import DataParams
 
 def read(folder: Path, source: str, slides: str = "data/slides.csv") -> DataParams:
     path = folder / "params.yaml"
-    path.write_text(f"data: {{source: '{source}', slides: '{slides}'}}\n")
+    path.write_text(f"data: {{source: '{source}', slides: '{slides}', um_per_pixel: 1}}\n")
     return params.read("data", DataParams, path)
 
 
@@ -71,4 +71,4 @@ def test_a_path_that_the_shell_would_read_otherwise_is_refused_though_it_is_ther
     """DVC hands the path to a shell, within double quotes: k$2 would be the folder k."""
     (tmp_path / name).mkdir()
     with pytest.raises(ValueError, match="which the shell that DVC starts would interpret"):
-        DataParams(source=str(tmp_path / name), slides="data/slides.csv")
+        DataParams(source=str(tmp_path / name), slides="data/slides.csv", um_per_pixel=0.972)

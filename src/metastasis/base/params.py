@@ -75,6 +75,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # the range that NumPy's and Keras
 # A path that stands between double quotes in a stage's command.
 LiteralPath = Annotated[str, Field(min_length=1), AfterValidator(_literal)]
 
+# From whole cells in a pixel to a tenth of what microscopes resolve: a value outside is a slip.
+MicrometresPerPixel = Annotated[float, Field(ge=0.02, le=20)]
+
 # `train.weights` if a network starts from random ones: a file in git, since DVC has no optional
 # dependency.
 NO_WEIGHTS = "data/no-weights.txt"

@@ -7,7 +7,7 @@ Each section's own module defines its keys and values.
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from metastasis import crop_params, members
+from metastasis import cropping, members
 from metastasis.base import params, pipeline
 from metastasis.base.errors import InputError
 from metastasis.check import locking
@@ -30,7 +30,7 @@ SECTIONS: dict[str, type[params.Section]] = {
     "demo": demo_params.DemoParams,
     "validate": validate_params.ValidateParams,
     "split": SplitParams,
-    "crop": crop_params.CropParams,
+    "crop": cropping.CropParams,
     "train": TrainParams,
     "evaluate": evaluate_params.EvaluateParams,
     "predict": predict_params.PredictParams,
@@ -129,7 +129,7 @@ def _faults(path: Path) -> Iterator[str]:
         except InputError as error:
             yield str(error)
     match sections:
-        case {"crop": crop_params.CropParams(size=size), "train": TrainParams(model=network)} if (
+        case {"crop": cropping.CropParams(size=size), "train": TrainParams(model=network)} if (
             size not in train_params.SIZES.get(network, (size,))
         ):
             sizes = ", ".join(map(str, train_params.SIZES[network]))

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from metastasis.base.errors import InputError
-from metastasis.base.stage import INTERRUPTED
 
 NOTHING_SCORED, SOME_NOT_SCORED = 1, 2  # exit codes; argparse's own errors end with 2 as well
 ENGINES = ("keras", "openvino", "onnx")  # as `engines.engines.EngineName` has them, which takes seconds to import
@@ -96,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         return NOTHING_SCORED
     except KeyboardInterrupt:
         print("\npredict: interrupted; the same command goes on where it was", file=sys.stderr)
-        return INTERRUPTED
+        raise
 
 
 def _predict(arguments: argparse.Namespace) -> int:

@@ -20,13 +20,14 @@ from metastasis.evaluate import (
     abstaining,
     combining,
     deciding,
+    describing,
     evaluation_plots,
     measuring,
     risk_plots,
 )
 from metastasis.evaluate.evaluate_params import EvaluateParams
-from metastasis.members import Member
-from metastasis.results import numbers, provenance
+from metastasis.members import Member, Trained
+from metastasis.results import card, numbers, provenance
 from metastasis.results.decision import Decision
 from metastasis.results.evaluation import (
     Compared,
@@ -52,6 +53,7 @@ MEASURED_BY = ("roc_auc", "accuracy")  # metrics of each slide and stain
 def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     params: EvaluateParams,
     chosen: Sequence[Member],
+    um_per_pixel: float,
     *,
     networks_folder: Path,
     member_scores_folder: Path,
@@ -61,11 +63,12 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     scores_path: Path,
     decision_path: Path,
     model_path: Path,
+    card_path: Path,
     evaluation_path: Path,
     metrics_path: Path,
     plots_folder: Path,
 ) -> None:
-    """Write scores, decision, final model, and the metrics and plots of validation and test.
+    """Write scores, decision, final model, its card, and metrics and plots of validation and test.
 
     Scores are the means of the `chosen` members' logits. With folds, validation is all patches that
     validated a member, each scored by the members that didn't train on it. The final model is the
@@ -79,7 +82,8 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     # `check` doesn't run if params.yaml is that of the last run, as after `git checkout`.
     members.remove_others([networks_folder, member_scores_folder], chosen, "evaluate")
     table = tables.read_patches(split_path)
-    networks = [_network(table, member, networks_folder) for member in chosen]
+    trained = [_trained(table, member, networks_folder) for member in chosen]
+    networks = [keras.saving.load_model(networks_folder / f"{each.key}.keras") for each in chosen]
     found = {
         member: combining.read(member_scores_folder / f"{member.key}.csv") for member in chosen
     }
@@ -115,6 +119,19 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
     beside = {"members": areas} if len(areas) > 1 else {}
     evaluation = Evaluation(**measured, **facts, temperature=decision.temperature, **beside)
     records.write(evaluation_path, evaluation)
+    described = describing.describe(
+        trained,
+        table,
+        evaluation,
+        decision,
+        known,
+        inventory_path=inventory_path,
+        model_path=model_path,
+        decision_path=decision_path,
+        input_size=networks[0].input_shape[1],
+        um_per_pixel=um_per_pixel,
+    )
+    card.write(card_path, described)
     compared = {name: _compared(part) for name, part in measured.items()}
     spread = {"members": _spread(areas)} if len(areas) > 1 else {}
     records.write_metrics(metrics_path, EvaluationMetrics(**compared, **facts, **spread))
@@ -129,11 +146,10 @@ def evaluate(  # noqa: PLR0913  # a path for each thing that is written
         print(f"warning: {warning}")
 
 
-def _network(table: pd.DataFrame, member: Member, folder: Path) -> keras.Model:
-    """Return the member's network, if it is the one that trained on the member's patches."""
+def _trained(table: pd.DataFrame, member: Member, folder: Path) -> Trained:
+    """Return the record of the member's network, which trained on the member's patches."""
     path = folder / f"{member.key}.keras"
-    members.require_own(table, member, path, path.with_suffix(".json"))
-    return keras.saving.load_model(path)
+    return members.require_own(table, member, path, path.with_suffix(".json"))
 
 
 def _disjointness(table: pd.DataFrame, chosen: Sequence[Member]) -> dict[str, Any]:

@@ -1,10 +1,16 @@
-"""Section `data` of params.yaml: the paths of the source and of a slide map for it."""
+"""Section `data` of params.yaml: the source, a slide map for it, and its resolution."""
 
-from metastasis.base.params import LiteralPath, Section
+from metastasis.base.params import LiteralPath, MicrometresPerPixel, Section
 
 
-class DataParams(Section):
-    """The paths of the data, relative to the folder of dvc.yaml or absolute."""
+class SourceParams(Section):
+    """The path of the source, relative to the folder of dvc.yaml or absolute."""
 
     source: LiteralPath
+
+
+class DataParams(SourceParams):
+    """The whole section; the path of the slide map is like that of the source."""
+
     slides: LiteralPath
+    um_per_pixel: MicrometresPerPixel

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from metastasis.base import files
+from metastasis.base import files, processor
 from metastasis.formats import images, opening, packed_tables, sources
 from metastasis.formats.images import Facts, Frames, Inspection, Measures
 from metastasis.formats.sources import Content, Entry, Source
-from metastasis.ingest import cores, overlapping, placing
+from metastasis.ingest import overlapping, placing
 from metastasis.patches import shards
 from metastasis.patches.shards import PATCH_SIZE, UInt8
 from metastasis.results import provenance
@@ -160,7 +160,7 @@ def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
     """
     entries = source.entries()
     chunks = [entries[start : start + CHUNK_ROWS] for start in range(0, len(entries), CHUNK_ROWS)]
-    num_workers = min(cores.usable(), MAX_WORKERS)
+    num_workers = min(processor.usable_cores(), MAX_WORKERS)
     num_ahead = 2 * num_workers
     # The buffers are reused, because getting new memory costs more than decoding into it.
     shape = (num_ahead + 1, CHUNK_ROWS, *images.PATCH_SHAPE)

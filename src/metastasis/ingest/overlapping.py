@@ -21,8 +21,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from metastasis.base import processor
 from metastasis.hashes import joining
-from metastasis.ingest import cores
 from metastasis.patches import shards
 from metastasis.patches.shards import PATCH_SIZE, Patches, Places, UInt8
 
@@ -174,7 +174,7 @@ def _buckets(patches: Patches, places: Places) -> Iterator[tuple[Hashes, NDArray
 
     buckets: list[list[tuple[Hashes, NDArray[np.int64]]]] = [[] for _ in range(NUM_BUCKETS)]
     with (
-        ThreadPoolExecutor(cores.usable()) as pool,
+        ThreadPoolExecutor(processor.usable_cores()) as pool,
         tqdm(total=len(places), desc="overlap", unit=" patches", disable=None) as bar,
     ):
         for hashes, blocks in pool.map(inspect, starts):

@@ -3,7 +3,6 @@
 `report.html` and `card.md` hold the layout and most of the text.
 """
 
-import hashlib
 import json
 import struct
 from collections.abc import Iterator
@@ -386,11 +385,10 @@ def _initial_weights(name: str) -> str | None:
 def _data(inventory_path: Path, split_path: Path) -> dict[str, Any]:
     """Return the number of images, and hashes by which others can compare their data."""
     inventory = pd.read_parquet(inventory_path, columns=["pool", "sha1"])
-    sums = inventory["sha1"].dropna().sort_values()
     return {
         "num_images": len(inventory),
         "num_labelled": int((inventory["pool"] == "labelled").sum()),
         "num_unlabelled": int((inventory["pool"] == "unlabelled").sum()),
-        "pixels_hash": hashlib.sha256("\n".join(sums).encode()).hexdigest(),
+        "pixels_hash": tables.pixels_hash(inventory),
         "split_hash": files.sha256(split_path),
     }

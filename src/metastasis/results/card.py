@@ -98,7 +98,7 @@ class Card(Record, frozen=True):
 def write(path: Path, card: Card) -> None:
     """Write `card` with a checksum of its content, by which `read` finds any change."""
     content = files.rounded(card.model_dump(mode="json"))
-    files.write_json(path, content | {CHECKSUM: _checksum(content)})
+    files.write_json(path, content | {CHECKSUM: checksum(content)})
 
 
 def read(path: Path) -> Card:
@@ -109,7 +109,7 @@ def read(path: Path) -> Card:
     """
     try:
         content = json.loads(path.read_bytes())
-    except ValueError:  # neither JSON nor text
+    except (ValueError, RecursionError):  # neither JSON nor text
         content = None
     version = content.get("format") if isinstance(content, dict) else None
     if not isinstance(content, dict) or not isinstance(version, int):
@@ -122,7 +122,7 @@ def read(path: Path) -> Card:
             f"{path} has format {version}, and this version of the project reads up to {FORMAT}. "
             "Use the version that wrote it, or a later one."
         )
-    if content.pop(CHECKSUM, None) != _checksum(content):
+    if content.pop(CHECKSUM, None) != checksum(content):
         raise _changed(path, "its content isn't that of its checksum")
     try:
         return Card.model_validate(content)
@@ -138,5 +138,6 @@ def _changed(path: Path, reason: str) -> InputError:
     )
 
 
-def _checksum(content: dict[str, Any]) -> str:
+def checksum(content: dict[str, Any]) -> str:
+    """Return the SHA-256 of a card's content without its checksum, however it is laid out."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,9 +1,8 @@
 """Finds out the machine's devices, and whether they compute in bfloat16."""
 
-from pathlib import Path
-
 import tensorflow as tf
 
+from metastasis.base import processor
 from metastasis.train.train_params import Precision
 
 AMPERE = (8, 0)  # NVIDIA's first compute capability with bfloat16
@@ -28,6 +27,4 @@ def _computes_in_bfloat16() -> bool:
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         return bool(details.get("compute_capability", (0, 0)) >= AMPERE)
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})  # x86-64, x86-64, Arm
+    return bool(processor.features() & processor.BFLOAT16)

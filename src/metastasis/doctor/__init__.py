@@ -1,0 +1,1 @@
+"""What `metastasis doctor` finds out about the machine, the environment and the project."""

@@ -1,0 +1,93 @@
+"""Tests of `model_folder`: a model is read only if all of it is there and as it was written."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import pytest
+
+from helpers.model_folders import described, write_model
+from metastasis import model_folder
+from metastasis.base.errors import InputError
+from metastasis.results import card as cards
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model's folder, which no test changes."""
+    return write_model(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(made, tmp_path / "model")
+
+
+def test_a_copied_folder_is_read(folder: Path) -> None:
+    found = model_folder.read(folder)
+    assert found.folder == folder
+    assert found.network_path == folder / "model.keras"
+    assert found.decision.threshold == 0.42
+    assert found.card.input_size == 32
+
+
+def test_other_files_may_lie_beside_the_model(folder: Path) -> None:
+    (folder / "members").mkdir()
+    (folder / "notes.txt").write_text("mine")
+    assert model_folder.read(folder).card.network == "compact"
+
+
+def change_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "decision.json", "card.json"])
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (change_a_byte, "It was changed, damaged or exchanged|was changed or damaged since|is not"),
+        (
+            Path.unlink,
+            r"has no {name}; expected model\.keras, decision\.json and card\.json of one",
+        ),
+    ],
+)
+def test_a_file_that_is_changed_or_missing_is_named(
+    folder: Path, name: str, harm: Callable[[Path], None], message: str
+) -> None:
+    harm(folder / name)
+    with pytest.raises(InputError, match=message.format(name=name)) as raised:
+        model_folder.read(folder)
+    assert name in str(raised.value)
+
+
+def test_a_file_of_another_run_is_refused(folder: Path, tmp_path: Path) -> None:
+    other = write_model(tmp_path / "other", size=48)
+    shutil.copyfile(other / "model.keras", folder / "model.keras")
+    with pytest.raises(InputError, match=r"model\.keras isn't the file that card\.json describes"):
+        model_folder.read(folder)
+
+
+@pytest.mark.parametrize(("name", "word"), [("nowhere", "missing"), ("file", "a file")])
+def test_a_path_that_is_no_folder_is_named(tmp_path: Path, name: str, word: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=rf"{name} is {word}; expected a folder with model\.keras"):
+        model_folder.read(tmp_path / name)
+
+
+def test_a_network_that_carries_code_is_refused_although_the_card_fits(
+    made: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    shutil.copyfile(made / "decision.json", bad / "decision.json")
+    inputs = keras.Input((32, 32, 3))
+    outputs = keras.layers.Lambda(lambda batch: batch)(inputs)
+    keras.Model(inputs, outputs).save(bad / "model.keras")
+    cards.write(bad / "card.json", described(bad))
+    with pytest.raises(InputError, match=r"model\.keras holds .*keras\.layers\.Lambda.* run code"):
+        model_folder.read(bad)
