@@ -88,7 +88,9 @@ def report(results: Path, truth: NDArray[np.bool_], stride: int) -> None:
     is_scored = np.isfinite(heat)
     auc = metrics.roc_auc_score(labels[is_scored], heat[is_scored])
     print(f"{is_scored.sum():,} patches scored of {heat.size:,} cells")
-    print(f"{(labels & is_scored).sum() / labels.sum():.2%} of {labels.sum():,} tumour cells scored")
+    print(
+        f"{(labels & is_scored).sum() / labels.sum():.2%} of {labels.sum():,} tumour cells scored"
+    )
     print(f"AUC of the heat map {auc:.4f}")
     features = json.loads(results.with_suffix(".geojson").read_text())["features"]
     outlines = [shape(each["geometry"]) for each in features]

@@ -39,9 +39,7 @@ def judge(
     folder: Path, pixels: NDArray[np.uint8], engine: Middle, stride: int = 32
 ) -> judging.Scored:
     view = views.at(Whole(pixels), 1.0)
-    return judging.judge_view(
-        view, stride, engine, 96, lambda columns: state_in(folder, columns)
-    )
+    return judging.judge_view(view, stride, engine, 96, lambda columns: state_in(folder, columns))
 
 
 @pytest.mark.parametrize("stride", [32, 64, 96])

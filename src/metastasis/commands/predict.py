@@ -8,7 +8,11 @@ from pathlib import Path
 from metastasis.base.errors import InputError
 
 NOTHING_SCORED, SOME_NOT_SCORED = 1, 2  # exit codes; argparse's own errors end with 2 as well
-ENGINES = ("keras", "openvino", "onnx")  # as `engines.engines.EngineName` has them, which takes seconds to import
+ENGINES = (
+    "keras",
+    "openvino",
+    "onnx",
+)  # as `engines.engines.EngineName` has them, which takes seconds to import
 FORMS = ("csv", "jsonl")  # as `inference.rows` has them, likewise
 
 DESCRIPTION = """\

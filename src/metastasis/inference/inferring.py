@@ -122,10 +122,9 @@ def infer(paths: list[Path], model: ModelFolder, output: Path, options: Options)
 def report(summary: Summary, output: Path, form: rows.Form) -> None:
     """Print what was scored and where it is, and what wasn't and why."""
     if summary.num_images:
-        images = "image" if summary.num_images == 1 else "images"
         print(
-            f"predict: {summary.num_patches:,} patches of {summary.num_images:,} {images} scored; "
-            f"{output / rows.table_name(form)} has a row for each"
+            f"predict: {_counted(summary.num_patches, 'patch', 'patches')} of "
+            f"{_counted(summary.num_images, 'image', 'images')} scored; {output / rows.table_name(form)} has a row for each"
         )
     if summary.failures:
         print(f"predict: {len(summary.failures):,} not scored:")
@@ -177,6 +176,10 @@ def _write(call: _Call, image: Image, scored: Scored, um_per_pixel: float) -> No
         f"rest is glass), {int(is_called.sum()):,} called tumour in {num_regions:,} regions"
     )
     print(f"  {', '.join(map(str, paths))}")
+
+
+def _counted(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"
 
 
 def _require_writable(folder: Path) -> None:

@@ -58,9 +58,7 @@ def to_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(special.expit(logits.astype(np.float64)))
 
 
-def judge_files(
-    found: list[Image], engine: Engine, size: int, state: State
-) -> Patches:
+def judge_files(found: list[Image], engine: Engine, size: int, state: State) -> Patches:
     """Score the files that are patches.
 
     Args:
