@@ -33,10 +33,12 @@ STEP = FIELD - OVERLAP
 COARSE = 16  # pixels of the slide to one of the maps of tissue and tumour
 REDUCED = 8  # pixels to one of the stored tumour mask
 CENTRE = 32
+RIM = 0.02  # of the slide's side: tumour keeps this far from the tissue's edge
 TILE = 256
 FACTORS = (1, 4, 16)  # of the levels, as scanners write them
 UM_PER_PIXEL = 0.972
 UM_PER_CM = 10_000
+PER_CM = 3  # of the tag ResolutionUnit
 UINT8 = NDArray[np.uint8]
 
 
@@ -142,13 +144,16 @@ def make_plan(side: int, rng: np.random.Generator) -> Plan:
     fat = 0.06 - np.abs(body - 0.03) + 0.02 * smooth(size, 30, rng) - 0.03
     follicles = smooth(size, 9, rng) - 2.1
     tumour = np.maximum(smooth(size, 30, rng) - 1.35, 0.6 * (smooth(size, 5, rng) - 2.6))
-    is_tumour = ((tumour > 0) & (body > 0.02)).astype(np.uint8)
+    is_tumour = ((tumour > 0) & (body > RIM)).astype(np.uint8)
     inside, outside = (
         cv2.distanceTransform(each, cv2.DIST_L2, 5) for each in (is_tumour, 1 - is_tumour)
     )
     kinds = (
-        (Region.FAT, fat), (Region.SINUS, sinus), (Region.STROMA, stroma), (Region.FOLLICLE, follicles),
-    )  # fmt: skip
+        (Region.FAT, fat),
+        (Region.SINUS, sinus),
+        (Region.STROMA, stroma),
+        (Region.FOLLICLE, follicles),
+    )
     as_float = tuple((kind, each.astype(np.float32)) for kind, each in kinds)
     return Plan(body.astype(np.float32), as_float, (inside - outside) * np.float32(COARSE))
 
@@ -202,7 +207,7 @@ def join(canvas: UINT8, field: UINT8, row: int, column: int) -> None:
         is_new[:, :OVERLAP] &= beyond_cut(error[:, :OVERLAP])
     if row and height > OVERLAP:
         is_new[:OVERLAP] &= beyond_cut(error[:OVERLAP].T).T
-    if column and width <= OVERLAP or row and height <= OVERLAP:
+    if (column and width <= OVERLAP) or (row and height <= OVERLAP):
         return  # the neighbour covers it
     weight = cv2.GaussianBlur(is_new.astype(np.float32), (3, 3), 0.7)[:, :, np.newaxis]
     there[...] = np.rint(there + weight * (new.astype(np.float32) - there)).astype(np.uint8)
@@ -229,7 +234,8 @@ def mark(mask: NDArray[np.bool_], is_tumour: NDArray[np.bool_], row: int, column
     squares = is_tumour.reshape(FIELD // REDUCED, REDUCED, FIELD // REDUCED, REDUCED)
     down, right = row // REDUCED, column // REDUCED
     there = mask[down : down + FIELD // REDUCED, right : right + FIELD // REDUCED]
-    there |= squares.any(axis=(1, 3))[: there.shape[0], : there.shape[1]]
+    found = np.asarray(squares.any(axis=(1, 3)))
+    there |= found[: there.shape[0], : there.shape[1]]
 
 
 def write_pyramid(path: Path, canvas: UINT8) -> None:
@@ -248,7 +254,7 @@ def write_pyramid(path: Path, canvas: UINT8) -> None:
                 compressionargs={"level": 1},
                 subfiletype=0 if factor == 1 else 1,
                 resolution=(per_cm, per_cm),
-                resolutionunit="CENTIMETER",
+                resolutionunit=PER_CM,
                 metadata=None,
             )
 

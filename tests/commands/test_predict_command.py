@@ -105,11 +105,12 @@ def test_an_output_folder_that_cannot_be_written_is_1(
 ) -> None:
     output = good(tmp_path) / "below-a-file"
     assert call(tmp_path / "good.png", "--model", model, "--output", output) == 1
-    assert "can't be written" in (printed := capsys.readouterr().err)
+    printed = capsys.readouterr().err
+    assert "can't be written" in printed
     assert "--output" in printed
 
 
 def test_the_help_names_the_engines_and_formats_that_there_are() -> None:
     """The command names them again, since their modules take seconds to import."""
-    assert predict.ENGINES == engines.EngineName.__args__  # type: ignore[attr-defined]
+    assert engines.EngineName.__args__ == predict.ENGINES  # type: ignore[attr-defined]
     assert predict.FORMS == rows.FORMS

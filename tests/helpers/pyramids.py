@@ -9,6 +9,7 @@ import tifffile
 from numpy.typing import NDArray
 
 UM_PER_CM = 10_000
+PER_CM = 3  # of the tag ResolutionUnit
 
 
 def write(
@@ -26,7 +27,7 @@ def write(
             written: dict[str, Any] = {"tile": (64, 64), "photometric": "rgb"} | options
             if um_per_pixel is not None:
                 per_cm = UM_PER_CM / (um_per_pixel * factor)
-                written |= {"resolution": (per_cm, per_cm), "resolutionunit": "CENTIMETER"}
+                written |= {"resolution": (per_cm, per_cm), "resolutionunit": PER_CM}
             writer.write(level, subfiletype=0 if factor == 1 else 1, metadata=None, **written)
 
 

@@ -23,6 +23,7 @@ class Middle:
         self.largest = 0
 
     def logits(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Score the patches, or stop as by Ctrl-C."""
         if self.num_scored + len(patches) > self.most:
             raise KeyboardInterrupt
         self.num_scored += len(patches)
@@ -118,7 +119,10 @@ def test_a_network_that_sees_less_gets_the_centre(tmp_path: Path) -> None:
     seen: list[NDArray[np.uint8]] = []
 
     class Keeper(Middle):
+        """Keeps what it is given."""
+
         def logits(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+            """Keep the patches."""
             seen.append(patches)
             return super().logits(patches)
 

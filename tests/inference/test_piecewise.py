@@ -104,7 +104,7 @@ def test_a_damaged_tile_is_named(tmp_path: Path) -> None:
     path.write_bytes(content)
     raster = opened("tifffile", path)
     raster.read(0, Box(0, 0, 64, 64))
-    with pytest.raises(InputError, match="tile 8 can't be decoded .*: the file is damaged"):
+    with pytest.raises(InputError, match=r"tile 8 can't be decoded .*: the file is damaged"):
         raster.read(0, Box(64, 64, 64, 64))
     raster.close()
 
@@ -113,7 +113,7 @@ def test_a_cut_file_is_refused_before_anything_is_scored(tmp_path: Path) -> None
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, PICTURE, photometric="rgb", tile=(64, 64))
     path.write_bytes(path.read_bytes()[:-5000])
-    with pytest.raises(InputError, match="tags claim 410 x 300 pixels, which its .* don't hold"):
+    with pytest.raises(InputError, match=r"tags claim 410 x 300 pixels, which its .* don't hold"):
         tiff_tiles.read(path)
 
 
@@ -121,7 +121,7 @@ def test_a_single_huge_strip_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, PICTURE, photometric="rgb", rowsperstrip=300)
     monkeypatch.setattr(tiff_tiles, "MAX_SEGMENT", 100_000)
-    with pytest.raises(InputError, match="in pieces of 410 x 300, too large .* tiled TIFF"):
+    with pytest.raises(InputError, match=r"in pieces of 410 x 300, too large .* tiled TIFF"):
         tiff_tiles.read(path)
 
 

@@ -4,6 +4,7 @@ import json
 import uuid
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -61,10 +62,10 @@ def test_a_hole_and_an_island_in_it_are_kept() -> None:
     assert (ring.area, len(ring.interiors), island.area) == (1600, 1, 100)
 
 
-def written(path: Path) -> dict:
+def written(path: Path) -> dict[str, Any]:
     probabilities = np.array([[0.9, 0.7, np.nan], [0.1, np.nan, 0.2], [0.2, 0.3, 0.8]])
     polygons.write(path, probabilities, np.nan_to_num(probabilities) >= 0.5, 32.0)
-    content: dict = json.loads(path.read_text())
+    content: dict[str, Any] = json.loads(path.read_text())
     return content
 
 

@@ -21,16 +21,18 @@ class Levels:
 
     @property
     def sizes(self) -> tuple[Size, ...]:
+        """Their sizes."""
         return tuple(Size(each.shape[1], each.shape[0]) for each in self.levels)
 
     def read(self, level: int, box: Box) -> np.ndarray:
+        """Return a box, which has to lie within the level."""
         assert min(box) >= 0
         assert box.x + box.width <= self.sizes[level].width
         assert box.y + box.height <= self.sizes[level].height
         return self.levels[level][box.y : box.y + box.height, box.x : box.x + box.width]
 
     def close(self) -> None:
-        pass
+        """Do nothing."""
 
 
 def test_at_its_own_resolution_the_pixels_are_the_files() -> None:

@@ -23,7 +23,7 @@ A PATH is an image or a folder, which is searched for images to any depth. TIFF,
 formats (SVS, NDPI, MRXS ...) are slides, which need the extra `slides`. Both are resampled to the
 model's resolution and tiled; bare glass isn't scored."""
 
-EPILOG = """\
+OUTPUTS = """\
 Written to the output folder:
   predictions.csv   a row for each patch: probability, call, place of its central square
   NAME.geojson      tumour regions of a region or slide; drag the file onto the image in QuPath
@@ -42,7 +42,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "predict",
         help="score your own patches, regions and slides",
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=OUTPUTS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="an image or a folder")

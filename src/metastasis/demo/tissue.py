@@ -84,7 +84,7 @@ def stain(
     Args:
         slide: the tissue's properties.
         regions: (140, 140), the `Region` of each pixel.
-        nest: (140, 140), each pixel's depth within the tumour's outline in pixels, negative outside.
+        nest: (140, 140), each pixel's depth within the tumour's outline; negative outside.
         rng: places cells and textures.
     """
     scene = _Scene(rng.uniform(0, np.pi), noise(2.2, rng), noise(18, rng))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from metastasis.base import files
 
 UM_PER_CM = 10_000
+PER_CM = 3  # of the tag ResolutionUnit
 NAMESPACE = uuid.UUID("4f0e9b0a-6b43-5d0d-8d0d-5f2b7a1c9e11")  # makes the file's id: any constant
 
 
@@ -39,6 +40,6 @@ def write(path: Path, probabilities: NDArray[np.float64], um_per_pixel: float) -
             metadata=metadata,
             photometric="minisblack",
             resolution=(UM_PER_CM / um_per_pixel, UM_PER_CM / um_per_pixel),
-            resolutionunit="CENTIMETER",
+            resolutionunit=PER_CM,
             software=False,
         )

@@ -124,7 +124,8 @@ def report(summary: Summary, output: Path, form: rows.Form) -> None:
     if summary.num_images:
         print(
             f"predict: {_counted(summary.num_patches, 'patch', 'patches')} of "
-            f"{_counted(summary.num_images, 'image', 'images')} scored; {output / rows.table_name(form)} has a row for each"
+            f"{_counted(summary.num_images, 'image', 'images')} scored; "
+            f"{output / rows.table_name(form)} has a row for each"
         )
     if summary.failures:
         print(f"predict: {len(summary.failures):,} not scored:")

@@ -12,28 +12,28 @@ from metastasis.patches.shards import CENTRE_SIZE, UInt8
 
 REDUCTION = 8  # pixels of the view to a pixel of the mask, along a side: 4x4 to a central square
 BAND = 64  # rows of the mask that are read at a time
-# Bounds of the threshold, in optical density. Otsu's method always splits an image in two: without
-# glass it would leave out pale tissue, and without tissue it would score the scanner's noise.
-LEAST, MOST = 0.07, 0.1
-STEPS = 255  # of optical density between 0 and 1, for Otsu's histogram
-MEDIAN = 3  # pixels: single specks of dust are no tissue
+# Optical density from which a pixel is tissue. Among 2,916 real patches, this leaves out 3 of 1,119
+# with tumour and 5 % of the others; 0.1 would leave out 13. Glass darker than 227 of 255 is scored,
+# which costs time and loses nothing. Otsu's method always splits an image in two: in an image without
+# glass it leaves out the paler tissue.
+LEAST_DENSITY = 0.05
 
 
 def find(view: View) -> NDArray[np.bool_]:
     """Return the mask of tissue of a view, at an eighth of its resolution.
 
-    Tissue absorbs light: a pixel belongs to it if its optical density (the mean of -log10(I / 255)
-    over red, green and blue) exceeds Otsu's threshold of the image, kept within bounds. Otsu 1979,
-    "A threshold selection method from gray-level histograms".
+    Tissue absorbs light: a pixel belongs to it if its optical density, the mean of -log10(I / 255)
+    over red, green and blue, exceeds a threshold. Macenko et al. 2009, "A method for normalizing
+    histology slides for quantitative analysis", do the same with 0.15, which is meant for finding
+    stains and leaves out pale tissue.
     """
     low = views.at(view.raster, view.scale * REDUCTION)
-    density = np.empty((low.size.height, low.size.width), np.uint8)
+    mask = np.empty((low.size.height, low.size.width), bool)
     for start in range(0, low.size.height, BAND):
         rows = min(BAND, low.size.height - start)
-        density[start : start + rows] = _density(low.read(Box(0, start, low.size.width, rows)))
-    density = np.asarray(cv2.medianBlur(density, MEDIAN), np.uint8)
-    otsu, _ = cv2.threshold(density, 0, 1, cv2.THRESH_OTSU)
-    return np.asarray(density > np.clip(otsu, LEAST * STEPS, MOST * STEPS))
+        pixels = low.read(Box(0, start, low.size.width, rows))
+        mask[start : start + rows] = _density(pixels) > LEAST_DENSITY
+    return mask
 
 
 def cells(view: View, grid: Grid, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -50,11 +50,10 @@ def cells(view: View, grid: Grid, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(inside > 0)
 
 
-def _density(pixels: UInt8) -> UInt8:
-    """Return the optical density in `STEPS`, (height, width)."""
+def _density(pixels: UInt8) -> NDArray[np.float32]:
+    """Return the mean optical density of each pixel's channels, (height, width)."""
     light = np.maximum(pixels, 1).astype(np.float32) / np.float32(255)
-    density = -np.log10(light).mean(axis=2)
-    return np.asarray(np.rint(density.clip(0, 1) * STEPS), np.uint8)
+    return np.asarray(-np.log10(light).mean(axis=2), np.float32)
 
 
 def _span(
