@@ -61,6 +61,7 @@ METRICS = {
     "metrics/predict.json": ["num_predicted", "num_bad", *DISJOINT, "mean_probability", "is_drawn"],
 }  # fmt: skip
 COMPUTED = {"train@1-0", "score@1-0", "evaluate", "explain", "predict"}  # with Keras
+MODEL = ("model.keras", "decision.json", "card.json")
 REVISIONS = ("HEAD", "workspace")  # that `dvc plots diff` compares
 ALL = [
     "check",
@@ -213,6 +214,7 @@ def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
         ("split", "seed", 7, ["split", *AFTER_SPLIT]),
         ("crop", "size", 64, ["crop", *AFTER_SPLIT]),
         ("validate", "max_positive_share", 0.7, ["validate", "report"]),  # the manifest stays
+        ("data", "um_per_pixel", 0.5, ["evaluate", "report"]),  # the card alone changes
         ("demo", "seed", 2, ALL[1:]),
     ],
 )
@@ -411,6 +413,42 @@ def test_training_starts_from_a_file_and_again_if_its_content_changes(project: P
     status = run(project, "dvc", "status", "train").stdout
     assert re.search(r"modified:\s+data/raw/known\.keras", status)
     shutil.rmtree(known.parent)
+
+
+@pytest.mark.slow
+def test_others_take_the_model_as_docs_models_says(built: Path, tmp_path: Path) -> None:
+    """With get, import and artifacts get, from a clone whose outputs are in a remote."""
+    owner, taker, clone = (tmp_path / name for name in ("owner", "taker", "clone"))
+    run(tmp_path, "git", "clone", "--quiet", str(built), "owner")
+    run(owner, "dvc", "cache", "dir", "--local", str(built / ".dvc/cache"))
+    run(owner, "dvc", "remote", "add", "--default", "storage", str(tmp_path / "storage"))
+    run(owner, "git", "commit", "--quiet", "--all", "--message", "the storage")
+    run(tmp_path, "git", "clone", "--quiet", str(owner), "clone")
+    refused = run(tmp_path, "dvc", "get", str(clone), "models", "-o", "early", is_ok=False)
+    assert "No storage files available" in refused.stdout
+    run(owner, "dvc", "push", "evaluate", "train")
+    run(owner, "git", "tag", "--annotate", "metastasis@v1.0.0", "--message", "the first model")
+    run(clone, "git", "pull", "--quiet", "--tags")
+    taker.mkdir()
+    run(taker, "git", "init", "--quiet")
+    run(taker, "dvc", "init", "--quiet")
+    source = str(clone)
+    run(taker, "dvc", "get", source, "models", "-o", "got")
+    run(taker, "dvc", "get", f"file://{source}", "models", "--rev", "metastasis@v1.0.0", "-o", "at")
+    run(taker, "dvc", "artifacts", "get", source, "metastasis", "-o", "named")
+    run(taker, "dvc", "import", source, "models", "-o", "imported")
+    (taker / "three").mkdir()
+    for name in MODEL:
+        run(taker, "dvc", "get", source, f"models/{name}", "-o", f"three/{name}")
+    for folder in ("got", "at", "named", "imported", "three"):
+        assert {(taker / folder / name).read_bytes() for name in MODEL} == {
+            (built / "models" / name).read_bytes() for name in MODEL
+        }
+        shown = run(taker, sys.executable, "-m", "metastasis", "info", folder).stdout
+        assert shown.startswith(f"model       {folder}: tumour in the central 32x32 pixels")
+        assert "intact: decision.json and model.keras" in shown
+    assert "rev_lock:" in (taker / "imported.dvc").read_text()
+    assert "didn't change" in run(taker, "dvc", "update", "imported.dvc").stdout
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Tests of `plain_networks`: every network of the project passes, and nothing else is opened."""
 
 import io
+import itertools
 import json
 import zipfile
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from metastasis import models, plain_networks, saving
 from metastasis.base.errors import InputError
+from metastasis.patches import symmetries
 from metastasis.pretrained import weights
 from metastasis.train.train_params import Network
 
@@ -19,7 +21,7 @@ from metastasis.train.train_params import Network
 @pytest.mark.parametrize("name", get_args(Network))
 def test_every_network_is_plain_alone_and_in_an_ensemble(tmp_path: Path, name: str) -> None:
     network = models.build(name, 32)
-    for number, tta in ((1, "none"), (1, "d4"), (2, "d4")):
+    for number, tta in itertools.product((1, 2), get_args(symmetries.TestTime)):
         path = tmp_path / f"{number}-{tta}.keras"
         saving.save(models.to_final([network] * number, 1.5, tta), path)
         plain_networks.require(path)

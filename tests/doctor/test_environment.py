@@ -1,6 +1,7 @@
 """Tests of `doctor.environment`: other versions than recorded are a problem, no project is none."""
 
 import platform
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,6 @@ def test_extras_are_those_of_the_package_and_no_other_library(
         "keras>=3; extra == 'k'",
         "no-such-library>=1; extra == 'n'",
     ]
-    monkeypatch.setattr(environment.metadata, "requires", lambda _: required)
+    monkeypatch.setattr(metadata, "requires", lambda _: required)
     found = environment.examine_extras().found
     assert found == f"keras {libraries.installed('keras')}; not installed: no-such-library"

@@ -8,6 +8,7 @@ import pytest
 from helpers.projects import run
 from metastasis import __main__
 from metastasis.doctor import machine, project
+from metastasis.doctor.findings import Finding
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def examined(tree: Path) -> dict[str, project.Finding]:
+def examined(tree: Path) -> dict[str, Finding]:
     return {each.name: each for each in project.examine(tree, tree)}
 
 

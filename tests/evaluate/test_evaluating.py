@@ -1,5 +1,6 @@
 """Tests of `evaluate.evaluating`: the threshold knows validation alone; numbers match scores."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from sklearn import metrics
 
 from helpers.files import assert_same_bytes
 from helpers.patches import write_shards
-from metastasis import members, models, saving, stains, tables
+from metastasis import members, model_folder, models, saving, stains, tables
 from metastasis.base import records
 from metastasis.base.errors import InputError
 from metastasis.evaluate import evaluate_params, evaluating, evaluation_plots
@@ -23,6 +24,7 @@ from metastasis.members import Member
 from metastasis.patches import shards, symmetries
 from metastasis.report import reporting
 from metastasis.results import provenance
+from metastasis.results.card import TrainedMember
 from metastasis.results.decision import Decision
 from metastasis.scores import member_scores
 
@@ -523,6 +525,69 @@ def test_members_whose_folds_are_swapped_are_refused(folded: Path, tmp_path: Pat
     network.write_bytes((folded / "another.keras").read_bytes())
     with pytest.raises(InputError, match=r"1-1\.keras isn't the network .* value of network than"):
         combine(folded, out, FOLDS)
+
+
+def test_the_card_says_what_the_model_is_and_what_it_learnt_from(
+    data: Path, tmp_path: Path
+) -> None:
+    numbers = evaluate(data, tmp_path, tta="d4")
+    found = model_folder.read(tmp_path)
+    card = found.card
+    assert (card.network, card.recipe) == ("compact", TRAINING.recipe)
+    assert (card.patch_size, card.input_size, card.um_per_pixel) == (96, 32, 0.972)
+    assert (card.tta, card.colours) == ("d4", "RGB, 0 to 255")
+    assert card.members == (TrainedMember(seed=1, fold=0, num_patches=10),)
+    assert card.num_training_patches == 10
+    ids = "\n".join(sorted(f"p{number}" for number in range(80)))  # they stand for SHA-1s
+    assert card.source.pixels == hashlib.sha256(ids.encode()).hexdigest()
+    assert (card.source.name, card.source.is_drawn) == ("a folder", False)
+    for name, part in (("test", card.measured.test), ("validation", card.measured.validation)):
+        assert part is not None
+        assert part.roc_auc.value == numbers[name]["roc_auc"]
+        ends = numbers[name]["interval"]["roc_auc"]
+        assert (part.roc_auc.low, part.roc_auc.high) == (ends["low"], ends["high"])
+        assert part.sensitivity.value == numbers[name]["sensitivity"]
+        assert (part.num_patches, part.num_units) == (numbers[name]["num_patches"], 10)
+        assert part.over == "slides"
+    assert "Test has 10 slides; below 15 the intervals are rough." in card.notes
+    assert "weights" not in card.licence
+    assert card.versions["keras"] == keras.__version__
+    assert str(tmp_path) not in (tmp_path / "card.json").read_text()
+
+
+def test_the_card_of_an_ensemble_counts_each_patch_once(folded: Path, tmp_path: Path) -> None:
+    evaluate(folded, tmp_path / "out", chosen=FOLDS)
+    card = model_folder.read(tmp_path / "out").card
+    split = tables.read_patches(folded / "split.csv")
+    sizes = [int((~split["fold"].isin(["", str(member.fold)])).sum()) for member in FOLDS]
+    assert [member.num_patches for member in card.members] == sizes
+    assert [(member.seed, member.fold) for member in card.members] == [(1, 0), (1, 1), (1, 2)]
+    assert card.num_training_patches == 40  # each in two of the three
+
+
+def test_initial_weights_are_named_with_what_they_may_restrict(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = members.InitialWeights(name="densenet.h5", sha256="1" * 64)
+    training = TRAINING.model_copy(update={"initial_weights": weights})
+    monkeypatch.setitem(globals(), "TRAINING", training)
+    evaluate(data, tmp_path)
+    card = model_folder.read(tmp_path).card
+    assert card.initial_weights == weights
+    assert "the weights that its training started from" in card.licence
+
+
+def test_members_that_were_trained_in_different_ways_are_refused(
+    data: Path, tmp_path: Path
+) -> None:
+    chosen = [MEMBER, Member(seed=2, fold=0)]
+    evaluate(data, tmp_path, chosen=chosen)
+    path = tmp_path / "members/2-0.json"
+    record = records.read(path, members.Trained)
+    training = TRAINING.model_copy(update={"recipe": {"model": "compact", "epochs": 11}})
+    records.write(path, record.model_copy(update={"training": training}))
+    with pytest.raises(InputError, match=r"members 1-0 and 2-0 were trained in different ways"):
+        combine(data, tmp_path, chosen)
 
 
 def test_what_members_no_longer_named_have_left_is_removed(

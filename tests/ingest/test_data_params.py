@@ -72,3 +72,11 @@ def test_a_path_that_the_shell_would_read_otherwise_is_refused_though_it_is_ther
     (tmp_path / name).mkdir()
     with pytest.raises(ValueError, match="which the shell that DVC starts would interpret"):
         DataParams(source=str(tmp_path / name), slides="data/slides.csv", um_per_pixel=0.972)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "972", "10x", ".nan"])
+def test_a_resolution_that_no_microscope_has_is_refused(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(f"data: {{source: data/demo, slides: s.csv, um_per_pixel: {value}}}\n")
+    with pytest.raises(InputError, match=r"data\.um_per_pixel is .*: "):
+        params.read("data", DataParams, path)

@@ -23,7 +23,7 @@ from helpers.networks import unsettle
 from helpers.patches import write_shards
 from helpers.training import CALM, PARAMS, train
 from metastasis import members, models, saving, tables
-from metastasis.base import records
+from metastasis.base import files, records
 from metastasis.base.errors import InputError
 from metastasis.patches import shards, symmetries
 from metastasis.scores import scoring
@@ -128,6 +128,10 @@ def test_a_network_starts_from_a_files_weights_and_moves_its_body_slowly(
             distances = [np.linalg.norm(after[name] - kernel) for after in (slow, fast)]
             assert 0 < distances[0] < 0.1 * distances[1]
     assert frozen["logit"].any()  # it started at zero
+    record = records.read(data / "0.0/network.json", members.Trained)
+    expected = members.InitialWeights(name=Path(known).name, sha256=files.sha256(Path(known)))
+    assert record.training.initial_weights == expected
+    assert known not in (data / "0.0/network.json").read_text()  # no path
     means = [
         keras.saving.load_model(path).get_layer("norm1").get_weights()[2]
         for path in (Path(known), data / "0.0/network.keras")
@@ -413,6 +417,9 @@ def test_a_member_learns_only_from_the_folds_of_the_others(data: Path) -> None:
     table = tables.read_patches(data / "split.csv")
     own = members.Member(1, 1)
     members.require_own(table, own, plain / "network.keras", plain / "network.json")
+    assert record.training.recipe["epochs"] == 1
+    assert not {"seeds", "folds", "weights"} & set(record.training.recipe)
+    assert record.training.initial_weights is None
 
 
 def test_two_members_may_train_at_once_and_one_may_not_twice(data: Path) -> None:

@@ -73,7 +73,6 @@ def _rows(found: "ModelFolder") -> Iterator[screens.Row]:
     yield from _scores(card)
     for note in card.notes:
         yield "note", note
-    yield "pixels", f"SHA-256 over all images of the source: {card.source.pixels}"
     yield "made with", ", ".join(f"{name} {number}" for name, number in card.versions.items())
     yield "licence", card.licence
     yield "files", f"intact: {' and '.join(card.files)} are those of this card; {PLAIN}"
@@ -127,7 +126,7 @@ def _trained(card: "Card") -> str:
     patches = numbers.count(card.num_training_patches, "patch", "patches")
     lines = [f"on {patches} of {card.source.name}"]
     recipe = [f"{name} {card.recipe[name]}" for name in SHOWN if name in card.recipe]
-    lines.append(f"{', '.join(recipe)} (--json has the whole recipe)")
+    lines.append(f"{', '.join(recipe)} (more: --json)")
     if card.initial_weights:
         lines.append(f"from the weights in {card.initial_weights.name}")
     return "\n".join(lines)
@@ -139,7 +138,6 @@ def _scores(card: "Card") -> Iterator[screens.Row]:
     for name, part in parts.items():
         if part:
             yield name, _scored(part)
-    yield "", "(in brackets: 95 % intervals)"
 
 
 def _scored(part: "Scored") -> str:
@@ -148,7 +146,7 @@ def _scored(part: "Scored") -> str:
 
     def shown(rate: "Rate") -> str:
         ends = numbers.interval(rate.low, rate.high, part.num_patches)
-        return numbers.rate(rate.value, part.num_patches) + (f" ({ends})" if ends else "")
+        return numbers.rate(rate.value, part.num_patches) + (f" (95 %: {ends})" if ends else "")
 
     units = numbers.count(part.num_units, intervals.SINGULAR[part.over], part.over)
     of = f" of {units}" if part.over in intervals.INDEPENDENT else ", of slides that are unknown"

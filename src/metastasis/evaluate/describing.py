@@ -45,7 +45,8 @@ def describe(  # noqa: PLR0913  # a card brings together what several files hold
         InputError: the members were trained in different ways.
     """
     training = _training(trained)
-    warnings = [*evaluation.warnings(), decision.warning()]
+    doubtful = decision.warning()
+    notes = [*evaluation.warnings(), *([doubtful[0].upper() + doubtful[1:]] if doubtful else [])]
     weights = cards.LICENCE_OF_WEIGHTS if training.initial_weights else ""
     return Card(
         format=cards.FORMAT,
@@ -68,7 +69,7 @@ def describe(  # noqa: PLR0913  # a card brings together what several files hold
         ),
         num_training_patches=_num_learnt(trained, table),
         measured=Measured(**{name: _scored(part) for name, part in evaluation.parts.items()}),
-        notes=tuple(filter(None, warnings)),
+        notes=tuple(notes),
         versions={name: version(name) for name in LIBRARIES},
         licence=f"{cards.LICENCE}{weights}.",
         files={
