@@ -56,7 +56,7 @@ def test_every_cell_has_the_score_of_its_middle(tmp_path: Path, stride: int) -> 
 
 def test_glass_is_not_scored(tmp_path: Path) -> None:
     pixels = np.full((320, 640, 3), 245, np.uint8)
-    pixels[64:160, 320:480] = pyramids.picture(96, 160)
+    pixels[72:152, 328:472] = pyramids.picture(80, 144)
     scored = judge(tmp_path, pixels, engine := Middle())
     assert engine.num_scored == 15
     assert np.isfinite(scored.logits[2:5, 10:15]).all()
@@ -82,7 +82,7 @@ def files(folder: Path, count: int) -> list[finding.Image]:
     for number in range(count):
         pixels = np.full((96, 96, 3), number, np.uint8)
         cv2.imwrite(str(folder / f"{number:03}.png"), pixels)
-    return finding.find([folder])[0]
+    return finding.find([folder], folder / "output")[0]
 
 
 def test_files_are_scored_in_order_among_others(tmp_path: Path) -> None:

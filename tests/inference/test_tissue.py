@@ -20,8 +20,8 @@ def glass(height: int, width: int, level: int = 240) -> NDArray[np.uint8]:
 
 def test_every_cell_with_tissue_counts_and_glass_does_not() -> None:
     pixels = glass(320, 640)
-    pixels[64:128, 96:160] = pyramids.picture(64, 64)
-    pixels[200:224, 296:320] = 120  # a few cells
+    pixels[72:120, 104:152] = pyramids.picture(48, 48)
+    pixels[200:216, 296:312] = 120  # a few cells
     expected = np.zeros((10, 20), bool)
     expected[2:4, 3:5] = True
     expected[6, 9] = True

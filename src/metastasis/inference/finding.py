@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from metastasis.base.errors import InputError
+
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 # The formats that OpenSlide 4 reads, by the endings of their files; it also reads some TIFFs.
 SLIDE_SUFFIXES = (
@@ -32,16 +34,22 @@ class Failure:
     reason: str
 
 
-def find(paths: Iterable[Path]) -> tuple[list[Image], list[Failure]]:
+def find(paths: Iterable[Path], output: Path) -> tuple[list[Image], list[Failure]]:
     """Return the images in the order of `paths`, a folder's sorted by path, and what isn't there.
 
-    A file is listed once, even if two paths lead to it. A folder is searched to any depth.
+    A file is listed once, even if two paths lead to it. A folder is searched to any depth, but for
+    the folder `output`, which may hold the results of an earlier run.
+
+    Raises:
+        InputError: an image lies in `output`, where a result could overwrite it.
     """
     files: dict[Path, None] = {}
     failures = []
     for path in paths:
         if path.is_dir():
             inside = sorted(each for each in path.rglob("*") if _is_image(each))
+            if path.resolve() != output.resolve():
+                inside = [each for each in inside if not _is_below(each, output)]
             files |= dict.fromkeys(inside)
             if not inside:
                 failures.append(Failure(path, f"the folder holds no file named {_endings()}"))
@@ -49,12 +57,23 @@ def find(paths: Iterable[Path]) -> tuple[list[Image], list[Failure]]:
             files[path] = None
         else:
             failures.append(Failure(path, "there is no such file or folder"))
-    return _named(files), failures
+    images = _named(files)
+    for image in images:
+        if image.path.parent.resolve() == output.resolve():
+            raise InputError(
+                f"{image.path} lies in the output folder, {output}, where a result could overwrite "
+                "it; name another folder by --output."
+            )
+    return images, failures
 
 
 def _is_image(path: Path) -> bool:
     """Return whether a folder's entry counts; hidden files are other programs' leavings."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return path.parent.resolve().is_relative_to(folder.resolve())
 
 
 def _endings() -> str:

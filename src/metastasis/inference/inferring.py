@@ -85,12 +85,13 @@ def infer(paths: list[Path], model: ModelFolder, output: Path, options: Options)
     on where it was, if the files, the model and the options are the same.
 
     Raises:
-        InputError: an option or the engine can't be used, or the folder can't be written.
+        InputError: an option or the engine can't be used, or the output folder can't be written or
+            holds an image that is to be scored.
     """
     tiling.require_stride(options.stride)
     resolutions.require_plausible(options.mpp)
+    found, failures = finding.find(paths, output)
     _require_writable(output)
-    found, failures = finding.find(paths)
     if not found:
         rows.write_failures(output, failures)
         return Summary(0, 0, failures)

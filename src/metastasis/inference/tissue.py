@@ -14,8 +14,8 @@ REDUCTION = 8  # pixels of the view to a pixel of the mask, along a side: 4x4 to
 BAND = 64  # rows of the mask that are read at a time
 # Optical density from which a pixel is tissue. Among 2,916 real patches, this leaves out 3 of 1,119
 # with tumour and 5 % of the others; 0.1 would leave out 13. Glass darker than 227 of 255 is scored,
-# which costs time and loses nothing. Otsu's method always splits an image in two: in an image without
-# glass it leaves out the paler tissue.
+# which costs time and loses nothing. Otsu's method, as often used, always splits an image in two:
+# in one without glass it leaves out the paler tissue.
 LEAST_DENSITY = 0.05
 
 
