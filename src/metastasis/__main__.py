@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         command.add(commands)
     chosen = parser.parse_args(arguments)
     settings.apply()  # before a command imports the libraries
+    stage.show_any_name()
     try:
         code: int = chosen.run(chosen)
         sys.stdout.flush()

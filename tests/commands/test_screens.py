@@ -32,3 +32,9 @@ def test_every_word_is_shown_once_in_lines_that_fit(
     assert sorted(shown.split()) == sorted(words)
     longest = max(map(len, words), default=0) + 12
     assert max(map(len, shown.split("\n"))) <= max(min(max(width, 60), 100), longest)
+
+
+def test_a_text_cannot_steer_the_terminal() -> None:
+    hostile = "a\x1b]0;title\x07 \x1b[2Jb\u202ec\r\u2028d"
+    shown = screens.lay_out([("note", hostile)])
+    assert shown == r"note  a\x1b]0;title\x07 \x1b[2Jb\u202ec\r\u2028d"

@@ -68,6 +68,16 @@ def test_a_cache_that_can_only_copy_is_a_problem(tree: Path) -> None:
     assert "takes its space twice" in found.advice
 
 
+def test_the_link_in_use_is_the_first_preferred_one_that_works(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "DVC version: 3.1\nCache types: symlink\nCache directory: nfs on there"
+    monkeypatch.setattr(project, "get_dvc_info", lambda: told)
+    found = examined(tree)["DVC's cache"]
+    assert found.found == "nfs on there; uses symlink (usable: symlink)"
+    assert not found.advice
+
+
 def test_broken_settings_of_dvc_and_a_missing_history_are_problems_and_no_crash(
     tree: Path,
 ) -> None:

@@ -27,7 +27,7 @@ def run(main: Callable[..., None]) -> None:
     """
     script = Path(sys.argv[0]).absolute()
     _require_own_code(script)
-    _show_any_name()
+    show_any_name()
     settings.apply_to_loaded()
     parameters = inspect.signature(main).parameters
     kinds = [int if each.annotation is int else Path for each in parameters.values()]
@@ -64,7 +64,7 @@ def _require_own_code(script: Path) -> None:
         )
 
 
-def _show_any_name() -> None:
+def show_any_name() -> None:
     """Print characters that the terminal's encoding lacks as escape sequences."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

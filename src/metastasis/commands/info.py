@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from metastasis.base.errors import InputError
 from metastasis.commands import screens
+from metastasis.results import numbers
 
 if TYPE_CHECKING:  # they take a second to import
     from metastasis.model_folder import ModelFolder
@@ -89,8 +90,6 @@ def _taken(card: "Card") -> str:
 
 
 def _given(found: "ModelFolder") -> str:
-    from metastasis.results import numbers  # noqa: PLC0415
-
     decision = found.decision
     flips = " from the mean over the 8 flips and turns" if decision.tta == "d4" else ""
     scale = f"calibrated by a temperature of {decision.temperature:g}"
@@ -108,8 +107,6 @@ def _given(found: "ModelFolder") -> str:
 
 
 def _network(card: "Card") -> str:
-    from metastasis.results import numbers  # noqa: PLC0415
-
     if len(card.members) == 1:
         return f"{card.network}, seed {card.members[0].seed}"
     folds = sorted({member.fold for member in card.members})
@@ -121,8 +118,6 @@ def _network(card: "Card") -> str:
 
 
 def _trained(card: "Card") -> str:
-    from metastasis.results import numbers  # noqa: PLC0415
-
     patches = numbers.count(card.num_training_patches, "patch", "patches")
     lines = [f"on {patches} of {card.source.name}"]
     recipe = [f"{name} {card.recipe[name]}" for name in SHOWN if name in card.recipe]
@@ -141,7 +136,6 @@ def _scores(card: "Card") -> Iterator[screens.Row]:
 
 
 def _scored(part: "Scored") -> str:
-    from metastasis.results import numbers  # noqa: PLC0415
     from metastasis.scores import intervals  # noqa: PLC0415
 
     def shown(rate: "Rate") -> str:

@@ -12,9 +12,10 @@ Row = tuple[str, str]  # a name, and its text; an empty name goes on with the on
 def lay_out(rows: Iterable[Row]) -> str:
     """Return the rows as lines that fit the terminal, each text beside its name.
 
-    A line break in a text starts a new line.
+    A line break in a text starts a new line. Other control characters are shown as escapes: a text
+    from elsewhere, such as a card's, must not steer the terminal.
     """
-    rows = list(rows)
+    rows = [(name, _printable(text)) for name, text in rows]
     indent = max(len(name) for name, _ in rows) + 2
     width = max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size((MAX_WIDTH, 24)).columns))
     lines = []
@@ -31,3 +32,10 @@ def lay_out(rows: Iterable[Row]) -> str:
             ) or [start.rstrip()]
             start = " " * indent
     return "\n".join(lines)
+
+
+def _printable(text: str) -> str:
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
+        for char in text
+    )
