@@ -61,6 +61,17 @@ def test_a_region_has_its_pixels(tmp_path: Path, suffix: str, size: tuple[int, i
     np.testing.assert_array_equal(region.raster.read(0, Box(0, 0, *found)), pixels)
 
 
+def test_a_small_pyramid_keeps_its_levels(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        writer.write(REGION, subifds=1, tile=(64, 64), photometric="rgb", metadata={"axes": "YXS"})
+        writer.write(REGION[::2, ::2].copy(), subfiletype=1, tile=(64, 64), photometric="rgb")
+    region = opened(path)
+    assert isinstance(region, opening.Region)
+    assert region.raster.sizes == ((200, 150), (100, 75))
+    region.raster.close()
+
+
 def cmyk() -> bytes:
     stream = BytesIO()
     Image.fromarray(REGION).convert("CMYK").save(stream, "JPEG")
