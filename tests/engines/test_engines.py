@@ -203,7 +203,7 @@ def test_an_export_of_another_projects_network_is_refused(
         ("onnx", "tf2onnx", "tf2onnx", "onnx"),
     ],
 )
-def test_a_missing_extra_is_named_with_how_to_install_it(  # noqa: PLR0913
+def test_a_missing_extra_is_named_with_how_to_install_it(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     name: EngineName,
