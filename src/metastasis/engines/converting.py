@@ -3,11 +3,9 @@
 `exported` defines the inputs and outputs; the stage `export` measures what was written.
 """
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,13 @@ import keras
 from keras import ops
 
 from metastasis.base.errors import InputError
-from metastasis.engines import extras
+from metastasis.engines import extras, onnx_order
 from metastasis.engines.exported import INPUT, LOGIT, PROBABILITY
 from metastasis.patches.symmetries import NUM_ELEMENTS
+
+SOURCE = Path(__file__).parents[2]  # the code of this tree
+REFUSED = 3  # exit code of the process, which has printed why
+EXTRAS = {".xml": ("openvino", "openvino"), ".onnx": ("onnx", "tf2onnx")}  # and a library of it
 
 Tensor = Any  # keras.KerasTensor; Keras ships no types
 
@@ -25,20 +27,36 @@ Tensor = Any  # keras.KerasTensor; Keras ships no types
 def convert(network_path: Path, out_path: Path) -> None:
     """Write the .keras file's network to `out_path`: .xml with .bin (OpenVINO), or .onnx.
 
+    A process of its own does it, where names are counted from the beginning: the same network gives
+    the same bytes. Whatever the exporters print stays there.
+
     Raises:
-        InputError: the format's extra isn't installed, or the file holds no network of this project.
+        InputError: the format's extra isn't installed, or the file holds another kind of network.
     """
-    if out_path.suffix == ".xml":
-        extras.require("openvino", ["openvino"])
-        form = "openvino"
-    else:
-        extras.require("onnx", ["tf2onnx"])
-        form = "onnx"
-    network = batched(_load(network_path))
+    extra, library = EXTRAS[out_path.suffix]
+    extras.require(extra, [library])
     out_path.parent.mkdir(parents=True, exist_ok=True)
-    with _quiet():
-        signature = [keras.InputSpec(shape=network.input_shape, dtype="float32", name=INPUT)]
-        network.export(str(out_path), format=form, verbose=False, input_signature=signature)
+    found = subprocess.run(  # noqa: S603  # this module
+        [sys.executable, "-m", __spec__.name, str(network_path), str(out_path)],
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if found.returncode == REFUSED:
+        raise InputError(found.stdout.strip().splitlines()[-1])
+    if found.returncode:
+        raise RuntimeError(f"{network_path} wasn't converted to {out_path}:\n{found.stderr}")
+
+
+def _convert(network_path: Path, out_path: Path) -> None:
+    extra, library = EXTRAS[out_path.suffix]
+    extras.require(extra, [library])
+    network = batched(_load(network_path))
+    signature = [keras.InputSpec(shape=network.input_shape, dtype="float32", name=INPUT)]
+    network.export(str(out_path), format=extra, verbose=False, input_signature=signature)
+    if out_path.suffix == ".onnx":
+        onnx_order.settle(out_path)
 
 
 def batched(model: keras.Model) -> keras.Model:
@@ -80,15 +98,9 @@ def _turned(patch: Tensor) -> list[Tensor]:
     return [ops.rot90(each, k=k, axes=(1, 2)) for each in mirrored for k in turns]
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what the exporters write to the terminal about their own insides."""
-    logger = logging.getLogger("tf2onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+if __name__ == "__main__":
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)
+        _convert(*map(Path, sys.argv[1:]))
+    except InputError as error:
+        print(error)
+        sys.exit(REFUSED)

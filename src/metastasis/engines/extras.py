@@ -16,6 +16,7 @@ LIBRARIES = {
     "onnxruntime": "ONNX Runtime",
     "tf2onnx": "tf2onnx",
 }
+NO_NNCF = (3, 12)  # the first Python that pyproject.toml has no NNCF for
 # Its absence is what OpenVINO and NNCF take for "send no usage statistics"; otherwise they send
 # them unless the user's home folder says not to.
 STATISTICS = "openvino_telemetry"
@@ -33,6 +34,11 @@ def require(extra: str, names: Sequence[str]) -> list[Any]:
     except ModuleNotFoundError as error:
         if error.name not in LIBRARIES:
             raise
+        if error.name == "nncf" and sys.version_info >= NO_NNCF:
+            raise InputError(
+                "NNCF, which writes 8 bits, allows NumPy up to 2.4 only, and with this Python the "
+                "project uses a later one: use Python 3.11, or export 32 bits."
+            ) from None
         raise InputError(
             f"{LIBRARIES[error.name]} isn't installed: run `export EXTRA={extra}` and `make setup` "
             f"in the project's folder, or `pip install {error.name}` elsewhere."
