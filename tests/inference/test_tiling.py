@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from helpers import pyramids
 from metastasis.base.errors import InputError
 from metastasis.inference import tiling, views
-from metastasis.inference.rasters import Size, Whole
+from metastasis.inference.rasters import Box, Size, Whole
 
 
 @given(st.integers(96, 400), st.integers(96, 400))
@@ -71,3 +72,23 @@ def test_a_view_smaller_than_a_patch_is_refused() -> None:
         InputError, match="100x75 pixels at the model's resolution; a patch is 96x96"
     ):
         tiling.require_size(view)
+
+
+@pytest.mark.parametrize("stride", [32, 256, 1024])
+def test_what_is_read_at_a_time_does_not_grow_with_the_stride(stride: int) -> None:
+    heights = []
+
+    class Watched(Whole):
+        """Notes the height of what is read."""
+
+        def read(self, level: int, box: Box) -> NDArray[np.uint8]:
+            """Return the pixels of a box."""
+            heights.append(box.height)
+            return super().read(level, box)
+
+    view = views.at(Watched(pyramids.picture(4096, 1024)), 1.0)
+    grid = tiling.lay(view.size, stride)
+    wanted = np.ones((grid.rows, grid.columns), bool)
+    cut = [cells for _, cells in tiling.cut(view, grid, range(grid.rows), wanted, 96)]
+    assert sum(len(rows) for rows, _ in cut) == wanted.size
+    assert max(heights) <= tiling.MOST_ROWS + 96

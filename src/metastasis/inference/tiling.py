@@ -17,6 +17,7 @@ from metastasis.inference.views import View
 from metastasis.patches.shards import CENTRE_SIZE, PATCH_SIZE, UInt8
 
 MIN_STRIDE, MAX_STRIDE = 8, 1024
+MOST_ROWS = 256  # rows of pixels, but for the patches' margins, that are read at a time
 Cells = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows and columns of a grid
 
 
@@ -56,7 +57,8 @@ def cut(
 ) -> Iterator[tuple[UInt8, Cells]]:
     """Yield the patches of the wanted cells of some rows, a row at a time, with their cells.
 
-    The rows' pixels are read once. Patches at an edge are completed by mirrored pixels.
+    Rows that lie close to each other are read together, so that few pixels are read twice. Patches
+    at an edge are completed by mirrored pixels.
 
     Args:
         view: where the patches lie.
@@ -65,6 +67,15 @@ def cut(
         wanted: (rows, columns) of the whole grid.
         size: the side of the patches, at most 96.
     """
+    step = max(MOST_ROWS // grid.stride, 1)
+    for start in range(rows.start, rows.stop, step):
+        yield from _cut_band(view, grid, range(start, min(start + step, rows.stop)), wanted, size)
+
+
+def _cut_band(
+    view: View, grid: Grid, rows: range, wanted: NDArray[np.bool_], size: int
+) -> Iterator[tuple[UInt8, Cells]]:
+    """Read some rows at once and yield their patches."""
     columns = np.flatnonzero(wanted[rows.start : rows.stop].any(axis=0))
     if not len(columns):
         return
