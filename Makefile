@@ -9,7 +9,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 # Columns of `dvc exp show` that fit on a screen: an experiment's AUCs, and the params that differ.
 SHOWN := Experiment|State|test.roc_auc|validation.roc_auc$$
-SECTIONS := (data|demo|validate|split|crop|train|evaluate|predict|probe)[.](?!auc|loss)
+SECTIONS := (data|demo|validate|split|crop|train|evaluate|export|predict|probe)[.](?!auc|loss)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

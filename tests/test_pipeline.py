@@ -42,7 +42,10 @@ EXTRAS = {"onnxruntime"}  # libraries.yaml records only what every environment h
 
 # A stage that DVC repeats for each entry of params is tested for one such entry: of a mapping
 # (`foreach`), and of two lists (`matrix`).
-NETWORK = {"key": "densenet121", "item": "data/raw/densenet121.h5"}
+ENTRIES = {
+    "${probe.networks}": {"key": "densenet121", "item": "data/raw/densenet121.h5"},
+    "${export.formats}": {"key": "openvino", "item": "8"},
+}
 MEMBER = {"key": "1-0", "item.seed": "1", "item.fold": "0"}
 
 
@@ -53,7 +56,8 @@ def stages() -> dict[str, dict[str, Any]]:
     for file in PIPELINES:
         for name, stage in load((ROOT / file).read_text()).items():
             text = yaml.safe_dump(stage.get("do", stage), width=10_000, sort_keys=False)
-            for key, value in (MEMBER if "matrix" in stage else NETWORK).items():
+            entry = MEMBER if "matrix" in stage else ENTRIES.get(stage.get("foreach", ""), {})
+            for key, value in entry.items():
                 text = text.replace(f"${{{key}}}", value)
             text = re.sub(r"\$\{(\w+)\.(\w+)\}", lambda m: str(params[m[1]][m[2]]), text)
             text = re.sub(r"\$\{(\w+)\.(\w+)\[0\]\}", lambda m: str(params[m[1]][m[2]][0]), text)
@@ -86,6 +90,7 @@ def names(entries: list[Any]) -> list[str]:
 
 SHARED = {
     "base",
+    "engines",
     "formats",
     "hashes",
     "pages",
@@ -239,7 +244,7 @@ def test_no_library_has_a_name_that_dvc_takes_for_something_else() -> None:
 def test_the_command_names_its_inputs_and_then_its_outputs_and_nothing_else(name: str) -> None:
     stage = STAGES[name]
     _, _, *arguments = shlex.split(stage["cmd"])
-    paths = [argument for argument in arguments if not argument.isdigit()]  # a member's numbers
+    paths = [argument for argument in arguments if not argument.isdigit()]  # a member's, or bits
     assert arguments[len(arguments) - len(paths) :] == paths
     # The stage reads the path of the weights from its param: most networks start without any.
     # The list of patches to leave out has one place: who runs `validate` by hand may have none.

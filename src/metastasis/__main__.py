@@ -6,9 +6,9 @@ import signal
 import sys
 
 from metastasis.base import settings, stage
-from metastasis.commands import compare, doctor, info
+from metastasis.commands import compare, doctor, info, predict
 
-COMMANDS = (info, doctor, compare)  # each with `add` and `run`, in the order of the help
+COMMANDS = (predict, info, doctor, compare)  # each with `add` and `run`, in the order of the help
 CLOSED = 128 + signal.SIGPIPE  # a shell's exit code of a program whose output is closed
 
 

@@ -293,3 +293,22 @@ def test_a_source_in_the_output_of_a_repeated_stage_is_refused(tree: Path, place
     edit(tree, "data", source=place)
     with pytest.raises(InputError, match=r"is, contains or is in .*, an output"):
         check()
+
+
+def test_what_predicts_is_the_final_model_or_an_export_that_a_stage_writes(tree: Path) -> None:
+    for network in ("models/exported/openvino", "models/members/1-0.keras", "other.keras"):
+        edit(tree, "predict", network=network)
+        with pytest.raises(InputError, match=rf"network is {network}: expected .* which is \{{\}}"):
+            check()
+    edit(tree, "predict", network="models/exported/openvino")
+    edit(tree, "export", formats={"onnx": 32})
+    with pytest.raises(InputError, match=r"which is \{onnx: 32\}"):
+        check()
+    edit(tree, "export", formats={"onnx": 32, "openvino": 8})
+    check()
+
+
+def test_a_format_that_does_not_exist_is_refused(tree: Path) -> None:
+    edit(tree, "export", formats={"torchscript": 32})
+    with pytest.raises(InputError, match=r"export\.formats\.torchscript.*'openvino' or 'onnx'"):
+        check()

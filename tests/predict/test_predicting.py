@@ -72,7 +72,9 @@ def predict(
     data: Path, *, is_rounded: bool = False, bad_patches: Literal["share", "fail"] = "share"
 ) -> pd.DataFrame:
     predicting.predict(
-        predict_params.PredictParams(round=is_rounded, bad_patches=bad_patches),
+        predict_params.PredictParams(
+            network="model.keras", round=is_rounded, bad_patches=bad_patches
+        ),
         model_path=data / "model.keras",
         decision_path=data / "decision.json",
         split_path=data / "split.csv",

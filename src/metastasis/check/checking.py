@@ -12,6 +12,7 @@ from metastasis.base import params, pipeline
 from metastasis.base.errors import InputError
 from metastasis.check import locking
 from metastasis.demo import demo_params
+from metastasis.engines.export_params import ExportParams
 from metastasis.evaluate import evaluate_params
 from metastasis.formats import leaving_out, opening
 from metastasis.ingest import data_params
@@ -33,6 +34,7 @@ SECTIONS: dict[str, type[params.Section]] = {
     "crop": cropping.CropParams,
     "train": TrainParams,
     "evaluate": evaluate_params.EvaluateParams,
+    "export": ExportParams,
     "predict": predict_params.PredictParams,
     "probe": ProbeParams,
 }
@@ -81,6 +83,11 @@ def check(
     folders = {path for stage in stages if "matrix" in stage for path in pipeline.outputs(stage)}
     probe = params.read("probe", ProbeParams, params_path)
     _check_networks(probe, outputs, folders, training.members)
+    _check_scoring(
+        Path(params.read("predict", predict_params.PredictParams, params_path).network),
+        params.read("export", ExportParams, params_path),
+        outputs,
+    )
     if Path(data.source) != DEMO_PATH:
         opening.check_apart(Path(data.source), outputs)
         opening.open_source(Path(data.source)).close()
@@ -108,6 +115,18 @@ def _check_networks(
                 f"probe.networks.{name}: {file} is not a file; expected a network or features "
                 f"(docs/probe.md).{opening.of_a_copy(path)}"
             )
+
+
+def _check_scoring(network: Path, export: ExportParams, outputs: Sequence[Path]) -> None:
+    """Raise InputError unless `network` is the final model, or an export that a stage writes."""
+    is_final = network in outputs and network.suffix == ".keras"
+    is_exported = network.parent in outputs and network.name in export.formats
+    if not (is_final or is_exported):
+        named = ", ".join(f"{name}: {bits}" for name, bits in export.formats.items())
+        raise InputError(
+            f"predict.network is {network}: expected models/model.keras, or models/exported/NAME "
+            f"with a NAME of export.formats, which is {{{named}}} (docs/engines.md)."
+        )
 
 
 def _missing() -> Iterator[str]:

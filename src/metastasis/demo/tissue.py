@@ -71,9 +71,39 @@ def draw(
     if has_tumour:
         nest = _nest(slide, is_positive=is_positive, rng=rng)
         regions[nest > 0] = Region.TUMOUR
-    stains = _stain(slide, regions, nest, rng)
+    stains = stain(slide, regions, nest, rng)
     mask = nest[MARGIN:-MARGIN, MARGIN:-MARGIN] > 0
     return stains, mask
+
+
+def stain(
+    slide: Slide, regions: NDArray[np.uint8], nest: FloatArray, rng: np.random.Generator
+) -> Stains:
+    """Return the stains of a field whose tissue is given: what `draw` chooses at random.
+
+    Args:
+        slide: the tissue's properties.
+        regions: (140, 140), the `Region` of each pixel.
+        nest: (140, 140), each pixel's depth within the tumour's outline; negative outside.
+        rng: places cells and textures.
+    """
+    scene = _Scene(rng.uniform(0, np.pi), noise(2.2, rng), noise(18, rng))
+    haematoxylin = np.zeros((SIDE, SIDE), np.float64)
+    eosin = np.zeros((SIDE, SIDE), np.float64)
+    grown = []
+    for region in map(Region, np.flatnonzero(np.bincount(regions.ravel())).tolist()):
+        where = regions == np.uint8(region)
+        ground = _GROUNDS[region](slide, scene, rng)
+        np.copyto(haematoxylin, ground.haematoxylin, where=where)
+        np.copyto(eosin, ground.eosin, where=where)
+        if region in slide.kinds:
+            grown.append(_populate(slide, region, regions, nest, flow=scene.flow, rng=rng))
+    haematoxylin = as_float(cv2.GaussianBlur(haematoxylin, (3, 3), 0.8))
+    eosin = as_float(cv2.GaussianBlur(eosin, (3, 3), 0.8))
+    population = np.concatenate(grown, dtype=cells.CELL) if grown else np.empty(0, cells.CELL)
+    nuclei = cells.draw(population, scene.grain[::-1, ::-1])
+    eosin *= 1 - 0.6 * np.minimum(nuclei, 1)
+    return Stains(haematoxylin + nuclei, eosin)
 
 
 def _hosts(slide: Slide, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -126,28 +156,6 @@ def _blob(
     wave = ruggedness * min(radius, 30.0)
     level: FloatArray = radius - np.sqrt(u * u + v * v) + wave * noise(18, rng)
     return level
-
-
-def _stain(
-    slide: Slide, regions: NDArray[np.uint8], nest: FloatArray, rng: np.random.Generator
-) -> Stains:
-    scene = _Scene(rng.uniform(0, np.pi), noise(2.2, rng), noise(18, rng))
-    haematoxylin = np.zeros((SIDE, SIDE), np.float64)
-    eosin = np.zeros((SIDE, SIDE), np.float64)
-    grown = []
-    for region in map(Region, np.flatnonzero(np.bincount(regions.ravel())).tolist()):
-        where = regions == np.uint8(region)
-        ground = _GROUNDS[region](slide, scene, rng)
-        np.copyto(haematoxylin, ground.haematoxylin, where=where)
-        np.copyto(eosin, ground.eosin, where=where)
-        if region in slide.kinds:
-            grown.append(_populate(slide, region, regions, nest, flow=scene.flow, rng=rng))
-    haematoxylin = as_float(cv2.GaussianBlur(haematoxylin, (3, 3), 0.8))
-    eosin = as_float(cv2.GaussianBlur(eosin, (3, 3), 0.8))
-    population = np.concatenate(grown, dtype=cells.CELL) if grown else np.empty(0, cells.CELL)
-    nuclei = cells.draw(population, scene.grain[::-1, ::-1])
-    eosin *= 1 - 0.6 * np.minimum(nuclei, 1)
-    return Stains(haematoxylin + nuclei, eosin)
 
 
 def _populate(

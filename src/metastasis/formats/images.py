@@ -1,4 +1,4 @@
-"""Decodes and describes one image, and says why it can't be used as a patch.
+"""Decodes and describes one image, and says why it can't be used as a patch or region.
 
 `sources` lists the images; `validating` decides whether the data is good enough.
 """
@@ -183,6 +183,29 @@ def look(content: Content, out: UInt8, frames: Frames) -> Facts:
     return facts
 
 
+def read_region(content: bytes, max_pixels: int) -> UInt8 | Flaw:
+    """Return an image of any size, (height, width, 3) uint8 RGB, or its first flaw.
+
+    Its format is the one that its first bytes show. An image with more than `max_pixels` isn't
+    decoded: a file of 1 MB can hold an image of gigabytes.
+    """
+    describe_format = DESCRIBED.get(format_of(content) or "")
+    if describe_format is None:
+        return Flaw("format", _other_format(content))
+    description = describe_format(content)
+    width, height = description.width or 0, description.height or 0
+    if width * height > max_pixels:
+        return Flaw("size", f"{width}x{height}: more than {max_pixels:,} pixels")
+    image = _decode(content) if description.is_known else None
+    if image is None:
+        undecoded = Facts("decodable", f"{len(content):,} bytes that can't be decoded to an image")
+        return _flaw(undecoded, description, is_patch=False) or Flaw(*undecoded[:2])
+    height, width, channels = image.shape
+    facts = Facts("", "", len(content), "", width, height, channels, str(image.dtype))
+    flaw = _flaw(facts, description, is_patch=False)
+    return flaw or np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
 def _look_closely(content: bytes, out: UInt8) -> Facts:
     if not content.startswith(TIFF_MAGIC):
         return Facts("format", _other_format(content), len(content))
@@ -194,10 +217,10 @@ def _look_at_other(encoded: Encoded, out: UInt8) -> Facts:
 
     JPEG changes pixels slightly, so that ids can't be hashes of them.
     """
-    if _format(encoded.content) != encoded.format:
+    if format_of(encoded.content) != encoded.format:
         return Facts("format", _other_format(encoded.content), len(encoded.content))
-    describe = _describe_png if encoded.format == "PNG" else _describe_jpeg
-    return _decode_described(encoded.content, describe(encoded.content), out)
+    description = DESCRIBED[encoded.format](encoded.content)
+    return _decode_described(encoded.content, description, out)
 
 
 def _decode_described(content: bytes, description: Description, out: UInt8) -> Facts:
@@ -228,8 +251,8 @@ def _described(facts: Facts, description: Description) -> Facts:
     return facts._replace(flaw=flaw.kind, found=flaw.found) if flaw else facts
 
 
-def _flaw(facts: Facts, description: Description) -> Flaw | None:
-    """Return the first flaw, in the order from compression to size."""
+def _flaw(facts: Facts, description: Description, *, is_patch: bool = True) -> Flaw | None:
+    """Return the first flaw, in the order from compression to size, which only a patch has."""
     channels = CHANNEL_NAMES.get(facts.channels or 0, f"{facts.channels} channels")
     is_rgb = facts.channels == PATCH_SHAPE[2] and description.colour in COLOURS
     is_patch_size = (facts.width, facts.height) == PATCH_SHAPE[:2]
@@ -243,12 +266,12 @@ def _flaw(facts: Facts, description: Description) -> Flaw | None:
         (not description.is_known, Flaw("decodable", "a file without a readable description")),
         (not is_rgb, Flaw("colour", f"{channels} ({description.colour})")),
         (facts.dtype != "uint8", Flaw("depth", facts.dtype)),
-        (not is_patch_size, Flaw("size", f"{facts.width}x{facts.height}")),
+        (is_patch and not is_patch_size, Flaw("size", f"{facts.width}x{facts.height}")),
     )
     return next((flaw for is_flawed, flaw in checks if is_flawed), None)
 
 
-def _format(content: bytes) -> str | None:
+def format_of(content: bytes) -> str | None:
     """Return the format that an image's first bytes show, if it is a known one."""
     return next((name for magic, name in OTHER_MAGIC.items() if content.startswith(magic)), None)
 
@@ -256,7 +279,7 @@ def _format(content: bytes) -> str | None:
 def _other_format(content: bytes) -> str:
     if not content:
         return "an empty file"
-    name = _format(content)
+    name = format_of(content)
     return f"a {name} file" if name else f"not an image: it begins with {content[:8]!r}"
 
 
@@ -304,6 +327,10 @@ def _describe_jpeg(content: bytes) -> Description:
         is_fill = marker == 0xFF  # noqa: PLR2004  # such bytes may stand before any marker
         place += 1 if is_fill else 2 + int.from_bytes(content[place + 2 : place + 4])
     return Description()
+
+
+# By format: what reads the properties that such an image declares.
+DESCRIBED = {"TIFF": describe, "PNG": _describe_png, "JPEG": _describe_jpeg}
 
 
 def _word(value: int) -> str:

@@ -1,0 +1,131 @@
+"""The command `metastasis predict PATH...`: scores a user's own patches, regions and slides."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from metastasis.base.errors import InputError
+
+NOTHING_SCORED, SOME_NOT_SCORED = 1, 2  # exit codes; argparse's own errors end with 2 as well
+ENGINES = (
+    "keras",
+    "openvino",
+    "onnx",
+)  # as `engines.engines.EngineName` has them, which takes seconds to import
+FORMS = ("csv", "jsonl")  # as `inference.rows` has them, likewise
+
+DESCRIPTION = """\
+Score your own images with a trained model: is there tumour in the central 32x32 pixels?
+
+A PATH is an image or a folder, which is searched for images to any depth. TIFF, PNG and JPEG of
+96x96 pixels are patches, and each gets one probability. Larger images are regions, and whole-slide
+formats (SVS, NDPI, MRXS ...) are slides, which need the extra `slides`. Both are resampled to the
+model's resolution and tiled; bare glass isn't scored."""
+
+OUTPUTS = """\
+Written to the output folder:
+  predictions.csv   a row for each patch: probability, call, place of its central square
+  NAME.geojson      tumour regions of a region or slide; drag the file onto the image in QuPath
+  NAME.ome.tiff     heat map, one pixel for each patch, not a number where nothing was scored
+  NAME.png          picture of both
+  failures.csv      what wasn't scored, and why; only if there is something
+
+An interrupted run goes on where it was if you repeat the command.
+Exit code: 0 all scored, 1 nothing scored, 2 some images not scored.
+Research software. Not a medical device; not for diagnosis. More in docs/prediction.md."""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser(
+        "predict",
+        help="score your own patches, regions and slides",
+        description=DESCRIPTION,
+        epilog=OUTPUTS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="an image or a folder")
+    parser.add_argument(
+        "--model",
+        metavar="FOLDER",
+        type=Path,
+        default=Path("models"),
+        help="folder of the trained model; by default models, where `dvc repro` writes it",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FOLDER",
+        type=Path,
+        default=Path("predictions"),
+        help="folder for the results; by default predictions",
+    )
+    parser.add_argument(
+        "--mpp",
+        metavar="UM",
+        type=float,
+        help="micrometres per pixel of larger images, if their files don't say it or are wrong",
+    )
+    parser.add_argument(
+        "--stride",
+        metavar="PIXELS",
+        type=int,
+        default=32,
+        help="distance of neighbouring patches at the model's resolution; by default 32, so that "
+        "their central squares touch. 64 is 4 times as fast, and skips three quarters of the area",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="keras",
+        help="what computes: keras (the default), which gives the pipeline's own bits, or openvino "
+        "or onnx, which are extras and faster on most processors",
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMS,
+        default="csv",
+        help="of the predictions: csv, the default, or jsonl (a JSON object a line)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score the images and return the exit code."""
+    try:
+        return _predict(arguments)
+    except InputError as error:
+        print(f"predict: {error}", file=sys.stderr)
+        return NOTHING_SCORED
+    except KeyboardInterrupt:
+        print("\npredict: interrupted; the same command goes on where it was", file=sys.stderr)
+        raise
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from metastasis import model_folder  # noqa: PLC0415
+
+    # Before TensorFlow starts: a mistake in the path is reported at once.
+    model = model_folder.read(arguments.model)
+    from metastasis.base import starting  # noqa: PLC0415
+
+    with starting.tensorflow():
+        from metastasis.inference import inferring  # noqa: PLC0415
+    # What is damaged is reported once, by us.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    card = model.card
+    print(
+        f"predict: model {arguments.model} ({card.network}, trained on {card.source.name}; "
+        f"{card.um_per_pixel:g} um per pixel)"
+    )
+    print("Research software. Not a medical device; not for diagnosis.")
+    if card.source.is_drawn:
+        print("warning: the model was trained on drawn patches: its scores say nothing of tissue.")
+    options = inferring.Options(
+        engine=arguments.engine, stride=arguments.stride, mpp=arguments.mpp, form=arguments.format
+    )
+    summary = inferring.infer(arguments.paths, model, arguments.output, options)
+    inferring.report(summary, arguments.output, arguments.format)
+    if not summary.num_images:
+        return NOTHING_SCORED
+    return SOME_NOT_SCORED if summary.failures else 0

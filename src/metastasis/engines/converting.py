@@ -1,0 +1,106 @@
+"""Writes a saved network of this project for another runtime, with Keras's own exporters.
+
+`exported` defines the inputs and outputs; the stage `export` measures what was written.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import ops
+
+from metastasis.base.errors import InputError
+from metastasis.engines import extras, onnx_order
+from metastasis.engines.exported import INPUT, LOGIT, PROBABILITY
+from metastasis.patches.symmetries import NUM_ELEMENTS
+
+SOURCE = Path(__file__).parents[2]  # the code of this tree
+REFUSED = 3  # exit code of the process, which has printed why
+EXTRAS = {".xml": ("openvino", "openvino"), ".onnx": ("onnx", "tf2onnx")}  # and a library of it
+
+Tensor = Any  # keras.KerasTensor; Keras ships no types
+
+
+def convert(network_path: Path, out_path: Path) -> None:
+    """Write the .keras file's network to `out_path`: .xml with .bin (OpenVINO), or .onnx.
+
+    A process of its own does it, where names are counted from the beginning: the same network gives
+    the same bytes. Whatever the exporters print stays there.
+
+    Raises:
+        InputError: the format's extra isn't installed, or the file holds another kind of network.
+    """
+    extra, library = EXTRAS[out_path.suffix]
+    extras.require(extra, [library])
+    out_path.parent.mkdir(parents=True, exist_ok=True)
+    found = subprocess.run(  # noqa: S603  # this module
+        [sys.executable, "-m", __spec__.name, str(network_path), str(out_path)],
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if found.returncode == REFUSED:
+        raise InputError(found.stdout.strip().splitlines()[-1])
+    if found.returncode:
+        raise RuntimeError(f"{network_path} wasn't converted to {out_path}:\n{found.stderr}")
+
+
+def _convert(network_path: Path, out_path: Path) -> None:
+    extra, library = EXTRAS[out_path.suffix]
+    extras.require(extra, [library])
+    network = batched(_load(network_path))
+    signature = [keras.InputSpec(shape=network.input_shape, dtype="float32", name=INPUT)]
+    network.export(str(out_path), format=extra, verbose=False, input_signature=signature)
+    if out_path.suffix == ".onnx":
+        onnx_order.settle(out_path)
+
+
+def batched(model: keras.Model) -> keras.Model:
+    """Return a final model, or a member's, with both outputs, as it is exported.
+
+    A final model runs its network once for each flip and turn. Here it runs once, on a batch of
+    all of them: the file is smaller, and is converted and quantised in a fraction of the time.
+    """
+    patch = keras.Input(model.input_shape[1:], name=INPUT)
+    logit = model.get_layer(LOGIT)
+    networks = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    if not networks:
+        logits = keras.Model(model.input, model.get_layer(PROBABILITY).input)(patch)
+    else:
+        num_turned = len(logit.input) // len(networks)
+        turned = ops.concatenate(_turned(patch), axis=0) if num_turned > 1 else patch
+        each = [ops.reshape(network(turned), (num_turned, -1)) for network in networks]
+        mean = ops.mean(ops.concatenate(each, axis=0), axis=0)
+        logits = ops.expand_dims(mean, -1)
+    outputs = {LOGIT: logits, PROBABILITY: ops.sigmoid(logits)}
+    return keras.Model(patch, outputs, name=model.name)
+
+
+def _load(path: Path) -> keras.Model:
+    model = keras.saving.load_model(path)
+    names = {layer.name for layer in model.layers}
+    if not {LOGIT, PROBABILITY} <= names:
+        raise InputError(
+            f"{path} has no layers {LOGIT} and {PROBABILITY}; expected a network of this project, "
+            "such as models/model.keras."
+        )
+    return model
+
+
+def _turned(patch: Tensor) -> list[Tensor]:
+    """Return the patch in its eight orientations."""
+    mirrored = [patch, ops.flip(patch, axis=2)]
+    turns = range(NUM_ELEMENTS // 2)
+    return [ops.rot90(each, k=k, axes=(1, 2)) for each in mirrored for k in turns]
+
+
+if __name__ == "__main__":
+    try:
+        _convert(*map(Path, sys.argv[1:]))
+    except InputError as error:
+        print(error)
+        sys.exit(REFUSED)

@@ -1,0 +1,100 @@
+"""Defines what an engine is, and opens one by its name, or by the ending of the network's file.
+
+The modules beside it compute, and `converting` writes Keras's networks in their formats. Callers
+choose the patches, and decide what becomes of the logits.
+"""
+
+from pathlib import Path
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metastasis.base.errors import InputError
+from metastasis.engines import onnx_engine, openvino_engine
+from metastasis.engines.openvino_engine import Precision
+
+EngineName = Literal["keras", "openvino", "onnx"]
+
+ENDINGS: dict[str, EngineName] = {".keras": "keras", ".xml": "openvino", ".onnx": "onnx"}
+
+
+class Engine(Protocol):
+    """A network that is ready to compute."""
+
+    def logits(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the logit of tumour (n,) of any number of patches (n, size, size, 3), RGB."""
+        ...
+
+
+def open_engine(name: EngineName, network_path: Path, *, precision: Precision = "auto") -> Engine:
+    """Return the engine `name` with the network in a .keras file, or in an export to its format.
+
+    `network_path` may be the folder of an export. "keras" gives the same bits as the pipeline's own
+    scores. The others convert a .keras file first, which takes up to half a minute each time; the
+    stage `export` does it once. `precision` is OpenVINO's; the others compute in float32.
+
+    Raises:
+        InputError: there is no such engine, its libraries aren't installed, or the file is none
+            that it can read.
+    """
+    path = _file(network_path)
+    if name not in get_args(EngineName):
+        raise InputError(
+            f"the engine {name!r} is unknown; expected {', '.join(get_args(EngineName))}."
+        )
+    if named_by(path) not in ("keras", name):
+        endings = [ending for ending, engine in ENDINGS.items() if engine in ("keras", name)]
+        raise InputError(
+            f"{path} can't be read by the engine {name}; expected a file ending in "
+            f"{' or '.join(endings)}. Choose the engine {named_by(path)}, or another file."
+        )
+    match name:
+        case "keras":
+            # Only here: an exported network needs no Keras, which takes seconds.
+            from metastasis.engines import keras_engine  # noqa: PLC0415
+
+            return keras_engine.KerasEngine(path)
+        case "openvino":
+            return openvino_engine.read(path, precision)
+        case "onnx":
+            return onnx_engine.read(path)
+
+
+def open_network(path: Path) -> Engine:
+    """Return the engine that the file's ending names, with the network in the file or folder.
+
+    Raises:
+        InputError: as by `open_engine`, or no engine reads files of this ending.
+    """
+    return open_engine(named_by(_file(path)), path)
+
+
+def named_by(path: Path) -> EngineName:
+    """Return the name of the engine for a file with this ending.
+
+    Raises:
+        InputError: there is none.
+    """
+    if path.suffix not in ENDINGS:
+        raise InputError(
+            f"{path} has an unknown ending; expected a network ending in "
+            f"{', '.join(ENDINGS)}: models/model.keras, or an export of it (docs/engines.md)."
+        )
+    return ENDINGS[path.suffix]
+
+
+def _file(path: Path) -> Path:
+    """Return the path, or the only network in the folder of an export."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise InputError(f"{path} is missing; expected a network. `dvc repro` writes it.")
+    found = [each for each in sorted(path.iterdir()) if each.suffix in ENDINGS]
+    if len(found) != 1:
+        names = ", ".join(each.name for each in found) or "none"
+        raise InputError(
+            f"{path} is a folder with {len(found)} networks ({names}); expected the folder of an "
+            "export, which holds one. Name the file itself."
+        )
+    return found[0]

@@ -1,0 +1,28 @@
+"""Computes logits with Keras, as the stages of the pipeline do by default."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from metastasis import models
+
+BATCH_SIZE = 256
+
+
+class KerasEngine:
+    """Keras's network in a .keras file."""
+
+    def __init__(self, network_path: Path) -> None:
+        """Read the network."""
+        self._network = models.to_logits(keras.saving.load_model(network_path))
+
+    def logits(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the logits (n,) of patches (n, size, size, 3), `BATCH_SIZE` at a time."""
+        logits = np.empty(len(patches), np.float32)
+        for start in range(0, len(patches), BATCH_SIZE):
+            # TensorFlow complains of a transposed uint8, as in a model with flips and turns.
+            batch = patches[start : start + BATCH_SIZE].astype(np.float32)
+            logits[start : start + len(batch)] = self._network.predict_on_batch(batch)[:, 0]
+        return logits

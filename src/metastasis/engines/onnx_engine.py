@@ -1,0 +1,74 @@
+"""Computes logits with ONNX Runtime, whose file many other programs read too."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metastasis.engines import exported, extras
+
+BATCH_SIZE = 32
+
+
+class OnnxEngine:
+    """A network in ONNX Runtime's session."""
+
+    def __init__(self, session: Any) -> None:  # noqa: ANN401  # it ships no types
+        """Take the session of a network that `exported` describes."""
+        self._session = session
+
+    def logits(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the logits (n,) of patches (n, size, size, 3), `BATCH_SIZE` at a time."""
+        logits = np.empty(len(patches), np.float32)
+        for start in range(0, len(patches), BATCH_SIZE):
+            batch = patches[start : start + BATCH_SIZE].astype(np.float32, order="C")
+            (found,) = self._session.run([exported.LOGIT], {exported.INPUT: batch})
+            logits[start : start + len(batch)] = found[:, 0]
+        return logits
+
+
+def read(path: Path) -> OnnxEngine:
+    """Return the engine with the network in a .onnx file, or in a .keras file.
+
+    Raises:
+        InputError: ONNX Runtime isn't installed, or the file can't be read or isn't ours.
+    """
+    (onnxruntime,) = extras.require("onnx", ["onnxruntime"])
+    if path.suffix == ".onnx":
+        return OnnxEngine(_session(onnxruntime, path))
+    from metastasis.engines import converting  # noqa: PLC0415  # with Keras, which takes seconds
+
+    with tempfile.TemporaryDirectory() as folder:
+        converted = Path(folder, "model.onnx")
+        converting.convert(path, converted)
+        return OnnxEngine(_session(onnxruntime, converted))
+
+
+def _session(onnxruntime: Any, path: Path) -> Any:  # noqa: ANN401  # it ships no types
+    state = onnxruntime.capi.onnxruntime_pybind11_state
+    failures = (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NotImplemented,
+        state.RuntimeException,
+    )
+    try:
+        # From bytes, since a path with other characters than ASCII depends on the locale.
+        session = onnxruntime.InferenceSession(
+            path.read_bytes(), providers=["CPUExecutionProvider"]
+        )
+    except failures as error:
+        raise exported.unreadable(path, "ONNX", error) from None
+    exported.require(path, _shapes(session.get_inputs()), _shapes(session.get_outputs()))
+    return session
+
+
+def _shapes(ports: Any) -> dict[str, list[int | None]]:  # noqa: ANN401  # it ships no types
+    return {
+        port.name: [size if isinstance(size, int) else None for size in port.shape]
+        for port in ports
+    }

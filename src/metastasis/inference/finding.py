@@ -1,0 +1,100 @@
+"""Finds the images that a user's paths name, and gives each a name of its own.
+
+It doesn't open them; `opening` does.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from metastasis.base.errors import InputError
+
+IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+# The formats that OpenSlide 4 reads, by the endings of their files; it also reads some TIFFs.
+SLIDE_SUFFIXES = (
+    ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".vms", ".vmu", ".czi", ".dcm",
+)  # fmt: skip
+SUFFIXES = (*IMAGE_SUFFIXES, *SLIDE_SUFFIXES)
+
+
+@dataclass(frozen=True)
+class Image:
+    """One file that is to be scored."""
+
+    path: Path  # as the user wrote it, with the rest of it below a folder that the user named
+    name: str  # the name of its outputs: no two images of a call share it
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A path that isn't scored, and the reason for the user."""
+
+    path: Path
+    reason: str
+
+
+def find(paths: Iterable[Path], output: Path) -> tuple[list[Image], list[Failure]]:
+    """Return the images in the order of `paths`, a folder's sorted by path, and what isn't there.
+
+    A file is listed once, even if two paths lead to it. A folder is searched to any depth, but for
+    the folder `output`, which may hold the results of an earlier run.
+
+    Raises:
+        InputError: an image lies in `output`, where a result could overwrite it.
+    """
+    files: dict[Path, None] = {}
+    failures = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(each for each in path.rglob("*") if _is_image(each))
+            if path.resolve() != output.resolve():
+                inside = [each for each in inside if not _is_below(each, output)]
+            files |= dict.fromkeys(inside)
+            if not inside:
+                failures.append(Failure(path, f"the folder holds no file named {_endings()}"))
+        elif path.exists() or path.is_symlink():
+            files[path] = None
+        else:
+            failures.append(Failure(path, "there is no such file or folder"))
+    images = _named(files)
+    for image in images:
+        if image.path.parent.resolve() == output.resolve():
+            raise InputError(
+                f"{image.path} lies in the output folder, {output}, where a result could overwrite "
+                "it; name another folder by --output."
+            )
+    return images, failures
+
+
+def _is_image(path: Path) -> bool:
+    """Return whether a folder's entry counts; hidden files are other programs' leavings."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return path.parent.resolve().is_relative_to(folder.resolve())
+
+
+def _endings() -> str:
+    return f"*{', *'.join(IMAGE_SUFFIXES)} or like a slide (*{', *'.join(SLIDE_SUFFIXES)})"
+
+
+def _named(paths: Iterable[Path]) -> list[Image]:
+    """Name each image by its file; of equal names (also by case), later ones get a number."""
+    taken: set[str] = set()
+    counts: Counter[str] = Counter()
+    images = []
+    unique: dict[Path, Path] = {}
+    for path in paths:
+        # A link that leads nowhere, or to itself, can't be resolved.
+        unique.setdefault(path if path.is_symlink() else path.resolve(), path)
+    for path in unique.values():
+        stem = path.stem
+        name = stem
+        while name.lower() in taken:
+            counts[stem.lower()] += 1
+            name = f"{stem}-{counts[stem.lower()] + 1}"
+        taken.add(name.lower())
+        images.append(Image(path, name))
+    return images

@@ -1,0 +1,82 @@
+"""Draws a region or slide beside its heat map, for readers without a viewer of slides."""
+
+from pathlib import Path
+
+import numpy as np
+import shapely
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from shapely.geometry import Polygon
+
+from metastasis import plotting
+from metastasis.base import files
+from metastasis.inference import polygons, views
+from metastasis.inference.judging import Scored
+from metastasis.inference.rasters import Box
+from metastasis.inference.views import View
+from metastasis.patches.shards import UInt8
+
+LONGEST = 800  # pixels of the thumbnail's longer side
+BAND = 64  # rows of the thumbnail that are read at a time
+WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 12.0, 3.0, 9.0  # inches of both panels
+REST = 1.0  # inches: titles and legend
+GREY = "#F2F2F2"  # between both colours: a probability of 0.5
+MAP = LinearSegmentedColormap.from_list("probability", [plotting.BLUE, GREY, plotting.ORANGE])
+RESEARCH = "Research software. Not a medical device."
+
+
+def write(path: Path, scored: Scored, threshold: float, name: str) -> None:
+    """Write a PNG: the image, and the image with each scored cell in the colour of its probability.
+
+    Lines surround the cells that are called tumour. Glass isn't scored, and has no colour.
+    """
+    view = scored.view
+    width, height = view.size
+    inches = float(np.clip(WIDTH / 2 * height / width, LEAST_HEIGHT, MOST_HEIGHT))
+    figure = Figure(figsize=(WIDTH, inches + REST), layout="constrained")
+    figure.suptitle(name, fontsize=11)
+    left, right = figure.subplots(1, 2)
+    image = thumbnail(view)
+    grey = np.broadcast_to(image.mean(axis=2, keepdims=True).astype(np.uint8), image.shape)
+    panels = ((left, image, "the image"), (right, grey, "its heat map; bare glass isn't scored"))
+    for axes, shown, title in panels:
+        axes.imshow(shown, extent=(0, width, height, 0))
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(title, fontsize=10)
+    rows, columns = scored.logits.shape
+    side = scored.grid.stride
+    heat = right.imshow(
+        np.ma.masked_invalid(scored.probabilities),
+        extent=(0, columns * side, rows * side, 0),
+        cmap=MAP, vmin=0, vmax=1, alpha=0.65, interpolation="nearest",
+    )  # fmt: skip
+    outlines, _ = polygons.regions(np.nan_to_num(scored.probabilities) >= threshold, side)
+    _surround(right, outlines)
+    right.set(xlim=(0, width), ylim=(height, 0))
+    bar = figure.colorbar(heat, ax=right, shrink=0.8)
+    bar.set_label("probability of tumour in the patch's central square", fontsize=9)
+    label = f"called tumour: probability of at least {threshold:.2f}"
+    line = Line2D([], [], color="black", linewidth=1, label=label)
+    figure.legend(handles=[line], loc="outside lower right", fontsize=9, frameon=False)
+    content = plotting.png(figure, RESEARCH)
+    with files.whole_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def thumbnail(view: View) -> UInt8:
+    """Return the view, reduced to at most `LONGEST` pixels a side, (height, width, 3)."""
+    low = views.at(view.raster, view.scale * max(max(view.size) / LONGEST, 1))
+    image = np.empty((low.size.height, low.size.width, 3), np.uint8)
+    for start in range(0, low.size.height, BAND):
+        rows = min(BAND, low.size.height - start)
+        image[start : start + rows] = low.read(Box(0, start, low.size.width, rows))
+    return image
+
+
+def _surround(axes: Axes, outlines: list[Polygon]) -> None:
+    rings = [ring for each in outlines for ring in (each.exterior, *each.interiors)]
+    lines = [shapely.get_coordinates(ring) for ring in rings]
+    axes.add_collection(LineCollection(lines, colors="black", linewidths=0.8))

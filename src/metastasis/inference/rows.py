@@ -1,0 +1,79 @@
+"""Writes the predictions as a table, CSV or JSON lines, image by image."""
+
+import io
+from pathlib import Path
+from typing import IO, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metastasis.base import files
+from metastasis.inference.finding import Failure, Image
+from metastasis.inference.judging import Scored, to_probabilities
+from metastasis.results.decision import Decision
+
+Form = Literal["csv", "jsonl"]
+FORMS: tuple[Form, ...] = ("csv", "jsonl")
+FAILURES_NAME = "failures.csv"
+
+
+def table_name(form: Form) -> str:
+    """Return the name of the table in the output folder."""
+    return f"predictions.{form}"
+
+
+def of_patches(
+    patches: list[Image], logits: NDArray[np.float32], decision: Decision
+) -> pd.DataFrame:
+    """Return a row for each patch: its name and path, no place, and what was predicted."""
+    names = {"id": [each.name for each in patches], "path": [str(each.path) for each in patches]}
+    nowhere = pd.array([None] * len(patches), dtype="Int64")
+    table = pd.DataFrame(names, dtype="str").assign(x=nowhere, y=nowhere)
+    return _predicted(table, to_probabilities(logits), decision)
+
+
+def of_view(image: Image, scored: Scored, decision: Decision) -> pd.DataFrame:
+    """Return a row for each scored cell, row by row.
+
+    x and y are the first pixel of its central square, in pixels of the image's largest level.
+    """
+    grid = scored.grid
+    rows, columns = np.nonzero(np.isfinite(scored.logits))
+    x, y = (
+        np.rint(grid.corners(count)[chosen] * scored.view.scale).astype(np.int64)
+        for count, chosen in ((grid.columns, columns), (grid.rows, rows))
+    )
+    places = pd.DataFrame({"x": x, "y": y}, dtype="Int64")
+    table = places.assign(id=image.name, path=str(image.path))[["id", "path", "x", "y"]]
+    return _predicted(table, to_probabilities(scored.logits[rows, columns]), decision)
+
+
+def append(file: IO[bytes], table: pd.DataFrame, form: Form) -> None:
+    """Write rows after those that are there; the first of a CSV follow its header."""
+    if form == "jsonl":
+        lines = io.StringIO()
+        table.to_json(lines, orient="records", lines=True, force_ascii=False, double_precision=15)
+        file.write(lines.getvalue().encode())
+        return
+    content = files.csv(table)
+    file.write(content if not file.tell() else content.split(b"\n", 1)[1])
+
+
+def write_failures(folder: Path, failures: list[Failure]) -> None:
+    """Write what wasn't scored, and why; without any, remove the file of an earlier run."""
+    path = folder / FAILURES_NAME
+    if not failures:
+        path.unlink(missing_ok=True)
+        return
+    found = [(str(each.path), each.reason) for each in failures]
+    with files.whole_file(path) as partial:
+        files.write_csv(partial, pd.DataFrame(found, columns=["path", "reason"]))
+
+
+def _predicted(
+    table: pd.DataFrame, probabilities: NDArray[np.float64], decision: Decision
+) -> pd.DataFrame:
+    found = table.assign(probability=probabilities, call=decision.calls(probabilities))
+    held = decision.held(probabilities)
+    return found if held is None else found.assign(set=held)

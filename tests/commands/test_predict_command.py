@@ -1,0 +1,116 @@
+"""Tests of `metastasis predict` as a user sees it: exit codes and messages."""
+
+from pathlib import Path
+
+import pytest
+
+from helpers import images as made
+from helpers import pyramids, trained
+from metastasis.__main__ import main
+from metastasis.commands import predict
+from metastasis.engines import engines
+from metastasis.inference import rows
+
+BAD = {
+    "text.png": (b"no image at all", "not an image"),
+    "empty.tif": (b"", "an empty file"),
+    "narrow.tif": (made.tiff(made.SMOOTH[:, :95]), "95x96"),
+    "rgba.tif": (made.tiff(made.SMOOTH[:, :, [0, 1, 2, 0]]), "RGBA"),
+    "cut.tif": (made.tiff(made.SMOOTH)[:9000], "damaged"),
+    "bomb.png": (made.huge_png(), "more than 67,108,864 pixels"),
+    "bomb.tif": (made.huge_tiff(), "claim 200,000 x 200,000 pixels"),
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained.write(tmp_path_factory.mktemp("trained") / "model", is_drawn=True)
+
+
+def good(folder: Path) -> Path:
+    path = folder / "good.png"
+    path.write_bytes(made.encoded(pyramids.picture(96, 96), ".png"))
+    return path
+
+
+def call(*arguments: object) -> int:
+    return main(["predict", *map(str, arguments)])
+
+
+def test_all_scored_is_0(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "output"
+    assert call(good(tmp_path), "--model", model, "--output", output) == 0
+    printed = capsys.readouterr().out
+    assert "Not a medical device" in printed
+    assert "trained on drawn patches: its scores say nothing of tissue" in printed
+    assert f"1 patch of 1 image scored; {output}/predictions.csv has a row for each" in printed
+
+
+def test_some_not_scored_is_2_and_each_has_its_reason(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    good(source)
+    for name, (content, _) in BAD.items():
+        (source / name).write_bytes(content)
+    loop = source / "loop.tif"
+    loop.symlink_to(loop)
+    missing = tmp_path / "missing"
+    output = tmp_path / "output"
+    assert call(source, missing, "--model", model, "--output", output) == 2
+    printed = capsys.readouterr().out
+    lines = {line.split(": ")[0].strip(): line for line in printed.splitlines() if ": " in line}
+    for name, (_, reason) in BAD.items():
+        assert reason in lines[str(source / name)]
+    assert "it can't be read: Too many levels of symbolic links" in lines[str(loop)]
+    assert "there is no such file or folder" in lines[str(missing)]
+    table = (output / "predictions.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in table] == ["id", "good"]
+    assert len((output / "failures.csv").read_text().splitlines()) == len(BAD) + 3
+
+
+def test_nothing_scored_is_1(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    assert call(folder, "--model", model, "--output", tmp_path / "output") == 1
+    assert "the folder holds no file named *.tif" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "nowhere"), "nowhere is missing; expected a folder with model.keras"),
+        (("--stride", "33"), "--stride is 33; expected an even number"),
+        (("--mpp", "90"), "--mpp is 90; expected micrometres per pixel"),
+    ],
+)
+def test_a_mistake_in_the_call_is_1_with_what_is_expected(
+    tmp_path: Path,
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, str],
+    message: str,
+) -> None:
+    output = tmp_path / "output"
+    assert call(good(tmp_path), "--model", model, "--output", output, *arguments) == 1
+    assert message in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_1(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = good(tmp_path) / "below-a-file"
+    assert call(tmp_path / "good.png", "--model", model, "--output", output) == 1
+    printed = capsys.readouterr().err
+    assert "can't be written" in printed
+    assert "--output" in printed
+
+
+def test_the_help_names_the_engines_and_formats_that_there_are() -> None:
+    """The command names them again, since their modules take seconds to import."""
+    assert engines.EngineName.__args__ == predict.ENGINES  # type: ignore[attr-defined]
+    assert predict.FORMS == rows.FORMS

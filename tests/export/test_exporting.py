@@ -1,0 +1,136 @@
+"""Tests of `export.exporting`: what is written scores as Keras does, or says that it doesn't."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from helpers.networks import unsettle
+from helpers.patches import write_shards
+from metastasis import models, saving, tables
+from metastasis.base.errors import InputError
+from metastasis.engines import engines, extras
+from metastasis.engines.export_params import Bits
+from metastasis.export import exporting, quantising
+from metastasis.members import Member
+from metastasis.patches import shards
+from metastasis.results import provenance
+
+NUM, SIZE = 48, 32
+needs_nncf = pytest.mark.skipif(
+    importlib.util.find_spec("nncf") is None, reason="NNCF allows no NumPy of this Python"
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A final model, patches of noise, and their split; the labels are what the model finds."""
+    data = tmp_path_factory.mktemp("data")
+    network = models.build("compact", SIZE)
+    unsettle(network)
+    saving.save(models.to_final([network], 1.5, "d4"), data / "model.keras")
+    (data / "crops").mkdir()
+    write_shards(data / "crops", NUM, size=SIZE, step=NUM)
+    patches = shards.read(data / "crops")
+    logits = engines.open_network(data / "model.keras").logits(patches.maps[0])
+    table = pd.DataFrame({"id": [f"p{number}" for number in range(NUM)]})
+    table["label"] = (logits > np.median(logits)).astype(int)
+    table["split"] = np.where(np.arange(NUM) % 3 == 0, "train", "validation")
+    table = table.assign(slide="s", patient="", region="", group="s", fold="")
+    table.to_csv(data / "split.csv", index=False)
+    provenance.write(data / "source.json", provenance.Provenance(name="noise", is_drawn=True))
+    return data
+
+
+def export(data: Path, name: str, bits: Bits) -> tuple[Path, dict[str, float]]:
+    """Export, and return the folder and the metrics."""
+    folder = data / "exported" / name
+    exporting.export(
+        bits,
+        [Member(1, 0)],
+        model_path=data / "model.keras",
+        split_path=data / "split.csv",
+        crops_folder=data / "crops",
+        source_path=data / "source.json",
+        exported_folder=folder,
+        metrics_path=data / "metrics.json",
+    )
+    return folder, json.loads((data / "metrics.json").read_text())
+
+
+def validation(data: Path) -> shards.UInt8:
+    table = tables.read_patches(data / "split.csv")
+    patches = shards.read(data / "crops")
+    ids = table.loc[table["split"] == "validation", "id"]
+    return patches.take(patches.locate(ids, "labelled"))
+
+
+@pytest.mark.parametrize(
+    ("name", "written"), [("openvino", ["model.bin", "model.xml"]), ("onnx", ["model.onnx"])]
+)
+def test_an_export_scores_as_its_metrics_say(data: Path, name: str, written: list[str]) -> None:
+    folder, metrics = export(data, name, 32)
+    assert sorted(path.name for path in folder.iterdir()) == written
+    assert metrics["num_bytes"] == sum(path.stat().st_size for path in folder.iterdir())
+    assert metrics["bits"] == 32
+    assert metrics["roc_auc_change_8_bits"] is None
+    assert metrics["is_drawn"] is True
+    found = expit(engines.open_network(folder).logits(validation(data)))
+    expected = expit(engines.open_network(data / "model.keras").logits(validation(data)))
+    assert metrics["max_difference"] == pytest.approx(np.abs(found - expected).max(), abs=1e-6)
+    assert metrics["roc_auc_keras"] == 1  # by how the labels were made
+    assert 0.9 < metrics["roc_auc"] <= 1
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnx"])
+def test_the_same_model_is_exported_to_the_same_bytes(data: Path, name: str) -> None:
+    first = {path.name: path.read_bytes() for path in export(data, name, 32)[0].iterdir()}
+    second = {path.name: path.read_bytes() for path in export(data, name, 32)[0].iterdir()}
+    assert first == second
+
+
+@needs_nncf
+def test_8_bits_that_keep_the_auc_are_written_and_smaller(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "MAX_AREA_CHANGE", 1)
+    _, floats = export(data, "openvino", 32)
+    folder, metrics = export(data, "openvino", 8)
+    assert metrics["bits"] == 8
+    assert metrics["num_bytes"] < floats["num_bytes"] / 2
+    assert metrics["roc_auc"] - 1 == pytest.approx(metrics["roc_auc_change_8_bits"], abs=1e-6)
+    assert sorted(path.name for path in folder.iterdir()) == ["model.bin", "model.xml"]
+    assert engines.open_network(folder).logits(validation(data)).shape == (32,)
+    first = (folder / "model.bin").read_bytes()
+    assert first == (export(data, "openvino", 8)[0] / "model.bin").read_bytes()
+
+
+@needs_nncf
+def test_8_bits_that_change_the_auc_are_refused_with_a_warning(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Quantised on a patch of one colour, the network sees nothing of all others."""
+    monkeypatch.setattr(
+        exporting, "_calibration", lambda *_: np.zeros((1, SIZE, SIZE, 3), np.uint8)
+    )
+    folder, metrics = export(data, "openvino", 8)
+    assert metrics["bits"] == 32
+    assert abs(metrics["roc_auc_change_8_bits"]) > 0.001
+    assert metrics["roc_auc"] > 0.9
+    assert sorted(path.name for path in folder.iterdir()) == ["model.bin", "model.xml"]
+    assert "the floats of 32 bits are kept" in capsys.readouterr().out
+
+
+def test_without_nncf_the_message_says_what_to_do(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    for first, expected in (((3, 99), "export EXTRA=openvino"), ((3, 0), "use Python 3.11")):
+        monkeypatch.setattr(extras, "NO_NNCF", first)
+        with pytest.raises(InputError, match=expected):
+            quantising.quantise(data / "model.xml", validation(data), tmp_path / "8.xml")

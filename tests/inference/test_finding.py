@@ -1,0 +1,72 @@
+"""Tests of what a user's paths name."""
+
+from pathlib import Path
+
+import pytest
+
+from metastasis.base.errors import InputError
+from metastasis.inference import finding
+
+NOWHERE = Path("predictions")
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_a_folder_is_searched_to_any_depth_in_the_order_of_its_paths(tmp_path: Path) -> None:
+    touch(tmp_path / "b.png", tmp_path / "a/z.TIF", tmp_path / "a/deep/er/y.svs")
+    touch(tmp_path / "notes.txt", tmp_path / ".hidden.png")
+    found, failures = finding.find([tmp_path], NOWHERE)
+    assert [each.path for each in found] == [
+        tmp_path / "a/deep/er/y.svs", tmp_path / "a/z.TIF", tmp_path / "b.png",
+    ]  # fmt: skip
+    assert failures == []
+
+
+def test_a_named_file_counts_whatever_it_is_called(tmp_path: Path) -> None:
+    touch(tmp_path / "patch")
+    found, _ = finding.find([tmp_path / "patch"], NOWHERE)
+    assert [each.path for each in found] == [tmp_path / "patch"]
+
+
+def test_a_file_that_two_paths_lead_to_is_listed_once(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png")
+    found, _ = finding.find([tmp_path / "a.png", tmp_path, tmp_path / "." / "a.png"], NOWHERE)
+    assert len(found) == 1
+
+
+def test_images_of_the_same_name_get_outputs_of_different_names(tmp_path: Path) -> None:
+    touch(tmp_path / "1/a.png", tmp_path / "2/a.tif", tmp_path / "3/A.png", tmp_path / "a-2.png")
+    found, _ = finding.find([tmp_path / "a-2.png", tmp_path], NOWHERE)
+    names = [each.name.lower() for each in found]
+    assert len(found) == 4
+    assert len(set(names)) == 4
+    assert names[0] == "a-2"
+
+
+def test_what_is_missing_and_a_folder_without_images_are_failures(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    touch(tmp_path / "a.png")
+    found, failures = finding.find(
+        [tmp_path / "nowhere", tmp_path / "empty", tmp_path / "a.png"], NOWHERE
+    )
+    assert [each.name for each in found] == ["a"]
+    assert [each.path.name for each in failures] == ["nowhere", "empty"]
+    assert failures[0].reason == "there is no such file or folder"
+    assert "holds no file named *.tif" in failures[1].reason
+
+
+def test_the_results_of_an_earlier_run_are_no_images(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png", tmp_path / "predictions/a.png", tmp_path / "predictions/a.ome.tiff")
+    found, _ = finding.find([tmp_path], tmp_path / "predictions")
+    assert [each.path for each in found] == [tmp_path / "a.png"]
+
+
+def test_results_may_not_overwrite_images(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png")
+    for path in (tmp_path, tmp_path / "a.png"):
+        with pytest.raises(InputError, match=r"lies in the output folder.*name another folder"):
+            finding.find([path], tmp_path)

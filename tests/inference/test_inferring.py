@@ -1,0 +1,205 @@
+"""Tests of whole predictions: the same patch by every way, slides, and interrupted runs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from numpy.typing import NDArray
+from scipy import special
+
+from helpers import images as made
+from helpers import pyramids, trained
+from helpers.files import ROOT
+from metastasis import model_folder
+from metastasis.inference import inferring, unfinished
+from metastasis.inference.inferring import Options, Summary
+from metastasis.patches import shards
+from metastasis.results.decision import Sets
+from metastasis.scores import scoring
+
+OPTIONS = Options(engine="keras", stride=32, mpp=None, form="csv")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained.write(tmp_path_factory.mktemp("trained") / "model")
+
+
+def infer(model: Path, output: Path, *paths: Path, options: Options = OPTIONS) -> Summary:
+    return inferring.infer(list(paths), model_folder.read(model), output, options)
+
+
+def predictions(output: Path) -> pd.DataFrame:
+    return pd.read_csv(output / "predictions.csv")
+
+
+def by_pipeline(folder: Path, model: Path, patches: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The probabilities as the stages compute them, from shards."""
+    size = patches.shape[1]
+    folder.mkdir()
+    writer = shards.Writer(folder, size)
+    places = writer.extend(patches)
+    writer.close()
+    index = pd.DataFrame(places, columns=["shard", "row"])
+    index["id"] = [str(number) for number in range(len(patches))]
+    index["pool"] = "unlabelled"
+    shards.write_index(folder, index)
+    logits = scoring.score(model / "model.keras", shards.read(folder), places)
+    return np.asarray(special.expit(logits.astype(np.float64)))
+
+
+def write_every_way(folder: Path, patches: NDArray[np.uint8]) -> None:
+    """Write each patch as PNG, as TIFF of two writers, and all side by side in a region."""
+    for number, patch in enumerate(patches):
+        (folder / f"{number}-png.png").write_bytes(made.encoded(patch[:, :, ::-1], ".png"))
+        (folder / f"{number}-tiff.tif").write_bytes(made.tiff(patch))
+        (folder / f"{number}-opencv.tif").write_bytes(made.encoded(patch[:, :, ::-1]))
+        (folder / f"{number}-deflate.tif").write_bytes(made.tiff(patch, compression="deflate"))
+    region = np.concatenate(patches, axis=1)
+    (folder / "region.png").write_bytes(made.encoded(region[:, :, ::-1], ".png"))
+    pyramids.write(folder / "slide.tif", region)
+
+
+@pytest.mark.parametrize("size", [96, 64])
+def test_a_patch_has_the_pipeline_s_probability_by_every_way(tmp_path: Path, size: int) -> None:
+    model = trained.write(tmp_path / "model", size)
+    patches = np.stack([pyramids.picture(96, 96, seed) for seed in range(5)])
+    inside = shards.centre(96, size)
+    expected = by_pipeline(tmp_path / "shards", model, patches[:, inside, inside])
+    source = tmp_path / "source"
+    source.mkdir()
+    write_every_way(source, patches)
+    infer(model, tmp_path / "output", source)
+    table = predictions(tmp_path / "output")
+    assert expected.std() > 0.05  # so that equal values mean equal patches
+    for way in ("png", "tiff", "opencv", "deflate"):
+        found = table.set_index("id").loc[[f"{n}-{way}" for n in range(5)], "probability"]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+    for name in ("region", "slide"):
+        cells = table[(table["id"] == name) & (table["y"] == 32)].set_index("x")["probability"]
+        found = cells.loc[[96 * n + 32 for n in range(5)]]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_a_slide_is_read_at_its_resolution_and_placed_in_its_own_pixels(
+    tmp_path: Path, model: Path
+) -> None:
+    pixels = pyramids.picture(2 * 320, 2 * 480)
+    pyramids.write(tmp_path / "slide.tif", pixels, 0.486)
+    half = cv2.resize(pixels, (480, 320), interpolation=cv2.INTER_AREA)
+    (tmp_path / "half.png").write_bytes(made.encoded(half[:, :, ::-1], ".png"))
+    infer(model, tmp_path / "output", tmp_path / "slide.tif", tmp_path / "half.png")
+    table = predictions(tmp_path / "output")
+    slide, same = (table[table["id"] == name].reset_index(drop=True) for name in ("slide", "half"))
+    assert len(slide) == 10 * 15
+    np.testing.assert_allclose(slide["probability"], same["probability"], rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(slide[["x", "y"]], 2 * same[["x", "y"]])
+    heat = tifffile.imread(tmp_path / "output/slide.ome.tiff")
+    np.testing.assert_allclose(heat.ravel(), slide["probability"], atol=1e-7)
+    with tifffile.TiffFile(tmp_path / "output/slide.ome.tiff") as file:
+        assert 'PhysicalSizeX="31.104"' in str(file.ome_metadata)
+    features = json.loads((tmp_path / "output/slide.geojson").read_text())["features"]
+    num_called = sum(each["properties"]["measurements"]["Patches"] for each in features)
+    assert num_called == (slide["call"] == "tumour").sum() > 0
+    corners = {tuple(point) for each in features for point in each["geometry"]["coordinates"][0]}
+    assert all(x % 64 == y % 64 == 0 for x, y in corners)
+
+
+def test_the_users_resolution_wins_and_a_patch_has_none(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "a.png").write_bytes(made.encoded(pyramids.picture(400, 400), ".png"))
+    (tmp_path / "b.png").write_bytes(made.encoded(pyramids.picture(96, 96), ".png"))
+    options = Options(engine="keras", stride=32, mpp=0.486, form="csv")
+    infer(model, tmp_path / "output", tmp_path, options=options)
+    table = predictions(tmp_path / "output")
+    assert (table["id"] == "a").sum() == 6 * 6  # 200 pixels of the model's
+    assert table.loc[table["id"] == "b", ["x", "y"]].isna().to_numpy().tolist() == [[True, True]]
+
+
+def test_good_images_are_scored_beside_bad_ones(tmp_path: Path, model: Path) -> None:
+    source = tmp_path / "source"
+    (source / "deep").mkdir(parents=True)
+    pixels = pyramids.picture(96, 96)
+    (source / "good.png").write_bytes(made.encoded(pixels, ".png"))
+    (source / "deep/good.tif").write_bytes(made.tiff(pixels))
+    (source / "bad.png").write_bytes(b"text")
+    (source / "glass.png").write_bytes(made.encoded(np.full((200, 200, 3), 245, np.uint8), ".png"))
+    summary = infer(model, tmp_path / "output", source, tmp_path / "none")
+    assert (summary.num_images, summary.num_patches) == (2, 2)
+    table = predictions(tmp_path / "output")
+    assert table["id"].tolist() == ["good", "good-2"]
+    assert table["path"].tolist() == [str(source / "deep/good.tif"), str(source / "good.png")]
+    failures = pd.read_csv(tmp_path / "output/failures.csv")
+    assert [Path(path).name for path in failures["path"]] == ["none", "bad.png", "glass.png"]
+    assert failures["reason"].tolist()[2] == "no tissue found: the image shows only glass"
+    infer(model, tmp_path / "output", source / "good.png")
+    assert not (tmp_path / "output/failures.csv").exists()  # that of the earlier run
+
+
+def test_sets_are_reported_if_the_decision_has_them_as_csv_and_as_json(tmp_path: Path) -> None:
+    sets = Sets(coverage=0.9, tumour_from=0.0, no_tumour_from=0.0)
+    model = trained.write(tmp_path / "model", sets=sets)
+    (tmp_path / "a.png").write_bytes(made.encoded(pyramids.picture(96, 96), ".png"))
+    infer(model, tmp_path / "output", tmp_path / "a.png")
+    table = predictions(tmp_path / "output")
+    assert table.columns.tolist() == ["id", "path", "x", "y", "probability", "call", "set"]
+    assert table["set"].tolist() == ["both"]
+    options = Options(engine="keras", stride=32, mpp=None, form="jsonl")
+    infer(model, tmp_path / "output", tmp_path / "a.png", options=options)
+    (line,) = (tmp_path / "output/predictions.jsonl").read_text().splitlines()
+    found = json.loads(line)
+    assert found.pop("probability") == pytest.approx(table["probability"].item(), abs=1e-8)
+    assert found == {
+        "id": "a", "path": str(tmp_path / "a.png"), "x": None, "y": None,
+        "call": table["call"].item(), "set": "both",
+    }  # fmt: skip
+
+
+def start(source: Path, model: Path, output: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "metastasis", "predict", str(source)]
+    command += ["--model", str(model), "--output", str(output)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.medium
+def test_a_killed_run_goes_on_and_writes_the_same_bytes(tmp_path: Path, model: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name, seed in (("one", 1), ("two", 2)):
+        pixels = pyramids.picture(1500, 1500, seed)
+        (source / f"{name}.png").write_bytes(made.encoded(pixels, ".png"))
+    (source / "patch.png").write_bytes(made.encoded(pyramids.picture(96, 96), ".png"))
+    assert start(source, model, tmp_path / "whole").wait() == 0
+    process = start(source, model, tmp_path / "output")
+    states = tmp_path / "output" / unfinished.FOLDER
+    while (
+        process.poll() is None and sum(map(size, states.glob("*"))) < 46 * 46 * 4 + 3 * 8 * 46 * 4
+    ):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "output/predictions.csv").exists()
+    assert start(source, model, tmp_path / "output").wait() == 0
+    names = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert names == sorted(
+        [
+            "predictions.csv",
+            *(f"{n}.{end}" for n in ("one", "two") for end in ("geojson", "ome.tiff", "png")),
+        ]
+    )
+    assert sorted(path.name for path in (tmp_path / "output").iterdir()) == names
+    for name in names:
+        assert (tmp_path / "output" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size
