@@ -241,8 +241,7 @@ def main() -> None:
             allowed = 1e-4 if name == "PyTorch, DataLoader" else 1
             assert np.abs(way() - expected).max() < allowed, name  # noqa: S101
         rounds = [
-            {name: timed(way, len(paths)) for name, way in known.items()}
-            for _ in range(NUM_ROUNDS)
+            {name: timed(way, len(paths)) for name, way in known.items()} for _ in range(NUM_ROUNDS)
         ]
     print(
         f"{NUM_ROUNDS} rounds of {len(paths)} TIFF files, images per CPU second: min median max; "

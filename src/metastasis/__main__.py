@@ -9,6 +9,7 @@ from metastasis.base import settings, stage
 from metastasis.commands import compare, doctor, info, predict
 
 COMMANDS = (predict, info, doctor, compare)  # each with `add` and `run`, in the order of the help
+FAILED = 2  # exit code, as of argparse's own errors
 CLOSED = 128 + signal.SIGPIPE  # a shell's exit code of a program whose output is closed
 
 
@@ -29,6 +30,12 @@ def main(arguments: list[str] | None = None) -> int:
         return CLOSED
     except KeyboardInterrupt:
         return stage.INTERRUPTED
+    except OSError as error:
+        message = stage.advice(error)
+        if message is None:
+            raise
+        print(f"{parser.prog}: {message}", file=sys.stderr)
+        return FAILED
     return code
 
 

@@ -1,10 +1,14 @@
 """Tests of `__main__`: every command is listed, at once."""
 
+import errno
 import subprocess
 import sys
 
+import pytest
+
 from helpers.files import ROOT
-from metastasis.commands import compare
+from metastasis import __main__
+from metastasis.commands import compare, info
 from metastasis.compare import revisions
 
 METASTASIS = [sys.executable, "-m", "metastasis"]
@@ -27,6 +31,36 @@ def test_the_help_lists_every_command_and_imports_no_heavy_library() -> None:
         assert f"\n    {name} " in helped
     heavy = {"tensorflow", "keras", "numpy", "pandas", "dvc", "pydantic", "psutil", "cv2"}
     assert heavy & set(modules.split()) == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "card.json"), "card.json: Permission"),
+        (OSError(errno.ENOSPC, "No space left on device"), "free some space"),
+    ],
+)
+def test_a_file_that_cannot_be_read_or_written_is_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: OSError,
+    message: str,
+) -> None:
+    def fail(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(info, "run", fail)
+    assert __main__.main(["info"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_error_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> int:
+        raise OSError(errno.EIO, "a bug")
+
+    monkeypatch.setattr(info, "run", fail)
+    with pytest.raises(OSError, match="a bug"):
+        __main__.main(["info"])
 
 
 def test_without_a_command_the_usage_is_shown() -> None:

@@ -39,19 +39,24 @@ def run(main: Callable[..., None]) -> None:
         sys.exit(f"usage: python {script.parent.name}/{script.name} {names}")
     try:
         main(*arguments)
-    except InputError as error:
-        sys.exit(f"{script.name}: {error}")
-    except PermissionError as error:
-        sys.exit(
-            f"{script.name}: {error.filename}: {error.strerror}; "
-            "its owner can change the permissions."
-        )
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except (InputError, OSError) as error:
+        message = advice(error)
+        if message is None:
             raise
-        sys.exit(f"{script.name}: {error.strerror}; free some space and run it again.")
+        sys.exit(f"{script.name}: {message}")
+
+
+def advice(error: InputError | OSError) -> str | None:
+    """Return what a user can do about an error; None if it is a bug of this project."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, PermissionError):
+        return f"{error.filename}: {error.strerror}; its owner can change the permissions."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error.strerror}; free some space and run it again."
+    return None
 
 
 def _require_own_code(script: Path) -> None:
