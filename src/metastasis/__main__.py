@@ -24,7 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     stage.show_any_name()
     try:
         code: int = chosen.run(chosen)
-        sys.stdout.flush()
+        if sys.stdout:  # None if it was closed before
+            sys.stdout.flush()
     except BrokenPipeError:  # as after `metastasis info | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED

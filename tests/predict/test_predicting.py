@@ -257,7 +257,7 @@ def test_what_was_scored_is_compared_with_what_is_labelled(
     assert [shift.measure for shift in told.shifts] == list(MEASURES)
     metrics = json.loads((data / "predict.json").read_text())
     assert metrics["num_copies"] == 1
-    assert metrics["largest_shift"] == pytest.approx(told.largest)
+    assert metrics["largest_shift"] is told.largest is None  # one patch of validation says nothing
     assert "1 of the 2 unlabelled patches are copies of labelled ones" in capsys.readouterr().out
 
 

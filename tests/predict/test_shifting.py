@@ -58,15 +58,14 @@ def compared(folder: Path, labelled: UInt8, unlabelled: UInt8, rise: float = 0) 
 
 
 def sizes(found: Unlabelled) -> dict[str, str]:
-    return {shift.measure: shift.direction for shift in found.shifts if shift.size != "none"}
+    return {shift.measure: shift.direction for shift in found.found}
 
 
 def test_patches_of_one_kind_show_no_shift_and_no_copies(tmp_path: Path) -> None:
     found = compared(tmp_path, patches_of(1, 2 * NUM), patches_of(2, NUM))
     assert sizes(found) == {}
-    assert found.shift_sentence() == (
-        "Compared with validation, the unlabelled patches show no shift."
-    )
+    assert found.shift_sentence() == "No shift of the unlabelled patches from validation was found."
+    assert found.largest == 0.5
     assert (found.num_patches, found.num_validation, found.num_copies) == (NUM, NUM, 0)
     assert (found.over, found.validation_over) == ("regions", "slides")
     assert found.copies_sentence() is None
@@ -76,9 +75,9 @@ def test_patches_of_one_kind_show_no_shift_and_no_copies(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("change", "measure", "direction"),
     [
-        (darker, "brightness", "darker"),
-        (blurred, "sharpness", "blurrier"),
-        (with_more_eosin, "eosin", "with more eosin"),
+        (darker, "brightness", "are darker"),
+        (blurred, "sharpness", "are blurrier"),
+        (with_more_eosin, "eosin", "have more eosin"),
     ],
 )
 def test_a_planted_shift_is_the_largest(
@@ -92,10 +91,10 @@ def test_a_planted_shift_is_the_largest(
 
 def test_a_shift_of_the_scores_alone_is_found(tmp_path: Path) -> None:
     found = compared(tmp_path, patches_of(1, 2 * NUM), patches_of(2, NUM), rise=0.2)
-    assert sizes(found) == {"probability": "with higher probabilities"}
+    assert sizes(found) == {"probability": "have higher probabilities"}
     # Of uniform variables that are 0.2 apart: 1 - 0.8 ** 2 / 2 (up to the clipped end).
     assert found.shifts[-1].superiority == pytest.approx(0.68, abs=0.06)
-    assert found.largest == max(shift.strength for shift in found.shifts)
+    assert found.largest == found.shifts[-1].strength
 
 
 def test_copies_are_counted_exact_turned_and_once(tmp_path: Path) -> None:
@@ -115,6 +114,22 @@ def test_without_a_side_nothing_is_compared(tmp_path: Path) -> None:
     assert found.shift_sentence() is None
 
 
+@pytest.mark.parametrize("num", [1, 3])
+def test_few_patches_show_no_shift_however_different(tmp_path: Path, num: int) -> None:
+    found = compared(tmp_path, patches_of(1, 2 * NUM), np.zeros((num, 96, 96, 3), np.uint8))
+    assert sizes(found) == {}
+    assert {shift.superiority for shift in found.shifts} >= {0}
+    assert found.largest is None
+    assert "can't be told" in str(found.shift_sentence())
+
+
+def test_sides_that_are_entirely_apart_are_a_large_shift(tmp_path: Path) -> None:
+    found = compared(tmp_path, patches_of(1, 2 * NUM), np.zeros((20, 96, 96, 3), np.uint8))
+    assert sizes(found)["brightness"] == "are darker"
+    assert str(found.shift_sentence()).count("(large, 1.00)") >= 2
+    assert found.largest == 1
+
+
 def test_a_blurred_patch_is_less_sharp(tmp_path: Path) -> None:
     patches = patches_of(3, 8)
     compared(tmp_path, patches, blurred(patches))
@@ -126,13 +141,14 @@ def test_a_blurred_patch_is_less_sharp(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("superiority", "low", "high", "size"),
     [
-        (0.5, None, None, "none"),
+        (0.5, None, None, "unknown"),
+        (1.0, None, None, "unknown"),  # of too few groups
         (0.55, 0.52, 0.58, "none"),
         (0.6, 0.45, 0.7, "none"),  # chance may explain it
         (0.6, 0.55, 0.65, "small"),
         (0.36, 0.3, 0.4, "medium"),
         (0.1, 0.05, 0.2, "large"),
-        (1.0, None, None, "large"),  # entirely apart: there is no interval
+        (1.0, 1.0, 1.0, "large"),  # entirely apart
     ],
 )
 def test_the_size_of_a_shift_is_cohens(

@@ -18,6 +18,7 @@ from metastasis.results.prediction import MEASURES, Shift, Unlabelled
 from metastasis.scores import intervals
 
 BATCH = 1024  # patches whose sharpness is measured at a time
+MIN_GROUPS = 5  # of each side: from fewer, nothing is told
 
 Floats = NDArray[np.float64]
 
@@ -124,6 +125,15 @@ def _shifts(
         return dict(zip(MEASURES, wins / (len(more) * len(less)), strict=True))
 
     found = superiorities(np.ones(len(side), bool))
-    for name, (low, high) in intervals.ends(superiorities, side, groups).items():
-        bounds = (None, None) if np.isnan(low) else (low, high)
-        yield Shift(measure=name, superiority=found[name], low=bounds[0], high=bounds[1])
+    are_few = intervals.num_informed(side, groups) < MIN_GROUPS
+    for name, ends in intervals.ends(superiorities, side, groups).items():
+        # The logit of sides that are entirely apart is infinite, so that they have no interval.
+        is_apart = found[name] in {0, 1}
+        low, high = (found[name], found[name]) if is_apart else ends
+        is_told = not are_few and not np.isnan(low)
+        yield Shift(
+            measure=name,
+            superiority=found[name],
+            low=low if is_told else None,
+            high=high if is_told else None,
+        )
