@@ -4,6 +4,7 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-def export(data: Path, name: str, bits: Bits) -> tuple[Path, dict[str, float]]:
+def export(data: Path, name: str, bits: Bits) -> tuple[Path, dict[str, Any]]:
     """Export, and return the folder and the metrics."""
     folder = data / "exported" / name
     exporting.export(

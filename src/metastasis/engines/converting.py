@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from metastasis.base.errors import InputError
@@ -92,10 +93,19 @@ def _load(path: Path) -> keras.Model:
 
 
 def _turned(patch: Tensor) -> list[Tensor]:
-    """Return the patch in its eight orientations."""
-    mirrored = [patch, ops.flip(patch, axis=2)]
-    turns = range(NUM_ELEMENTS // 2)
-    return [ops.rot90(each, k=k, axes=(1, 2)) for each in mirrored for k in turns]
+    """Return the patch in its eight orientations, by mirroring and transposing in turn.
+
+    A mirror is a choice of columns, which becomes one operation; Keras's `flip` becomes many.
+    """
+    columns = np.arange(patch.shape[2])[::-1].copy()
+    turned = [patch]
+    for step in range(1, NUM_ELEMENTS):
+        last = turned[-1]
+        is_mirror = step % 2 == 1
+        turned.append(
+            ops.take(last, columns, axis=2) if is_mirror else ops.transpose(last, (0, 2, 1, 3))
+        )
+    return turned
 
 
 if __name__ == "__main__":
