@@ -22,6 +22,8 @@ from metastasis.members import Member
 from metastasis.patches import shards
 from metastasis.results import provenance
 
+pytestmark = pytest.mark.medium
+
 NUM, SIZE = 48, 32
 needs_nncf = pytest.mark.skipif(
     importlib.util.find_spec("nncf") is None, reason="NNCF allows no NumPy of this Python"
