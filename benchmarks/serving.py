@@ -9,6 +9,8 @@ Run it after `make repro`, or name other inputs:
 PyTorch is measured if it is installed (group `bench`). One round of all ways takes a minute.
 """
 
+import contextlib
+import io
 import os
 import statistics
 import sys
@@ -63,15 +65,16 @@ def from_notebook(network: keras.Model, paths: list[str]) -> Way:
     generator = tf.keras.preprocessing.image.ImageDataGenerator()
 
     def score() -> NDArray[np.floating]:
-        batches = generator.flow_from_dataframe(
-            table,
-            x_col="file",
-            class_mode=None,
-            target_size=(shards.PATCH_SIZE, shards.PATCH_SIZE),
-            batch_size=BATCH_SIZE,
-            shuffle=False,
-            validate_filenames=False,
-        )
+        with contextlib.redirect_stdout(io.StringIO()):  # it counts the files each time
+            batches = generator.flow_from_dataframe(
+                table,
+                x_col="file",
+                class_mode=None,
+                target_size=(shards.PATCH_SIZE, shards.PATCH_SIZE),
+                batch_size=BATCH_SIZE,
+                shuffle=False,
+                validate_filenames=False,
+            )
         return np.asarray(network.predict(batches, verbose=0))[:, 0]
 
     return score

@@ -188,6 +188,7 @@ def test_an_export_without_all_its_weights_is_refused(
         engines.open_engine("openvino", tmp_path / "model.xml")
 
 
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # tf2onnx asks for it
 @pytest.mark.parametrize(("name", "file"), EXPORTED)
 def test_an_export_of_another_projects_network_is_refused(
     tmp_path: Path, name: EngineName, file: str
