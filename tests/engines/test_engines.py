@@ -16,8 +16,10 @@ from metastasis import models, saving
 from metastasis.base.errors import InputError
 from metastasis.engines import converting, engines, extras
 from metastasis.engines.engines import EngineName
+from metastasis.pretrained import architectures
 
 SIZE, NUM = 32, 19  # no multiple of a batch
+ALLOWED = 1e-4  # of a probability
 EXPORTED: list[tuple[EngineName, str]] = [("openvino", "model.xml"), ("onnx", "model.onnx")]
 Networks = Callable[[str], Path]
 
@@ -30,7 +32,13 @@ def final(name: str, num: int, tta: str) -> keras.Model:
     """A final model of `num` members with weights that look trained."""
     networks = [models.build(name, SIZE) for _ in range(num)]
     for seed, network in enumerate(networks):
-        unsettle(network, seed)
+        if (
+            name in architectures.ARCHITECTURES
+        ):  # so deep that any statistics would end in one value
+            for _ in range(30):
+                network(noise(seed=seed).astype(np.float32), training=True)
+        else:
+            unsettle(network, seed)
         _centre(network)
     return models.to_final(networks, 1.3, "d4" if tta == "d4" else "none")
 
@@ -77,12 +85,12 @@ def test_an_engine_gives_the_probabilities_of_keras(
     saving.save(final(name, num, tta), path)
     patches = noise()
     expected = expit(engines.open_engine("keras", path).logits(patches).astype(np.float64))
-    assert np.ptp(expected) > 0.1
+    assert np.ptp(expected) > 50 * ALLOWED
     for engine, file in EXPORTED:
         converting.convert(path, tmp_path / file)
         opened = engines.open_engine(engine, tmp_path / file, precision="float32")
         found = expit(opened.logits(patches).astype(np.float64))
-        assert np.abs(found - expected).max() <= 1e-4, engine
+        assert np.abs(found - expected).max() <= ALLOWED, engine
 
 
 @pytest.mark.parametrize(("name", "file"), EXPORTED)

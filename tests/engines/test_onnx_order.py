@@ -21,7 +21,10 @@ def write(path: Path, seed: int) -> None:
         helper.make_node("Add", [double, three], ["logit"], name=f"y{chance.random()}"),
         helper.make_node("Exp", ["logit"], ["probability"], name=f"z{chance.random()}"),
     ]
-    held = [numpy_helper.from_array(np.float32([[n]]), name) for n, name in ((2, two), (3, three))]
+    held = [
+        numpy_helper.from_array(np.array([[n]], np.float32), name)
+        for n, name in ((2, two), (3, three))
+    ]
     for listed in (nodes, held):
         chance.shuffle(listed)
     ports = [
@@ -43,7 +46,7 @@ def test_equal_networks_have_equal_bytes_and_compute_the_same(tmp_path: Path) ->
         assert path.read_bytes() != before
         contents.add(path.read_bytes())
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        logit, exponential = session.run(None, {"patch": np.float32([[1], [-1]])})
+        logit, exponential = session.run(None, {"patch": np.array([[1], [-1]], np.float32)})
         assert logit[:, 0].tolist() == [5, 1]
         assert exponential[:, 0] == pytest.approx(np.exp([5, 1]))
     assert len(contents) == 1

@@ -53,7 +53,7 @@ def convert(network_path: Path, out_path: Path) -> None:
 def _convert(network_path: Path, out_path: Path) -> None:
     extra, library = EXTRAS[out_path.suffix]
     extras.require(extra, [library])
-    network = batched(_load(network_path))
+    network = batched(_with_constants(_load(network_path)))
     signature = [keras.InputSpec(shape=network.input_shape, dtype="float32", name=INPUT)]
     network.export(str(out_path), format=extra, verbose=False, input_signature=signature)
     if out_path.suffix == ".onnx":
@@ -89,6 +89,17 @@ def _load(path: Path) -> keras.Model:
             f"{path} has no layers {LOGIT} and {PROBABILITY}; expected a network of this project, "
             "such as models/model.keras."
         )
+    return model
+
+
+def _with_constants(model: keras.Model) -> keras.Model:
+    """Return the model whose normalisation of colours is part of the graph.
+
+    Keras holds mean and variance as tensors outside of it, which would be inputs in ONNX.
+    """
+    for layer in model._flatten_layers():  # noqa: SLF001  # Keras lists nested layers nowhere else
+        if isinstance(layer, keras.layers.Normalization):
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
     return model
 
 
