@@ -30,12 +30,13 @@ def noise(num: int = NUM, size: int = SIZE, seed: int = 0) -> NDArray[np.uint8]:
 
 def final(name: str, num: int, tta: str) -> keras.Model:
     """A final model of `num` members with weights that look trained."""
+    keras.utils.set_random_seed(0)
     networks = [models.build(name, SIZE) for _ in range(num)]
     for seed, network in enumerate(networks):
         if (
             name in architectures.ARCHITECTURES
         ):  # so deep that any statistics would end in one value
-            for _ in range(30):
+            for _ in range(60):
                 network(noise(seed=seed).astype(np.float32), training=True)
         else:
             unsettle(network, seed)
