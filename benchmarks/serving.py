@@ -9,6 +9,8 @@ Run it after `make repro`, or name other inputs:
 PyTorch is measured if it is installed (group `bench`). One round of all ways takes a minute.
 """
 
+import contextlib
+import io
 import os
 import statistics
 import sys
@@ -41,6 +43,7 @@ from sklearn.metrics import roc_auc_score
 
 from metastasis import models, saving, tables
 from metastasis.engines import converting, engines
+from metastasis.engines.openvino_engine import Precision
 from metastasis.export import quantising
 from metastasis.formats import images
 from metastasis.patches import shards
@@ -49,7 +52,7 @@ INPUTS = ("models/members/1-0.keras", "data/crops", "data/split.csv")
 NUM_FILES, NUM_ROUNDS = 512, 5
 NUM_CALIBRATION = 300
 BATCH_SIZE = 64  # of the others; ours takes as many files at once
-PRECISIONS: tuple[engines.Precision, ...] = ("float32", "bfloat16")
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 NOTEBOOK = "Keras, ImageDataGenerator"
 Way = Callable[[], NDArray[np.floating]]
 UInt8 = NDArray[np.uint8]
@@ -62,15 +65,16 @@ def from_notebook(network: keras.Model, paths: list[str]) -> Way:
     generator = tf.keras.preprocessing.image.ImageDataGenerator()
 
     def score() -> NDArray[np.floating]:
-        batches = generator.flow_from_dataframe(
-            table,
-            x_col="file",
-            class_mode=None,
-            target_size=(shards.PATCH_SIZE, shards.PATCH_SIZE),
-            batch_size=BATCH_SIZE,
-            shuffle=False,
-            validate_filenames=False,
-        )
+        with contextlib.redirect_stdout(io.StringIO()):  # it counts the files each time
+            batches = generator.flow_from_dataframe(
+                table,
+                x_col="file",
+                class_mode=None,
+                target_size=(shards.PATCH_SIZE, shards.PATCH_SIZE),
+                batch_size=BATCH_SIZE,
+                shuffle=False,
+                validate_filenames=False,
+            )
         return np.asarray(network.predict(batches, verbose=0))[:, 0]
 
     return score
@@ -106,7 +110,7 @@ def from_torch(network: keras.Model, paths: list[str]) -> Way | None:
         ]
     )
 
-    class Files(torch.utils.data.Dataset):  # type: ignore[misc, name-defined]  # untyped
+    class Files(torch.utils.data.Dataset):  # untyped
         """Decoded files, each (3, 96, 96) of 0..1."""
 
         def __len__(self) -> int:
@@ -216,7 +220,7 @@ def main() -> None:
         tables.read_patches(split),
         shards.read(crops),
     )
-    parts = {name: part for name, part in table.groupby("split")}
+    parts = dict(list(table.groupby("split")))
     drawn = parts["train"]["id"].sample(NUM_CALIBRATION, random_state=0)
     validation = patches.take(patches.locate(parts["validation"]["id"], "labelled"))
     calibration = patches.take(patches.locate(drawn, "labelled"))
@@ -237,9 +241,9 @@ def main() -> None:
         left_out = [name for name, way in ways.items() if way is None]
         known = {name: way for name, way in ways.items() if way is not None}
         expected = known[NOTEBOOK]()
-        for name, way in known.items():  # also the warm-up
-            allowed = 1e-4 if name == "PyTorch, DataLoader" else 1
-            assert np.abs(way() - expected).max() < allowed, name  # noqa: S101
+        for label, way in known.items():  # also the warm-up
+            allowed = 1e-4 if label == "PyTorch, DataLoader" else 1
+            assert np.abs(way() - expected).max() < allowed, label  # noqa: S101
         rounds = [
             {name: timed(way, len(paths)) for name, way in known.items()} for _ in range(NUM_ROUNDS)
         ]

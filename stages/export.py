@@ -21,8 +21,9 @@ def main(
     metrics: Path,
 ) -> None:
     asked = export_params.ExportParams.model_validate({"formats": {exported.name: bits}})
+    (checked,) = asked.formats.values()
     exporting.export(
-        asked.formats[exported.name],
+        checked,
         params.read_some("train", members.MemberParams).members,
         model_path=model,
         split_path=split,

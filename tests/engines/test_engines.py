@@ -16,8 +16,10 @@ from metastasis import models, saving
 from metastasis.base.errors import InputError
 from metastasis.engines import converting, engines, extras
 from metastasis.engines.engines import EngineName
+from metastasis.pretrained import architectures
 
 SIZE, NUM = 32, 19  # no multiple of a batch
+ALLOWED = 1e-4  # of a probability
 EXPORTED: list[tuple[EngineName, str]] = [("openvino", "model.xml"), ("onnx", "model.onnx")]
 Networks = Callable[[str], Path]
 
@@ -28,9 +30,16 @@ def noise(num: int = NUM, size: int = SIZE, seed: int = 0) -> NDArray[np.uint8]:
 
 def final(name: str, num: int, tta: str) -> keras.Model:
     """A final model of `num` members with weights that look trained."""
+    keras.utils.set_random_seed(0)
     networks = [models.build(name, SIZE) for _ in range(num)]
     for seed, network in enumerate(networks):
-        unsettle(network, seed)
+        if (
+            name in architectures.ARCHITECTURES
+        ):  # so deep that any statistics would end in one value
+            for _ in range(60):
+                network(noise(seed=seed).astype(np.float32), training=True)
+        else:
+            unsettle(network, seed)
         _centre(network)
     return models.to_final(networks, 1.3, "d4" if tta == "d4" else "none")
 
@@ -57,12 +66,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("name", "num", "tta"),
     [
         ("compact", 1, "none"),
-        ("compact", 2, "d4"),
-        ("p4m", 1, "d4"),
-        ("baseline", 2, "none"),
-        pytest.param("densenet121", 1, "d4", marks=pytest.mark.medium),
-        pytest.param("efficientnetv2b0", 1, "none", marks=pytest.mark.medium),
-        pytest.param("efficientnet-lite0", 1, "none", marks=pytest.mark.medium),
+        *(
+            pytest.param(*case, marks=pytest.mark.medium)
+            for case in (
+                ("compact", 2, "d4"),
+                ("p4m", 1, "d4"),
+                ("baseline", 2, "none"),
+                ("densenet121", 1, "d4"),
+                ("efficientnetv2b0", 1, "none"),
+                ("efficientnet-lite0", 1, "none"),
+            )
+        ),
     ],
 )
 def test_an_engine_gives_the_probabilities_of_keras(
@@ -72,12 +86,12 @@ def test_an_engine_gives_the_probabilities_of_keras(
     saving.save(final(name, num, tta), path)
     patches = noise()
     expected = expit(engines.open_engine("keras", path).logits(patches).astype(np.float64))
-    assert np.ptp(expected) > 0.1
+    assert np.ptp(expected) > 50 * ALLOWED
     for engine, file in EXPORTED:
         converting.convert(path, tmp_path / file)
         opened = engines.open_engine(engine, tmp_path / file, precision="float32")
         found = expit(opened.logits(patches).astype(np.float64))
-        assert np.abs(found - expected).max() <= 1e-4, engine
+        assert np.abs(found - expected).max() <= ALLOWED, engine
 
 
 @pytest.mark.parametrize(("name", "file"), EXPORTED)
@@ -110,6 +124,9 @@ def test_a_keras_file_is_converted_when_it_is_opened(
 
 
 def test_bfloat16_is_another_precision_and_close(folder: Path) -> None:
+    (openvino,) = extras.require("openvino", ["openvino"])
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this processor has no bfloat16")
     found = [
         engines.open_engine("openvino", folder / "model.xml", precision=precision).logits(noise())
         for precision in ("float32", "bfloat16")
@@ -180,6 +197,7 @@ def test_an_export_without_all_its_weights_is_refused(
         engines.open_engine("openvino", tmp_path / "model.xml")
 
 
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # tf2onnx asks for it
 @pytest.mark.parametrize(("name", "file"), EXPORTED)
 def test_an_export_of_another_projects_network_is_refused(
     tmp_path: Path, name: EngineName, file: str

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ from metastasis.export import exporting, quantising
 from metastasis.members import Member
 from metastasis.patches import shards
 from metastasis.results import provenance
+
+pytestmark = pytest.mark.medium
 
 NUM, SIZE = 48, 32
 needs_nncf = pytest.mark.skipif(
@@ -47,7 +50,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-def export(data: Path, name: str, bits: Bits) -> tuple[Path, dict[str, float]]:
+def export(data: Path, name: str, bits: Bits) -> tuple[Path, dict[str, Any]]:
     """Export, and return the folder and the metrics."""
     folder = data / "exported" / name
     exporting.export(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from metastasis.base.errors import InputError
@@ -52,7 +53,7 @@ def convert(network_path: Path, out_path: Path) -> None:
 def _convert(network_path: Path, out_path: Path) -> None:
     extra, library = EXTRAS[out_path.suffix]
     extras.require(extra, [library])
-    network = batched(_load(network_path))
+    network = batched(_with_constants(_load(network_path)))
     signature = [keras.InputSpec(shape=network.input_shape, dtype="float32", name=INPUT)]
     network.export(str(out_path), format=extra, verbose=False, input_signature=signature)
     if out_path.suffix == ".onnx":
@@ -91,11 +92,31 @@ def _load(path: Path) -> keras.Model:
     return model
 
 
+def _with_constants(model: keras.Model) -> keras.Model:
+    """Return the model whose normalisation of colours is part of the graph.
+
+    Keras holds mean and variance as tensors outside of it, which would be inputs in ONNX.
+    """
+    for layer in model._flatten_layers():  # noqa: SLF001  # Keras lists nested layers nowhere else
+        if isinstance(layer, keras.layers.Normalization):
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
+    return model
+
+
 def _turned(patch: Tensor) -> list[Tensor]:
-    """Return the patch in its eight orientations."""
-    mirrored = [patch, ops.flip(patch, axis=2)]
-    turns = range(NUM_ELEMENTS // 2)
-    return [ops.rot90(each, k=k, axes=(1, 2)) for each in mirrored for k in turns]
+    """Return the patch in its eight orientations, by mirroring and transposing in turn.
+
+    A mirror is a choice of columns, which becomes one operation; Keras's `flip` becomes many.
+    """
+    columns = np.arange(patch.shape[2])[::-1].copy()
+    turned = [patch]
+    for step in range(1, NUM_ELEMENTS):
+        last = turned[-1]
+        is_mirror = step % 2 == 1
+        turned.append(
+            ops.take(last, columns, axis=2) if is_mirror else ops.transpose(last, (0, 2, 1, 3))
+        )
+    return turned
 
 
 if __name__ == "__main__":

