@@ -414,6 +414,23 @@ def test_with_folds_every_labelled_patch_outside_test_is_scored_out_of_fold(proj
 
 
 @pytest.mark.slow
+def test_an_export_is_written_only_when_asked_and_predicts(project: Path) -> None:
+    before = (project / "data/submission.csv").read_text().splitlines()
+    edit(project, "export", "formats", {"openvino": 32})
+    assert ran(run(project, "dvc", "repro")) == ["check", "export@openvino"]
+    measured = json.loads((project / "metrics/export/openvino.json").read_text())
+    assert measured["bits"] == 32
+    edit(project, "predict", "network", "models/exported/openvino")
+    assert ran(run(project, "dvc", "repro"))[:2] == ["check", "predict"]
+    after = (project / "data/submission.csv").read_text().splitlines()
+    ids, probabilities = zip(*(row.split(",") for row in after[1:]), strict=True)
+    assert list(ids) == [row.split(",")[0] for row in before[1:]]
+    expected = [float(row.split(",")[1]) for row in before[1:]]
+    assert np.array(probabilities, float) == pytest.approx(expected, abs=0.02)  # in bfloat16
+    assert ran(run(project, "dvc", "repro")) == []
+
+
+@pytest.mark.slow
 def test_a_probe_is_fitted_for_each_network_and_only_for_a_new_one(project: Path) -> None:
     """One is this pipeline's own network, the other the user's features."""
     split = (project / "data/split.csv").read_text().splitlines()[1:]

@@ -94,6 +94,17 @@ def test_an_engine_gives_the_probabilities_of_keras(
         assert np.abs(found - expected).max() <= ALLOWED, engine
 
 
+@pytest.mark.parametrize("name", ["openvino", "onnx"])
+def test_a_logit_without_a_bias_is_found(tmp_path: Path, name: EngineName) -> None:
+    """Converters drop an addition of 0."""
+    network = models.to_final([models.build("compact", SIZE)], 1.0, "none")
+    assert not network.get_layer("logit").get_weights()[1].any()
+    saving.save(network, tmp_path / "model.keras")
+    expected = engines.open_engine("keras", tmp_path / "model.keras").logits(noise())
+    found = engines.open_engine(name, tmp_path / "model.keras", precision="float32").logits(noise())
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
 @pytest.mark.parametrize(("name", "file"), EXPORTED)
 @pytest.mark.parametrize("num", [0, 1, 8, 40])
 def test_a_patch_has_the_same_logit_in_any_company(

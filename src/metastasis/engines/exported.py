@@ -7,6 +7,7 @@ from metastasis.base.errors import InputError
 
 INPUT = "patch"  # (n, size, size, 3) float32, RGB of 0..255
 LOGIT, PROBABILITY = "logit", "probability"  # (n, 1) float32, of tumour
+NAMES = {INPUT, LOGIT, PROBABILITY}
 CHANNELS = 3
 MAX_SHOWN = 200  # characters of a library's message
 

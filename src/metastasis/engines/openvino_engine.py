@@ -103,7 +103,9 @@ def _hint(core: Any, precision: Precision) -> str:  # noqa: ANN401  # no types
 def _shapes(ports: Any) -> dict[str, list[int | None]]:  # noqa: ANN401  # no types
     found = {}
     for port in ports:
-        name = min(port.get_names(), default="")
+        # A port also has the names of operations that OpenVINO left out, such as an addition of 0.
+        names = port.get_names()
+        name = min(names & exported.NAMES or names, default="")
         sizes = [] if port.partial_shape.rank.is_dynamic else port.partial_shape
         found[name] = [None if each.is_dynamic else each.get_length() for each in sizes]
     return found

@@ -19,7 +19,7 @@ MEASURES = {
     "probability": ("have lower probabilities", "have higher probabilities"),
 }
 # The superiority of normal variables whose means differ by 0.2, 0.5 and 0.8 standard deviations:
-# Cohen (1988), Statistical Power Analysis for the Behavioral Sciences.
+# Cohen (1988), the effect size d.
 SIZES = {"large": 0.714, "medium": 0.638, "small": 0.556}
 NO_SHIFT = 0.5  # superiority
 
