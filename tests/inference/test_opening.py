@@ -89,7 +89,7 @@ HOSTILE = {
     "text": (b"no image at all", "not an image: it begins with b'no image'; expected TIFF, PNG"),
     "0 bytes": (b"", "an empty file; expected TIFF, PNG, JPEG or a whole-slide format"),
     "a GIF": (b"GIF89a" + bytes(99), "a GIF file; expected TIFF, PNG"),
-    "95x96": (made.tiff(PATCH[:, :95]), "95x96; a patch is 96x96, and a region is larger on both"),
+    "95x96": (made.tiff(PATCH[:, :95]), "95x96; a patch is 96x96, and a region is no smaller"),
     "95x400": (made.encoded(REGION[:95], ".png"), "200x95; a patch is 96x96"),
     "16 bits": (made.tiff(PATCH.astype(np.uint16)), "uint16; expected 8 bits per channel"),
     "RGBA": (made.tiff(np.dstack([PATCH, PATCH[:, :, 0]])), "RGBA .rgb.; expected RGB without"),

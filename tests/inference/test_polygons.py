@@ -64,7 +64,7 @@ def test_a_hole_and_an_island_in_it_are_kept() -> None:
 
 def written(path: Path) -> dict[str, Any]:
     probabilities = np.array([[0.9, 0.7, np.nan], [0.1, np.nan, 0.2], [0.2, 0.3, 0.8]])
-    polygons.write(path, probabilities, np.nan_to_num(probabilities) >= 0.5, 32.0)
+    polygons.write(path, probabilities, *polygons.regions(probabilities >= 0.5, 32.0))
     content: dict[str, Any] = json.loads(path.read_text())
     return content
 
@@ -106,5 +106,5 @@ def test_the_same_map_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_slide_without_tumour_gives_an_empty_collection(tmp_path: Path) -> None:
     path = tmp_path / "a.geojson"
-    assert polygons.write(path, np.full((3, 3), 0.1), np.zeros((3, 3), bool), 32) == 0
+    polygons.write(path, np.full((3, 3), 0.1), *polygons.regions(np.zeros((3, 3), bool), 32))
     assert json.loads(path.read_text()) == {"type": "FeatureCollection", "features": []}

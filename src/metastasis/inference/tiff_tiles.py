@@ -33,6 +33,7 @@ class TiffTiles:
     file: tifffile.TiffFile
     pages: list[tifffile.TiffPage]
     _kept: OrderedDict[tuple[int, int], UInt8] = field(default_factory=OrderedDict, repr=False)
+    _num_kept: int = field(default=0, repr=False)  # pixels
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -66,8 +67,10 @@ class TiffTiles:
             return self._kept[key]
         tile = self._decode(self.pages[level], index)
         self._kept[key] = tile
-        while sum(math.prod(each.shape[:2]) for each in self._kept.values()) > MAX_KEPT:
-            self._kept.popitem(last=False)
+        self._num_kept += tile.shape[0] * tile.shape[1]
+        while self._num_kept > MAX_KEPT:
+            _, oldest = self._kept.popitem(last=False)
+            self._num_kept -= oldest.shape[0] * oldest.shape[1]
         return tile
 
     def _decode(self, page: tifffile.TiffPage, index: int) -> UInt8:
