@@ -14,13 +14,12 @@ import numpy as np
 import tifffile
 
 from metastasis.base.errors import InputError
-from metastasis.inference.rasters import Box, Size
+from metastasis.inference.rasters import GLASS, Box, Size
 from metastasis.patches.shards import UInt8
 
 COMPRESSIONS = (1, 8, 32946)  # none, deflate and its older number: decoded by Python's own zlib
 MAX_SEGMENT = 2**26  # pixels of a tile or strip: 200 MB decoded
 MAX_KEPT = 2**25  # pixels of decoded tiles that are kept for the next box: 100 MB
-GLASS = 255  # a tile without data has not been scanned
 RGB = 2  # of the tag PhotometricInterpretation
 # What tifffile and zlib raise for damaged files.
 DAMAGE = (ArithmeticError, LookupError, OSError, TypeError, ValueError, struct.error, zlib.error)
