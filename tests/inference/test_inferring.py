@@ -22,6 +22,7 @@ from helpers import pyramids, trained
 from helpers.files import ROOT
 from metastasis import model_folder
 from metastasis.base.errors import InputError
+from metastasis.engines import engines
 from metastasis.inference import inferring, unfinished
 from metastasis.inference.inferring import Options, Summary
 from metastasis.patches import shards
@@ -220,7 +221,7 @@ def test_a_network_that_gives_no_numbers_ends_the_call(
             """Return NaN for each patch."""
             return np.full(len(patches), np.nan, np.float32)
 
-    monkeypatch.setattr(inferring.engines, "open_engine", lambda *_: Broken())
+    monkeypatch.setattr(engines, "open_engine", lambda *_: Broken())
     with pytest.raises(InputError, match="the network's output is not a number"):
         infer(model, tmp_path / "output", tmp_path / "a.png")
 

@@ -9,7 +9,6 @@ from typing import NamedTuple, Protocol
 
 from metastasis.patches.shards import UInt8
 
-
 GLASS = 255  # where a file has no pixels, nothing was scanned
 
 
