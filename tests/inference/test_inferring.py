@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from helpers import images as made
 from helpers import pyramids, trained
 from helpers.files import ROOT
 from metastasis import model_folder
+from metastasis.base import libraries
 from metastasis.base.errors import InputError
 from metastasis.engines import engines
 from metastasis.inference import inferring, unfinished
@@ -224,6 +226,38 @@ def test_a_network_that_gives_no_numbers_ends_the_call(
     monkeypatch.setattr(engines, "open_engine", lambda *_: Broken())
     with pytest.raises(InputError, match="the network's output is not a number"):
         infer(model, tmp_path / "output", tmp_path / "a.png")
+
+
+def test_images_of_any_name_are_scored(tmp_path: Path, model: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    stems = [os.fsdecode(b"caf\xe9"), "ä" * 120, "a\nb", r"$\x$"]
+    for number, stem in enumerate(stems):
+        pixels = pyramids.picture(200, 200, number)
+        (source / f"{stem}.png").write_bytes(made.encoded(pixels, ".png"))
+    summary = infer(model, tmp_path / "output", source, tmp_path / stems[0])
+    assert summary.num_images == len(stems)
+    assert [each.reason for each in summary.failures] == ["there is no such file or folder"]
+    assert len({path.stem for path in (tmp_path / "output").glob("*.geojson")}) == len(stems)
+    assert predictions(tmp_path / "output")["id"].nunique() == len(stems)
+
+
+def test_another_version_of_the_package_does_not_go_on_with_states(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(made.encoded(pyramids.picture(96, 96), ".png"))
+    known, state = [], unfinished.state
+
+    def watched(*arguments: Any) -> unfinished.State:  # noqa: ANN401  # as `state` has them
+        known.append(state(*arguments))
+        return known[-1]
+
+    monkeypatch.setattr(unfinished, "state", watched)
+    for version in ("1.0.0", "1.0.0", "1.0.1"):
+        monkeypatch.setattr(libraries, "installed", lambda _, version=version: version)
+        infer(model, tmp_path / "output", tmp_path / "a.png")
+    first, same, other = known
+    assert first == same != other
 
 
 def start(source: Path, model: Path, output: Path) -> subprocess.Popen[bytes]:

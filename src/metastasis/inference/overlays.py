@@ -40,7 +40,7 @@ def write(
     width, height = view.size
     inches = float(np.clip(WIDTH / 2 * height / width, LEAST_HEIGHT, MOST_HEIGHT))
     figure = Figure(figsize=(WIDTH, inches + REST), layout="constrained")
-    figure.suptitle(path.stem, fontsize=11)
+    figure.suptitle(path.stem, fontsize=11, parse_math=False)
     left, right = figure.subplots(1, 2)
     grey = np.broadcast_to(image.mean(axis=2, keepdims=True).astype(np.uint8), image.shape)
     panels = ((left, image, "the image"), (right, grey, "its heat map; bare glass isn't scored"))
