@@ -91,3 +91,14 @@ def test_a_network_that_carries_code_is_refused_although_the_card_fits(
     cards.write(bad / "card.json", described(bad))
     with pytest.raises(InputError, match=r"model\.keras holds .*keras\.layers\.Lambda.* run code"):
         model_folder.read(bad)
+
+
+def test_a_network_that_takes_other_patches_than_the_card_says_is_refused(
+    made: Path, tmp_path: Path
+) -> None:
+    bad = shutil.copytree(made, tmp_path / "bad")
+    cards.write(bad / "card.json", described(bad, size=48))
+    with pytest.raises(
+        InputError, match=r"takes \[None, 32, 32, 3\]; expected \[None, 48, 48, 3\]"
+    ):
+        model_folder.read(bad)

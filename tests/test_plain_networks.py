@@ -103,6 +103,38 @@ def test_an_archive_with_another_member_is_refused(tmp_path: Path, items: dict[s
         plain_networks.require(path)
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
+def test_an_archive_with_two_members_of_a_name_is_refused(
+    tmp_path: Path, items: dict[str, bytes], name: str
+) -> None:
+    path = pack(tmp_path / "model.keras", items)
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr(name, items[name])
+    with pytest.raises(InputError, match=rf"it holds {name} more than once"):
+        plain_networks.require(path)
+
+
+@pytest.mark.parametrize("tta", get_args(symmetries.TestTime))
+def test_a_network_for_patches_of_another_size_is_refused(tmp_path: Path, tta: str) -> None:
+    path = tmp_path / "model.keras"
+    networks = [models.build("compact", 32)] * 2
+    saving.save(models.to_final(networks, 1.5, "d4" if tta == "d4" else "none"), path)
+    plain_networks.require(path, 32)
+    message = r"takes \[None, 32, 32, 3\]; expected \[None, 64, 64, 3\]"
+    with pytest.raises(InputError, match=message):
+        plain_networks.require(path, 64)
+
+
+@pytest.mark.parametrize("config", [[], {}, {"config": 3}, {"config": {"layers": [3]}}])
+def test_a_network_without_a_known_input_is_refused(
+    tmp_path: Path, items: dict[str, bytes], config: object
+) -> None:
+    other = items | {"config.json": json.dumps(config).encode()}
+    path = pack(tmp_path / "model.keras", other)
+    with pytest.raises(InputError, match="takes no input that is known; expected"):
+        plain_networks.require(path, 32)
+
+
 def test_a_description_that_unpacks_without_end_is_refused_before_it_does(
     tmp_path: Path, items: dict[str, bytes]
 ) -> None:

@@ -31,7 +31,7 @@ def read(folder: Path) -> ModelFolder:
 
     Raises:
         InputError: the folder or a file is missing or was changed, the network holds anything but
-            plain layers, or the card is a newer version's.
+            plain layers or takes other patches than the card says, or the card is a later one.
     """
     if not folder.is_dir():
         raise InputError(
@@ -48,7 +48,7 @@ def read(folder: Path) -> ModelFolder:
                 f"{found}, expected {expected}. It was changed, damaged or exchanged: copy the "
                 "whole folder again, or restore it with `dvc checkout`."
             )
-    plain_networks.require(folder / cards.MODEL_NAME)
+    plain_networks.require(folder / cards.MODEL_NAME, card.input_size)
     return ModelFolder(
         folder=folder,
         network_path=folder / cards.MODEL_NAME,

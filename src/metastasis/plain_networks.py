@@ -8,6 +8,7 @@ nothing in the archive is run to find out.
 
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,10 @@ PLAIN = {
 AGAIN = "Use a model of the stage `evaluate`, from a source that you trust."
 
 
-def require(path: Path) -> None:
+def require(path: Path, input_size: int | None = None) -> None:
     """Raise InputError unless the archive at `path` holds a plain network.
+
+    With `input_size`, it also has to take RGB patches of that many pixels a side.
 
     Its weights are read, since they too may be damaged, or unpack to more than 2 GB.
     """
@@ -69,14 +72,37 @@ def require(path: Path) -> None:
             f"{path} holds {', '.join(other)}, which no network of this project has and which may "
             f"run code or read files: it isn't opened. {AGAIN}"
         )
+    if input_size is not None:
+        _require_input(path, config, input_size)
     weights.read(path)
+
+
+def _require_input(path: Path, config: Any, size: int) -> None:  # noqa: ANN401  # JSON's own values
+    expected = [None, size, size, 3]
+    try:
+        layers = config["config"]["layers"]
+        found = [
+            each["config"]["batch_shape"] for each in layers if each["class_name"] == "InputLayer"
+        ]
+    except (LookupError, TypeError):
+        found = []
+    if found != [expected]:
+        raise InputError(
+            f"{path} takes {' and '.join(map(str, found)) or 'no input that is known'}; expected "
+            f"{expected}: any number of RGB patches of {size}x{size}, as the card beside it says. "
+            f"{AGAIN}"
+        )
 
 
 def _config(path: Path) -> bytes:
     """Return the description of the network, if the archive holds what it should and no more."""
     with zipfile.ZipFile(path) as archive:
-        if other := set(archive.namelist()) - MEMBERS:
+        names = Counter(archive.namelist())
+        if other := set(names) - MEMBERS:
             raise ValueError(f"it also holds {', '.join(sorted(other))}")
+        # Another reader might take the other one.
+        if repeated := sorted(name for name, count in names.items() if count > 1):
+            raise ValueError(f"it holds {', '.join(repeated)} more than once")
         member = archive.getinfo(CONFIG_NAME)
         if member.file_size > MAX_CONFIG_BYTES:
             raise ValueError(f"{CONFIG_NAME} would unpack to {member.file_size:,} bytes")

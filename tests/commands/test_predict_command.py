@@ -1,7 +1,9 @@
 """Tests of `metastasis predict` as a user sees it: exit codes and messages."""
 
+import errno
 from pathlib import Path
 
+import cv2
 import pytest
 
 from helpers import images as made
@@ -9,7 +11,7 @@ from helpers import pyramids, trained
 from metastasis.__main__ import main
 from metastasis.commands import predict
 from metastasis.engines import engines
-from metastasis.inference import rows
+from metastasis.inference import heat_maps, rows, unfinished
 
 BAD = {
     "text.png": (b"no image at all", "not an image"),
@@ -82,12 +84,11 @@ def test_nothing_scored_is_1(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--model", "nowhere"), "nowhere is missing; expected a folder with model.keras"),
         (("--stride", "33"), "--stride is 33; expected an even number"),
         (("--mpp", "90"), "--mpp is 90; expected micrometres per pixel"),
     ],
 )
-def test_a_mistake_in_the_call_is_1_with_what_is_expected(
+def test_an_option_that_cannot_be_is_2_as_any_wrong_usage(
     tmp_path: Path,
     model: Path,
     capsys: pytest.CaptureFixture[str],
@@ -95,9 +96,59 @@ def test_a_mistake_in_the_call_is_1_with_what_is_expected(
     message: str,
 ) -> None:
     output = tmp_path / "output"
-    assert call(good(tmp_path), "--model", model, "--output", output, *arguments) == 1
+    with pytest.raises(SystemExit) as caught:
+        call(good(tmp_path), "--model", model, "--output", output, *arguments)
+    assert caught.value.code == 2
     assert message in capsys.readouterr().err
     assert not output.exists()
+
+
+def test_a_missing_model_is_1_with_what_is_expected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(good(tmp_path), "--model", "nowhere", "--output", tmp_path / "output") == 1
+    assert "nowhere is missing; expected a folder with model.keras" in capsys.readouterr().err
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_damaged_file_is_reported_once_by_us(
+    tmp_path: Path, model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cut.tif"
+    path.write_bytes(made.tiff(pyramids.picture(300, 300))[:60_000])
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_WARNING)  # OpenCV's own default
+    assert call(path, "--model", model, "--output", tmp_path / "output") == 1
+    printed = capfd.readouterr()
+    assert "OpenCV" not in printed.err
+    assert printed.out.count(str(path)) == 1
+
+
+def test_a_full_disk_ends_the_call_and_the_same_command_goes_on(
+    tmp_path: Path,
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    region = tmp_path / "region.png"
+    region.write_bytes(made.encoded(pyramids.picture(200, 200), ".png"))
+    output = tmp_path / "output"
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for module, name in ((heat_maps, "write"), (unfinished.State, "append")):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, full)
+            assert call(region, "--model", model, "--output", output) == 1
+        message = "predict: No space left on device; free some space and run it again."
+        assert message in capsys.readouterr().err
+        assert not (output / "failures.csv").exists()
+        if name == "write":
+            sizes = sorted(path.stat().st_size for path in (output / unfinished.FOLDER).iterdir())
+            assert sizes == [4, 6 * 6 * 4]  # the state of the files, and that of the region
+            (output / unfinished.FOLDER).rename(tmp_path / "kept")
+    assert call(region, "--model", model, "--output", output) == 0
+    assert not (output / unfinished.FOLDER).exists()
 
 
 def test_an_output_folder_that_cannot_be_written_is_1(
@@ -113,4 +164,4 @@ def test_an_output_folder_that_cannot_be_written_is_1(
 def test_the_help_names_the_engines_and_formats_that_there_are() -> None:
     """The command names them again, since their modules take seconds to import."""
     assert engines.EngineName.__args__ == predict.ENGINES  # type: ignore[attr-defined]
-    assert predict.FORMS == rows.FORMS
+    assert rows.Form.__args__ == predict.FORMS  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """Tests of what a user's paths name."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,40 @@ def test_results_may_not_overwrite_images(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "a.png"):
         with pytest.raises(InputError, match=r"lies in the output folder.*name another folder"):
             finding.find([path], tmp_path)
+
+
+def test_results_may_not_overwrite_the_image_that_a_link_leads_to(tmp_path: Path) -> None:
+    touch(tmp_path / "output/a.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "output/a.png")
+    with pytest.raises(InputError, match="lies in the output folder"):
+        finding.find([tmp_path / "b.png"], tmp_path / "output")
+
+
+def test_a_link_to_a_listed_file_is_the_same_image(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "a.png")
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    found, _ = finding.find([tmp_path], NOWHERE)
+    assert [each.path.name for each in found] == ["a.png", "loop.png"]
+
+
+def test_an_ome_tiff_s_outputs_have_its_name_without_both_endings(tmp_path: Path) -> None:
+    touch(tmp_path / "a.ome.tif", tmp_path / "b.OME.TIFF", tmp_path / "c.d.png")
+    found, _ = finding.find([tmp_path], NOWHERE)
+    assert [each.name for each in found] == ["a", "b", "c.d"]
+
+
+def test_names_that_are_no_utf_8_are_shown_with_escapes(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    touch(tmp_path / f"{name}.png")
+    ((image,), _) = finding.find([tmp_path], NOWHERE)
+    assert image.name == r"caf\xe9"
+    assert finding.shown(image.path) == rf"{tmp_path}/caf\xe9.png"
+
+
+def test_long_names_are_cut_so_that_their_outputs_can_be_written(tmp_path: Path) -> None:
+    stem = "ä" * 100  # 200 bytes
+    touch(tmp_path / f"{stem}1.png", tmp_path / f"{stem}2.png")
+    found, _ = finding.find([tmp_path], NOWHERE)
+    assert [each.name for each in found] == ["ä" * 55, "ä" * 55 + "-2"]
+    assert all(len(f"{each.name}.ome.tiff.partial".encode()) <= 143 for each in found)

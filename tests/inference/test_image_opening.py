@@ -89,7 +89,7 @@ HOSTILE = {
     "text": (b"no image at all", "not an image: it begins with b'no image'; expected TIFF, PNG"),
     "0 bytes": (b"", "an empty file; expected TIFF, PNG, JPEG or a whole-slide format"),
     "a GIF": (b"GIF89a" + bytes(99), "a GIF file; expected TIFF, PNG"),
-    "95x96": (made.tiff(PATCH[:, :95]), "95x96; a patch is 96x96, and a region is larger on both"),
+    "95x96": (made.tiff(PATCH[:, :95]), "95x96; a patch is 96x96, and a region is no smaller"),
     "95x400": (made.encoded(REGION[:95], ".png"), "200x95; a patch is 96x96"),
     "16 bits": (made.tiff(PATCH.astype(np.uint16)), "uint16; expected 8 bits per channel"),
     "RGBA": (made.tiff(np.dstack([PATCH, PATCH[:, :, 0]])), "RGBA .rgb.; expected RGB without"),
@@ -162,3 +162,75 @@ def test_the_resolution_of_each_format_is_found(tmp_path: Path) -> None:
         0.5,
         352.7,
     ]  # 25,400 / 72, which a PNG rounds per metre
+
+
+@pytest.mark.parametrize("height", [150, 149])
+def test_a_tiff_of_several_images_is_refused(tmp_path: Path, height: int) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for page in (REGION, REGION[:height]):
+            writer.write(page, photometric="rgb", metadata=None)
+    reason = "2 pages, of which page 2 is no smaller copy of the first; expected one page: save"
+    with pytest.raises(InputError, match=reason):
+        opened(path)
+
+
+def test_an_ome_tiff_of_several_planes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    pixels = np.stack([REGION, REGION, REGION])
+    tifffile.imwrite(path, pixels, photometric="rgb", ome=True, metadata={"axes": "ZYXS"})
+    with pytest.raises(InputError, match="3 planes; expected one page"):
+        opened(path)
+
+
+def test_smaller_copies_that_are_not_marked_as_such_are_no_other_images(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for factor in (1, 2, 4):
+            level = REGION[: 150 // factor * factor : factor, ::factor].copy()
+            writer.write(level, photometric="rgb", metadata=None)
+    region = opened(path)
+    assert isinstance(region, opening.Region)
+    np.testing.assert_array_equal(region.raster.read(0, Box(0, 0, 200, 150)), REGION)
+    region.raster.close()
+
+
+def test_the_label_in_a_scanner_s_file_is_no_other_image(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    description = "Aperio Image Library v11|AppMag = 20|MPP = 0.5"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(
+            REGION, photometric="rgb", tile=(64, 64), metadata=None, description=description
+        )
+        label = np.ascontiguousarray(REGION[:120, :50])
+        writer.write(label, photometric="rgb", metadata=None, description="Aperio label 50x120")
+    region = opened(path)
+    assert isinstance(region, opening.Region)
+    assert region.raster.sizes[0] == (200, 150)
+    region.raster.close()
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("form", ["classic", "big", "big endian", "JPEG", "PNG"])
+def test_a_region_is_not_turned(tmp_path: Path, form: str, turn: int) -> None:
+    """Its places are the file's own, as in QuPath."""
+    path = tmp_path / "a.tif"
+    if form in ("PNG", "JPEG"):
+        exif = Image.Exif()
+        exif[274] = turn
+        Image.fromarray(REGION).save(path, form, exif=exif, quality=100, subsampling=0)
+    else:
+        tifffile.imwrite(
+            path,
+            REGION,
+            photometric="rgb",
+            metadata=None,
+            bigtiff=form == "big",
+            byteorder=">" if form == "big endian" else "<",
+            extratags=[(274, 3, 1, turn, True)],
+        )
+    region = opened(path)
+    assert isinstance(region, opening.Region)
+    assert region.raster.sizes == ((200, 150),)
+    found = region.raster.read(0, Box(0, 0, 200, 150))
+    np.testing.assert_allclose(found.astype(int), REGION, atol=9 if form == "JPEG" else 0)

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +22,9 @@ from helpers import images as made
 from helpers import pyramids, trained
 from helpers.files import ROOT
 from metastasis import model_folder
+from metastasis.base import libraries
+from metastasis.base.errors import InputError
+from metastasis.engines import engines
 from metastasis.inference import inferring, unfinished
 from metastasis.inference.inferring import Options, Summary
 from metastasis.patches import shards
@@ -161,6 +166,98 @@ def test_sets_are_reported_if_the_decision_has_them_as_csv_and_as_json(tmp_path:
         "id": "a", "path": str(tmp_path / "a.png"), "x": None, "y": None,
         "call": table["call"].item(), "set": "both",
     }  # fmt: skip
+
+
+def test_what_an_earlier_run_wrote_for_a_failed_image_is_removed(
+    tmp_path: Path, model: Path
+) -> None:
+    for name in ("a", "b"):
+        pixels = pyramids.picture(200, 200)
+        (tmp_path / f"{name}.png").write_bytes(made.encoded(pixels, ".png"))
+    output = tmp_path / "output"
+    infer(model, output, tmp_path)
+    (tmp_path / "a.png").write_bytes(b"text")
+    infer(model, output, tmp_path)
+    names = {"b.geojson", "b.ome.tiff", "b.png", "predictions.csv", "failures.csv"}
+    assert {path.name for path in output.iterdir()} == names
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0])
+def test_glass_is_never_called_tumour(
+    tmp_path: Path, model: Path, threshold: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = np.full((320, 640, 3), 245, np.uint8)
+    pixels[64:128, 64:160] = pyramids.picture(64, 96)
+    (tmp_path / "a.png").write_bytes(made.encoded(pixels, ".png"))
+    found = model_folder.read(model)
+    decision = found.decision.model_copy(update={"threshold": threshold})
+    output = tmp_path / "output"
+    inferring.infer([tmp_path / "a.png"], replace(found, decision=decision), output, OPTIONS)
+    (feature,) = json.loads((output / "a.geojson").read_text())["features"]
+    assert feature["properties"]["measurements"]["Patches"] == 6
+    assert "6 patches scored (3% of the image" in (printed := capsys.readouterr().out)
+    assert "6 called tumour in 1 region\n" in printed
+
+
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "a.png").write_bytes(made.encoded(pyramids.picture(96, 96), ".png"))
+    output = tmp_path / "output"
+    output.mkdir()
+    with (
+        unfinished.alone(output),
+        pytest.raises(InputError, match="another `metastasis predict` is writing to"),
+    ):
+        infer(model, output, tmp_path / "a.png")
+    assert list(output.iterdir()) == []
+
+
+def test_a_network_that_gives_no_numbers_ends_the_call(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(made.encoded(pyramids.picture(200, 200), ".png"))
+
+    class Broken:
+        """Gives no numbers."""
+
+        def logits(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+            """Return NaN for each patch."""
+            return np.full(len(patches), np.nan, np.float32)
+
+    monkeypatch.setattr(engines, "open_engine", lambda *_: Broken())
+    with pytest.raises(InputError, match="the network's output is not a number"):
+        infer(model, tmp_path / "output", tmp_path / "a.png")
+
+
+def test_images_of_any_name_are_scored(tmp_path: Path, model: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    stems = [os.fsdecode(b"caf\xe9"), "ä" * 120, "a\nb", r"$\x$"]
+    for number, stem in enumerate(stems):
+        pixels = pyramids.picture(200, 200, number)
+        (source / f"{stem}.png").write_bytes(made.encoded(pixels, ".png"))
+    summary = infer(model, tmp_path / "output", source, tmp_path / stems[0])
+    assert summary.num_images == len(stems)
+    assert [each.reason for each in summary.failures] == ["there is no such file or folder"]
+    assert len({path.stem for path in (tmp_path / "output").glob("*.geojson")}) == len(stems)
+    assert predictions(tmp_path / "output")["id"].nunique() == len(stems)
+
+
+def test_another_version_of_the_package_does_not_go_on_with_states(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(made.encoded(pyramids.picture(96, 96), ".png"))
+    known, state = [], unfinished.state
+
+    def watched(*arguments: Any) -> unfinished.State:  # noqa: ANN401  # as `state` has them
+        known.append(state(*arguments))
+        return known[-1]
+
+    monkeypatch.setattr(unfinished, "state", watched)
+    for version in ("1.0.0", "1.0.0", "1.0.1"):
+        monkeypatch.setattr(libraries, "installed", lambda _, version=version: version)
+        infer(model, tmp_path / "output", tmp_path / "a.png")
+    first, same, other = known
+    assert first == same != other
 
 
 def start(source: Path, model: Path, output: Path) -> subprocess.Popen[bytes]:

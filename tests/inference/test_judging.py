@@ -128,3 +128,26 @@ def test_a_network_that_sees_less_gets_the_centre(tmp_path: Path) -> None:
 
     judging.judge_files(found, Keeper(), 48, state_in(tmp_path, 1))
     np.testing.assert_array_equal(seen[0][0], pixels[24:72, 24:72])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_broken_network_is_no_glass(tmp_path: Path, value: float) -> None:
+    class Broken(Middle):
+        """Its first logit is not a number."""
+
+        def logits(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+            """Score the patches."""
+            found = super().logits(patches)
+            found[0] = value
+            return found
+
+    message = r"the network's output is not a number for 1 of .* patches"
+    with pytest.raises(judging.BrokenNetworkError, match=message):
+        judge(tmp_path, pyramids.picture(320, 320), Broken())
+    with pytest.raises(judging.BrokenNetworkError, match=message):
+        judging.judge_files(files(tmp_path, 2), Broken(), 96, state_in(tmp_path / "files", 1))
+
+
+def test_a_stride_larger_than_the_image_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no place for a patch: --stride is 256, .* 300x200"):
+        judge(tmp_path, pyramids.picture(200, 300), Middle(), 256)

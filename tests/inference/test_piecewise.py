@@ -132,7 +132,9 @@ def test_decoded_tiles_do_not_fill_the_memory(
     raster = tiff_tiles.read(pyramid)
     assert raster is not None
     raster.read(0, Box(0, 0, 410, 300))
-    assert len(raster._kept) <= 3  # noqa: SLF001  # no output shows it
+    for _ in range(2):  # a running total that drifts would keep more, or nothing
+        raster.read(0, Box(0, 0, 410, 300))
+        assert len(raster._kept) == 3  # noqa: SLF001  # no output shows it
     raster.close()
 
 

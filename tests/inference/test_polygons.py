@@ -1,6 +1,7 @@
 """Tests of the outlines of tumour regions, and of the file that QuPath reads."""
 
 import json
+import tempfile
 import uuid
 from itertools import pairwise
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_a_hole_and_an_island_in_it_are_kept() -> None:
 
 def written(path: Path) -> dict[str, Any]:
     probabilities = np.array([[0.9, 0.7, np.nan], [0.1, np.nan, 0.2], [0.2, 0.3, 0.8]])
-    polygons.write(path, probabilities, np.nan_to_num(probabilities) >= 0.5, 32.0)
+    polygons.write(path, probabilities, *polygons.regions(probabilities >= 0.5, 32.0))
     content: dict[str, Any] = json.loads(path.read_text())
     return content
 
@@ -106,5 +107,25 @@ def test_the_same_map_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_slide_without_tumour_gives_an_empty_collection(tmp_path: Path) -> None:
     path = tmp_path / "a.geojson"
-    assert polygons.write(path, np.full((3, 3), 0.1), np.zeros((3, 3), bool), 32) == 0
+    polygons.write(path, np.full((3, 3), 0.1), *polygons.regions(np.zeros((3, 3), bool), 32))
     assert json.loads(path.read_text()) == {"type": "FeatureCollection", "features": []}
+
+
+@given(MAPS, st.integers(0, 2**32 - 1))
+def test_each_region_has_the_measurements_of_its_own_cells(
+    is_called: NDArray[np.bool_], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    probabilities = np.where(is_called, rng.random(is_called.shape), np.nan)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.geojson"
+        polygons.write(path, probabilities, *polygons.regions(is_called, 1))
+        features = json.loads(path.read_text())["features"]
+    y, x = np.nonzero(is_called)
+    points = shapely.points(x + 0.5, y + 0.5)
+    for each in features:
+        inside = probabilities[y, x][shapely.contains(shape(each["geometry"]), points)]
+        measured = each["properties"]["measurements"]
+        assert measured["Patches"] == len(inside)
+        assert abs(measured["Tumour probability: mean"] - inside.mean()) < 1e-6
+        assert abs(measured["Tumour probability: max"] - inside.max()) < 1e-6

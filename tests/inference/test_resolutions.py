@@ -116,3 +116,26 @@ def test_an_image_without_the_detail_is_scored_with_a_warning() -> None:
 def test_an_mpp_that_no_microscope_has_is_refused(asked: float) -> None:
     with pytest.raises(InputError, match=r"--mpp is .*expected micrometres per pixel from 0.05"):
         resolutions.require_plausible(asked)
+
+
+def test_an_ome_tiff_without_a_size_leaves_it_to_the_plain_tags(tmp_path: Path) -> None:
+    metadata = {"axes": "YXS"}
+    plain = {"resolution": (20_000.0, 20_000.0), "resolutionunit": 3}
+    found = of_tiff(tmp_path / "a.ome.tif", ome=True, metadata=metadata, **plain)
+    assert found == Tagged(0.5, 0.5, "the TIFF's resolution tags")
+
+
+def test_damaged_ome_leaves_it_to_the_plain_tags(tmp_path: Path) -> None:
+    description = "<OME><Image></OME>"
+    plain = {"resolution": (20_000.0, 20_000.0), "resolutionunit": 3}
+    found = of_tiff(tmp_path / "a.tif", description=description, metadata=None, **plain)
+    assert found == Tagged(0.5, 0.5, "the TIFF's resolution tags")
+
+
+def test_a_greek_mu_is_a_micro_sign(tmp_path: Path) -> None:
+    unit = "\u03bcm"
+    sizes = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    units = {"PhysicalSizeXUnit": unit, "PhysicalSizeYUnit": unit}
+    metadata = {"axes": "YXS", **sizes, **units}
+    found = of_tiff(tmp_path / "a.ome.tif", ome=True, metadata=metadata)
+    assert found == Tagged(0.25, 0.25, "OME's PhysicalSize")

@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from metastasis.base.errors import InputError
 from metastasis.inference import unfinished
 
 ROWS = np.arange(15, dtype=np.float32).reshape(5, 3)
@@ -47,3 +49,14 @@ def test_finished_states_are_removed_and_those_of_other_runs_stay(tmp_path: Path
     assert list((tmp_path / unfinished.FOLDER).iterdir()) == [other.path]
     unfinished.remove(tmp_path, [other])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_one_run_at_a_time_may_write_to_a_folder(tmp_path: Path) -> None:
+    with (
+        unfinished.alone(tmp_path),
+        pytest.raises(InputError, match=r"another `metastasis predict` is writing to .*--output"),
+        unfinished.alone(tmp_path),
+    ):
+        pass
+    with unfinished.alone(tmp_path):
+        pass

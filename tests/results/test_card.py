@@ -60,6 +60,10 @@ def test_a_newer_format_is_named_whatever_else_it_holds(path: Path) -> None:
     [
         ({"stride": 32}, "stride: Extra inputs"),
         ({"um_per_pixel": 0}, "um_per_pixel: Input should be greater than 0"),
+        ({"patch_size": 64}, "patch_size: Input should be 96"),
+        ({"input_size": 31}, "input_size: Input should be greater than or equal to 32"),
+        ({"input_size": 97}, "input_size: Input should be less than or equal to 96"),
+        ({"members": []}, "members: Tuple should have at least 1 item"),
         ({"files": {"model.keras": "0" * 63}}, r"files\.model\.keras: String should match"),
     ],
 )
@@ -71,7 +75,17 @@ def test_a_card_of_another_form_is_refused_with_the_field(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"null", b'{"format": "1"}', b"\xff\xfe\x00", b"[" * 100_000]
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"format": "1"}',
+        b'{"format": true}',
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+    ],
 )
 def test_another_file_is_no_card(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "card.json").write_bytes(content)

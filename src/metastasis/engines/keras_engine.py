@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metastasis import models
+from metastasis.base.errors import InputError
 
 BATCH_SIZE = 256
 
@@ -15,8 +16,19 @@ class KerasEngine:
     """Keras's network in a .keras file."""
 
     def __init__(self, network_path: Path) -> None:
-        """Read the network."""
-        self._network = models.to_logits(keras.saving.load_model(network_path))
+        """Read the network.
+
+        Raises:
+            InputError: Keras can't, or it isn't a final network.
+        """
+        try:
+            self._network = models.to_logits(keras.saving.load_model(network_path))
+        except Exception as error:  # noqa: BLE001  # Keras raises any kind for a mistaken file
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InputError(
+                f"{network_path} can't be opened by Keras {keras.__version__} ({reason}); expected "
+                "a network of the stage `evaluate`. Copy it again, or run `dvc repro`."
+            ) from None
 
     def logits(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the logits (n,) of patches (n, size, size, 3), `BATCH_SIZE` at a time."""

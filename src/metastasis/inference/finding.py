@@ -3,6 +3,7 @@
 It doesn't open them; `opening` does.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +16,10 @@ IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 SLIDE_SUFFIXES = (
     ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".vms", ".vmu", ".czi", ".dcm",
 )  # fmt: skip
+OME = ".ome"  # before the ending .tif
 SUFFIXES = (*IMAGE_SUFFIXES, *SLIDE_SUFFIXES)
+# Of an output's name, before its number and ending: encrypted folders allow 143 bytes in all.
+MAX_NAME_BYTES = 110
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,11 @@ class Failure:
 
     path: Path
     reason: str
+
+
+def shown(path: Path | str) -> str:
+    r"""Return a path as text that every file can hold: bytes that aren't UTF-8 as \xff."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def find(paths: Iterable[Path], output: Path) -> tuple[list[Image], list[Failure]]:
@@ -59,7 +68,8 @@ def find(paths: Iterable[Path], output: Path) -> tuple[list[Image], list[Failure
             failures.append(Failure(path, "there is no such file or folder"))
     images = _named(files)
     for image in images:
-        if image.path.parent.resolve() == output.resolve():
+        # A link's own folder counts, and that of the file that it leads to.
+        if output.resolve() in (image.path.parent.resolve(), _real(image.path).parent):
             raise InputError(
                 f"{image.path} lies in the output folder, {output}, where a result could overwrite "
                 "it; name another folder by --output."
@@ -80,6 +90,19 @@ def _endings() -> str:
     return f"*{', *'.join(IMAGE_SUFFIXES)} or like a slide (*{', *'.join(SLIDE_SUFFIXES)})"
 
 
+def _real(path: Path) -> Path:
+    """Return the path without links; unlike Path.resolve, it bears a link that leads to itself."""
+    return Path(os.path.realpath(path))
+
+
+def _stem(path: Path) -> str:
+    """Return a file's name without its endings, cut to a length that outputs can have."""
+    stem = path.stem
+    if stem.lower().endswith(OME):
+        stem = stem[: -len(OME)] or stem
+    return shown(stem).encode()[:MAX_NAME_BYTES].decode("utf-8", "ignore")
+
+
 def _named(paths: Iterable[Path]) -> list[Image]:
     """Name each image by its file; of equal names (also by case), later ones get a number."""
     taken: set[str] = set()
@@ -87,10 +110,9 @@ def _named(paths: Iterable[Path]) -> list[Image]:
     images = []
     unique: dict[Path, Path] = {}
     for path in paths:
-        # A link that leads nowhere, or to itself, can't be resolved.
-        unique.setdefault(path if path.is_symlink() else path.resolve(), path)
+        unique.setdefault(_real(path), path)
     for path in unique.values():
-        stem = path.stem
+        stem = _stem(path)
         name = stem
         while name.lower() in taken:
             counts[stem.lower()] += 1

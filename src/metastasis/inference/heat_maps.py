@@ -8,8 +8,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from metastasis.base import files
+from metastasis.inference.resolutions import UM_PER_CM
 
-UM_PER_CM = 10_000
 PER_CM = 3  # of the tag ResolutionUnit
 NAMESPACE = uuid.UUID("4f0e9b0a-6b43-5d0d-8d0d-5f2b7a1c9e11")  # makes the file's id: any constant
 

@@ -3,12 +3,13 @@
 The modules beside it find and read images, score them, and write one kind of output each.
 """
 
+import errno
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from metastasis.base import files
+from metastasis.base import files, libraries
 from metastasis.base.errors import InputError
 from metastasis.engines import engines
 from metastasis.engines.engines import Engine, EngineName
@@ -26,12 +27,16 @@ from metastasis.inference import (
     views,
 )
 from metastasis.inference.finding import Failure, Image
-from metastasis.inference.judging import Scored
+from metastasis.inference.judging import BrokenNetworkError, Scored
 from metastasis.inference.unfinished import State
 from metastasis.model_folder import ModelFolder
+from metastasis.patches.shards import UInt8
 from metastasis.results import card as cards
+from metastasis.results import numbers
 
 NUM_REASONS = 10  # that are printed; the file has all
+SUFFIXES = (".geojson", ".ome.tiff", ".png")  # of the outputs of a region or slide
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the errors of a disk without space
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,20 @@ class _Call:
             "kind": kind,
             "um_per_pixel": um_per_pixel,
             "model": self.model.card.files[cards.MODEL_NAME],
+            "version": libraries.installed("metastasis"),  # of the code
         }
         found = unfinished.state(self.output, width, facts, paths)
         self.states.append(found)
         return found
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """All that the outputs of a region or slide need: nothing else is read from its file."""
+
+    scored: Scored
+    um_per_pixel: float
+    thumbnail: UInt8
 
 
 def infer(paths: list[Path], model: ModelFolder, output: Path, options: Options) -> Summary:
@@ -85,13 +100,22 @@ def infer(paths: list[Path], model: ModelFolder, output: Path, options: Options)
     on where it was, if the files, the model and the options are the same.
 
     Raises:
-        InputError: an option or the engine can't be used, or the output folder can't be written or
-            holds an image that is to be scored.
+        InputError: an option, the engine or the network can't be used, or the output folder can't
+            be written, is in use or holds an image that is to be scored.
+        OSError: an output can't be written. States are kept: the same call goes on.
     """
     tiling.require_stride(options.stride)
     resolutions.require_plausible(options.mpp)
     found, failures = finding.find(paths, output)
     _require_writable(output)
+    with unfinished.alone(output):
+        return _infer(found, failures, model, output, options)
+
+
+def _infer(
+    found: list[Image], failures: list[Failure], model: ModelFolder, output: Path, options: Options
+) -> Summary:
+    """Score the images that were found, and write all outputs."""
     if not found:
         rows.write_failures(output, failures)
         return Summary(0, 0, failures)
@@ -107,15 +131,14 @@ def infer(paths: list[Path], model: ModelFolder, output: Path, options: Options)
         num_patches += len(result.patches)
         num_images += len(result.patches)
         for image in result.larger:
-            try:
-                scored = _judge_region(call, image)
-            except (InputError, OSError) as error:
-                failures.append(Failure(image.path, judging.reason(error)))
+            scored = _judge_region(call, image, failures)
+            if scored is None:
                 continue
             rows.append(table, rows.of_view(image, scored, model.decision), options.form)
             num_patches += int(np.isfinite(scored.logits).sum())
             num_images += 1
     rows.write_failures(output, failures)
+    _remove_outputs(output, found, failures)
     unfinished.remove(output, call.states)
     return Summary(num_patches, num_images, failures)
 
@@ -124,8 +147,8 @@ def report(summary: Summary, output: Path, form: rows.Form) -> None:
     """Print what was scored and where it is, and what wasn't and why."""
     if summary.num_images:
         print(
-            f"predict: {_counted(summary.num_patches, 'patch', 'patches')} of "
-            f"{_counted(summary.num_images, 'image', 'images')} scored; "
+            f"predict: {numbers.count(summary.num_patches, 'patch', 'patches')} of "
+            f"{numbers.count(summary.num_images, 'image')} scored; "
             f"{output / rows.table_name(form)} has a row for each"
         )
     if summary.failures:
@@ -135,9 +158,32 @@ def report(summary: Summary, output: Path, form: rows.Form) -> None:
         print(f"  All are in {output / rows.FAILURES_NAME}.")
 
 
-def _judge_region(call: _Call, image: Image) -> Scored:
-    """Score a region or slide and write its own outputs."""
-    region = opening.region(image.path)
+def _judge_region(call: _Call, image: Image, failures: list[Failure]) -> Scored | None:
+    """Score a region or slide and write its own outputs; add a failure if it can't be scored."""
+    try:
+        region = opening.region(image.path)
+    except (InputError, OSError) as error:
+        failures.append(Failure(image.path, judging.reason(error)))
+        return None
+    try:
+        found = _judge(call, image, region)
+        # Outside the `except` of reading: what goes wrong in writing isn't the image's fault.
+        if isinstance(found, Failure):
+            failures.append(found)
+            return None
+        _write(call, image, found)
+        return found.scored
+    finally:
+        region.raster.close()
+
+
+def _judge(call: _Call, image: Image, region: opening.Region) -> _Judged | Failure:
+    """Score an open image, or return why it can't be scored.
+
+    Raises:
+        BrokenNetworkError: no image can be scored.
+        OSError: the disk is full, so that no state can be stored.
+    """
     try:
         model = call.model.card.um_per_pixel
         resolution = resolutions.choose(call.options.mpp, region.tagged, model)
@@ -157,31 +203,47 @@ def _judge_region(call: _Call, image: Image) -> Scored:
             call.model.card.input_size,
             lambda columns: call.state("view", columns, [image.path], resolution.um_per_pixel),
         )
-        _write(call, image, scored, resolution.um_per_pixel)
-    finally:
-        region.raster.close()
-    return scored
+        thumbnail = overlays.thumbnail(view)
+    except (BrokenNetworkError, BrokenPipeError):  # the latter of a terminal that was closed
+        raise
+    except (InputError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        return Failure(image.path, judging.reason(error))
+    return _Judged(scored, resolution.um_per_pixel, thumbnail)
 
 
-def _write(call: _Call, image: Image, scored: Scored, um_per_pixel: float) -> None:
+def _write(call: _Call, image: Image, judged: _Judged) -> None:
     """Write the outputs of one region or slide, and print what was found."""
+    scored = judged.scored
     decision, probabilities = call.model.decision, scored.probabilities
-    is_called = np.nan_to_num(probabilities) >= decision.threshold
+    is_called = probabilities >= decision.threshold  # NaN, which is glass, never is
     side = scored.grid.stride * scored.view.scale
-    paths = [call.output / f"{image.name}{suffix}" for suffix in (".geojson", ".ome.tiff", ".png")]
-    num_regions = polygons.write(paths[0], probabilities, is_called, side)
-    heat_maps.write(paths[1], probabilities, side * um_per_pixel)
-    overlays.write(paths[2], scored, decision.threshold, image.name)
+    paths = _outputs(call.output, image)
+    outlines, labels = polygons.regions(is_called, side)
+    polygons.write(paths[0], probabilities, outlines, labels)
+    heat_maps.write(paths[1], probabilities, side * judged.um_per_pixel)
+    overlays.write(paths[2], judged.thumbnail, scored, outlines, decision.threshold)
     num_scored = int(np.isfinite(probabilities).sum())
     print(
-        f"  {num_scored:,} patches scored ({num_scored / probabilities.size:.0%} of the image; the "
-        f"rest is glass), {int(is_called.sum()):,} called tumour in {num_regions:,} regions"
+        f"  {numbers.count(num_scored, 'patch', 'patches')} scored "
+        f"({num_scored / probabilities.size:.0%} of the image; the rest is glass), "
+        f"{int(is_called.sum()):,} called tumour in {numbers.count(len(outlines), 'region')}"
     )
     print(f"  {', '.join(map(str, paths))}")
 
 
-def _counted(number: int, one: str, more: str) -> str:
-    return f"{number:,} {one if number == 1 else more}"
+def _outputs(output: Path, image: Image) -> list[Path]:
+    return [output / f"{image.name}{suffix}" for suffix in SUFFIXES]
+
+
+def _remove_outputs(output: Path, found: list[Image], failures: list[Failure]) -> None:
+    """Remove what an earlier run wrote for images that couldn't be scored now."""
+    failed = {each.path for each in failures}
+    for image in found:
+        if image.path in failed:
+            for path in _outputs(output, image):
+                path.unlink(missing_ok=True)
 
 
 def _require_writable(folder: Path) -> None:

@@ -29,6 +29,10 @@ BATCH = 32
 BAND = 8
 
 
+class BrokenNetworkError(InputError):
+    """The network, and none of the images, is to blame: the whole call fails."""
+
+
 @dataclass(frozen=True)
 class Patches:
     """The result on files: each patch's logit, the larger images, and what can't be scored."""
@@ -66,6 +70,9 @@ def judge_files(found: list[Image], engine: Engine, size: int, state: State) -> 
         engine: scores patches.
         size: the side of the square that the network sees.
         state: a row of one logit for each file.
+
+    Raises:
+        BrokenNetworkError: a logit is not a number.
     """
     inside = shards.centre(shards.PATCH_SIZE, size)
     known = state.read(FILES)[:, 0]
@@ -85,7 +92,7 @@ def judge_files(found: list[Image], engine: Engine, size: int, state: State) -> 
                 chosen = [n for n, patch in zip(unscored, pixels, strict=True) if patch is not None]
                 if chosen:
                     patches = [patch[inside, inside] for patch in pixels if patch is not None]
-                    scores[chosen] = engine.logits(np.stack(patches))
+                    scores[chosen] = _logits(engine, np.stack(patches))
                 state.append(scores[:, np.newaxis])
             is_scored = np.isfinite(scores)
             result.patches.extend(itertools.compress(batch, is_scored))
@@ -121,7 +128,9 @@ def judge_view(
     `state_of` returns the state for rows of a number of columns.
 
     Raises:
-        InputError: the view is smaller than a patch, shows no tissue, or its file is damaged.
+        InputError: the view is smaller than a patch or than a cell, shows no tissue, or its file is
+            damaged.
+        BrokenNetworkError: a logit is not a number.
     """
     tiling.require_size(view)
     grid = tiling.lay(view.size, stride)
@@ -137,10 +146,23 @@ def judge_view(
         for start in range(len(known), grid.rows, BAND):
             rows = range(start, min(start + BAND, grid.rows))
             for batch, cells in _batches(tiling.cut(view, grid, rows, wanted, size)):
-                logits[cells] = engine.logits(batch)
+                logits[cells] = _logits(engine, batch)
                 bar.update(len(batch))
             state.append(logits[rows.start : rows.stop])
     return Scored(view, grid, logits)
+
+
+def _logits(engine: Engine, patches: shards.UInt8) -> NDArray[np.float32]:
+    """Return the logits, which are numbers: NaN means "not scored" in all that follows."""
+    logits = engine.logits(patches)
+    num_broken = int((~np.isfinite(logits)).sum())
+    if num_broken:
+        raise BrokenNetworkError(
+            f"the network's output is not a number for {num_broken:,} of {len(logits):,} patches; "
+            "its weights are broken, or the engine can't compute it. Try --engine keras, or train "
+            "the model again."
+        )
+    return logits
 
 
 def reason(error: InputError | OSError) -> str:

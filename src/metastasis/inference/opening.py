@@ -1,7 +1,10 @@
 """Opens one file: as a patch, as a region or slide, or with the reason why it is neither."""
 
+import math
+import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import tifffile
@@ -25,8 +28,12 @@ EXPECTED = {
     "pages": "expected one page: save each page as a file of its own",
     "colour": "expected RGB without transparency: export it so",
     "depth": "expected 8 bits per channel: export it so",
-    "size": f"a patch is {PATCH_SIZE}x{PATCH_SIZE}, and a region is larger on both sides",
+    "size": f"a patch is {PATCH_SIZE}x{PATCH_SIZE}, and a region is no smaller on either side",
 }
+# Formats of scanners, as tifffile names them, whose files also hold pictures of label and slide.
+WITH_LABELS = ("svs", "ndpi", "scn", "bif", "philips", "qpi", "vista", "avs", "indica")
+SHAPE_TOLERANCE = 0.02  # share by which the shape of a smaller copy may differ: sizes are rounded
+ORIENTATION, UPRIGHT = "Orientation", 1  # a TIFF's tag, and its value for pixels as they are
 OTHER_FORMATS: dict[str, Format] = {"PNG": "PNG", "JPEG": "JPEG"}
 TOO_LARGE = "save it as a tiled TIFF, which is read piece by piece"
 
@@ -84,22 +91,56 @@ def region(path: Path) -> Region:
 
 def _tiff(path: Path) -> Region:
     """Open a TIFF: a small one as a whole, other ones by tiles, and by OpenSlide what remains."""
-    tagged, is_small = None, False
+    tagged, is_small, other, turn = None, False, None, None
     try:
         with tifffile.TiffFile(path) as file:
             tagged = resolutions.of_tiff(file)
             page = file.pages.first
             is_small = len(file.pages) == 1 and page.imagewidth * page.imagelength <= MAX_PIXELS
             is_small &= not page.subifds
+            other = _other_page(file)
+            turn = page.tags.get(ORIENTATION)
+            order = file.byteorder
     except tiff_tiles.DAMAGE:
         pass  # the readers below say what is wrong
+    if other:
+        raise InputError(_reason(Flaw("pages", other)))
     if is_small:
-        return Region(Whole(_whole(path.read_bytes())), tagged)
+        content = bytearray(path.read_bytes())
+        if turn:
+            # OpenCV would turn the pixels, and QuPath, whose coordinates ours are, doesn't.
+            struct.pack_into(f"{order}H", content, turn.valueoffset, UPRIGHT)
+        return Region(Whole(_whole(bytes(content))), tagged)
     tiles = tiff_tiles.read(path)
     if tiles is not None:
         return Region(tiles, tagged)
     found = _slide(path)
     return Region(found.raster, found.tagged or tagged)
+
+
+def _other_page(file: tifffile.TiffFile) -> str:
+    """Return in words that a TIFF has a page that is no smaller copy of the first, else ""."""
+    first = file.pages.first
+    if any(getattr(first, f"is_{name}") for name in WITH_LABELS):
+        return ""  # the readers know which pages are levels, and which show a label
+    num_pages = len(file.pages)
+    if first.is_ome:
+        series = file.series[0]  # its images; further series are labels and overviews
+        num_planes = math.prod(series.shape) // math.prod(first.shape)
+        return f"{num_planes:,} planes" if num_planes > 1 else ""
+    for number, page in enumerate(file.pages[1:], start=2):
+        if not _is_level(cast("tifffile.TiffPage", page), first):
+            return f"{num_pages:,} pages, of which page {number:,} is no smaller copy of the first"
+    return ""
+
+
+def _is_level(page: tifffile.TiffPage, first: tifffile.TiffPage) -> bool:
+    """Return whether a page is marked as reduced or as a mask, or is smaller in the same shape."""
+    if page.is_reduced or page.is_mask:
+        return True
+    height = page.imagewidth * first.imagelength / first.imagewidth
+    is_same_shape = abs(page.imagelength - height) <= max(1, SHAPE_TOLERANCE * height)
+    return page.imagewidth < first.imagewidth and is_same_shape
 
 
 def _slide(path: Path) -> Region:

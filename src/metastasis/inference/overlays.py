@@ -13,7 +13,7 @@ from shapely.geometry import Polygon
 
 from metastasis import plotting
 from metastasis.base import files
-from metastasis.inference import polygons, views
+from metastasis.inference import views
 from metastasis.inference.judging import Scored
 from metastasis.inference.rasters import Box
 from metastasis.inference.views import View
@@ -28,18 +28,20 @@ MAP = LinearSegmentedColormap.from_list("probability", [plotting.BLUE, GREY, plo
 RESEARCH = "Research software. Not a medical device."
 
 
-def write(path: Path, scored: Scored, threshold: float, name: str) -> None:
+def write(
+    path: Path, image: UInt8, scored: Scored, outlines: list[Polygon], threshold: float
+) -> None:
     """Write a PNG: the image, and the image with each scored cell in the colour of its probability.
 
-    Lines surround the cells that are called tumour. Glass isn't scored, and has no colour.
+    `image` is the view's thumbnail. Lines follow `outlines`, in pixels of the image's largest
+    level, of the cells that are called tumour. Glass isn't scored, and has no colour.
     """
     view = scored.view
     width, height = view.size
     inches = float(np.clip(WIDTH / 2 * height / width, LEAST_HEIGHT, MOST_HEIGHT))
     figure = Figure(figsize=(WIDTH, inches + REST), layout="constrained")
-    figure.suptitle(name, fontsize=11)
+    figure.suptitle(path.stem, fontsize=11, parse_math=False)
     left, right = figure.subplots(1, 2)
-    image = thumbnail(view)
     grey = np.broadcast_to(image.mean(axis=2, keepdims=True).astype(np.uint8), image.shape)
     panels = ((left, image, "the image"), (right, grey, "its heat map; bare glass isn't scored"))
     for axes, shown, title in panels:
@@ -53,8 +55,7 @@ def write(path: Path, scored: Scored, threshold: float, name: str) -> None:
         extent=(0, columns * side, rows * side, 0),
         cmap=MAP, vmin=0, vmax=1, alpha=0.65, interpolation="nearest",
     )  # fmt: skip
-    outlines, _ = polygons.regions(np.nan_to_num(scored.probabilities) >= threshold, side)
-    _surround(right, outlines)
+    _surround(right, outlines, view.scale)
     right.set(xlim=(0, width), ylim=(height, 0))
     bar = figure.colorbar(heat, ax=right, shrink=0.8)
     bar.set_label("probability of tumour in the patch's central square", fontsize=9)
@@ -76,7 +77,7 @@ def thumbnail(view: View) -> UInt8:
     return image
 
 
-def _surround(axes: Axes, outlines: list[Polygon]) -> None:
+def _surround(axes: Axes, outlines: list[Polygon], scale: float) -> None:
     rings = [ring for each in outlines for ring in (each.exterior, *each.interiors)]
-    lines = [shapely.get_coordinates(ring) for ring in rings]
+    lines = [shapely.get_coordinates(ring) / scale for ring in rings]
     axes.add_collection(LineCollection(lines, colors="black", linewidths=0.8))

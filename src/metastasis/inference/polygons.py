@@ -42,26 +42,35 @@ def regions(is_called: NDArray[np.bool_], side: float) -> tuple[list[Polygon], N
 
 
 def write(
-    path: Path, probabilities: NDArray[np.float64], is_called: NDArray[np.bool_], side: float
-) -> int:
-    """Write a feature for each region of called cells; return the number of regions.
+    path: Path,
+    probabilities: NDArray[np.float64],
+    outlines: list[Polygon],
+    numbers: NDArray[np.int32],
+) -> None:
+    """Write a feature for each region of called cells, as `regions` returns them.
 
     Its measurements are the mean and the highest probability, and the number of patches.
     """
-    outlines, numbers = regions(is_called, side)
-    features = []
-    for number, outline in enumerate(outlines, start=1):
-        features.append(_feature(number, outline, probabilities[numbers == number]))
+    index = np.arange(1, len(outlines) + 1)
+    means = ndimage.mean(probabilities, numbers, index)
+    highest = ndimage.maximum(probabilities, numbers, index)
+    counts = np.bincount(numbers.ravel(), minlength=len(index) + 1)[1:]
+    features = [
+        _feature(number, outline, *each)
+        for number, (outline, *each) in enumerate(
+            zip(outlines, means, highest, counts, strict=True), start=1
+        )
+    ]
     lines = ",\n".join(json.dumps(each, allow_nan=False) for each in features)
     text = f'{{"type": "FeatureCollection", "features": [\n{lines}\n]}}\n'
     with files.whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
-    return len(outlines)
 
 
-def _feature(number: int, outline: Polygon, probabilities: NDArray[np.float64]) -> dict[str, Any]:
+def _feature(
+    number: int, outline: Polygon, mean: float, highest: float, num_patches: int
+) -> dict[str, Any]:
     geometry = mapping(outline)
-    mean, highest = float(probabilities.mean()), float(probabilities.max())
     return {
         "type": "Feature",
         "id": str(uuid.uuid5(NAMESPACE, f"{number} {outline.wkt}")),
@@ -71,9 +80,9 @@ def _feature(number: int, outline: Polygon, probabilities: NDArray[np.float64]) 
             "name": f"Tumour {number}, probability {mean:.2f}",
             "classification": CLASS,
             "measurements": {
-                "Tumour probability: mean": round(mean, 6),
-                "Tumour probability: max": round(highest, 6),
-                "Patches": len(probabilities),
+                "Tumour probability: mean": round(float(mean), 6),
+                "Tumour probability: max": round(float(highest), 6),
+                "Patches": int(num_patches),
             },
         },
     }

@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 
 from metastasis.patches.shards import UInt8
 
+GLASS = 255  # where a file has no pixels, nothing was scanned
+
 
 class Box(NamedTuple):
     """A rectangle of pixels."""

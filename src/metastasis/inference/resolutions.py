@@ -1,8 +1,9 @@
 """Reads the size of a pixel from a file's own tags, and decides whether to believe it."""
 
+import contextlib
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import tifffile
@@ -18,8 +19,8 @@ COARSE = 2.0  # an image this many times coarser than the model's lacks the deta
 UM_PER_INCH, UM_PER_CM = 25_400.0, 10_000.0
 # Micrometres in the units that OME-TIFF and ImageJ write.
 UNITS = {
-    "µm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, r"\u00B5m": 1.0, "nm": 1e-3, "mm": 1e3,
-    "cm": UM_PER_CM, "inch": UM_PER_INCH,
+    "µm": 1.0, "\u03bcm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, r"\u00B5m": 1.0,
+    "nm": 1e-3, "mm": 1e3, "cm": UM_PER_CM, "inch": UM_PER_INCH,
 }  # fmt: skip
 
 
@@ -96,10 +97,17 @@ def of_slide(properties: Mapping[str, str]) -> Tagged | None:
 def of_tiff(file: tifffile.TiffFile) -> Tagged | None:
     """Return the first that a TIFF states: by OME, by ImageJ, by Aperio, or by its plain tags."""
     page = file.pages.first
-    try:
-        return _of_ome(file) or _of_description(page) or _of_tags(page)
-    except (ArithmeticError, LookupError, TypeError, ValueError):
-        return None  # tags that hold something else
+    readers: tuple[Callable[[], Tagged | None], ...] = (
+        lambda: _of_ome(file),
+        lambda: _of_description(page),
+        lambda: _of_tags(page),
+    )
+    for read in readers:
+        # An error: the tags that this one reads are missing or hold something else.
+        with contextlib.suppress(ArithmeticError, LookupError, SyntaxError, TypeError, ValueError):
+            if found := read():
+                return found
+    return None
 
 
 def of_content(content: bytes) -> Tagged | None:

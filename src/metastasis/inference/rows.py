@@ -1,6 +1,6 @@
 """Writes the predictions as a table, CSV or JSON lines, image by image."""
 
-import io
+import json
 from pathlib import Path
 from typing import IO, Literal
 
@@ -9,12 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metastasis.base import files
+from metastasis.inference import finding
 from metastasis.inference.finding import Failure, Image
 from metastasis.inference.judging import Scored, to_probabilities
 from metastasis.results.decision import Decision
 
 Form = Literal["csv", "jsonl"]
-FORMS: tuple[Form, ...] = ("csv", "jsonl")
 FAILURES_NAME = "failures.csv"
 
 
@@ -27,7 +27,10 @@ def of_patches(
     patches: list[Image], logits: NDArray[np.float32], decision: Decision
 ) -> pd.DataFrame:
     """Return a row for each patch: its name and path, no place, and what was predicted."""
-    names = {"id": [each.name for each in patches], "path": [str(each.path) for each in patches]}
+    names = {
+        "id": [each.name for each in patches],
+        "path": [finding.shown(each.path) for each in patches],
+    }
     nowhere = pd.array([None] * len(patches), dtype="Int64")
     table = pd.DataFrame(names, dtype="str").assign(x=nowhere, y=nowhere)
     return _predicted(table, to_probabilities(logits), decision)
@@ -45,18 +48,23 @@ def of_view(image: Image, scored: Scored, decision: Decision) -> pd.DataFrame:
         for count, chosen in ((grid.columns, columns), (grid.rows, rows))
     )
     places = pd.DataFrame({"x": x, "y": y}, dtype="Int64")
-    table = places.assign(id=image.name, path=str(image.path))[["id", "path", "x", "y"]]
+    named = places.assign(id=image.name, path=finding.shown(image.path))
+    table = named[["id", "path", "x", "y"]]
     return _predicted(table, to_probabilities(scored.logits[rows, columns]), decision)
 
 
 def append(file: IO[bytes], table: pd.DataFrame, form: Form) -> None:
-    """Write rows after those that are there; the first of a CSV follow its header."""
+    """Write rows after those that are there; the first of a CSV follow its header.
+
+    Probabilities have all digits of a float64, as in the submission, so that ranks stay.
+    """
     if form == "jsonl":
-        lines = io.StringIO()
-        table.to_json(lines, orient="records", lines=True, force_ascii=False, double_precision=15)
-        file.write(lines.getvalue().encode())
+        places = table[["x", "y"]].astype(object).where(table[["x", "y"]].notna(), None)
+        for row in table.assign(x=places["x"], y=places["y"]).to_dict("records"):
+            file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
         return
-    content = files.csv(table)
+    digits = [f"{probability:.17g}" for probability in table["probability"]]
+    content = files.csv(table.assign(probability=digits))
     file.write(content if not file.tell() else content.split(b"\n", 1)[1])
 
 
@@ -66,7 +74,7 @@ def write_failures(folder: Path, failures: list[Failure]) -> None:
     if not failures:
         path.unlink(missing_ok=True)
         return
-    found = [(str(each.path), each.reason) for each in failures]
+    found = [(finding.shown(each.path), each.reason) for each in failures]
     with files.whole_file(path) as partial:
         files.write_csv(partial, pd.DataFrame(found, columns=["path", "reason"]))
 

@@ -12,14 +12,13 @@ import numpy as np
 
 from metastasis.base.errors import InputError
 from metastasis.inference import rasters, resolutions
-from metastasis.inference.rasters import Box, Size
+from metastasis.inference.rasters import GLASS, Box, Size
 from metastasis.inference.resolutions import Tagged
 from metastasis.patches.shards import UInt8
 
 if TYPE_CHECKING:
     import openslide
 
-GLASS = 255  # where a slide has no pixels, it wasn't scanned
 BOUNDS = tuple(f"openslide.bounds-{name}" for name in ("x", "y", "width", "height"))
 EXTRA = (
     "a whole-slide format, or a TIFF with a compression that only OpenSlide reads; install the "

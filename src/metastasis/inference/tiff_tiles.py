@@ -14,13 +14,12 @@ import numpy as np
 import tifffile
 
 from metastasis.base.errors import InputError
-from metastasis.inference.rasters import Box, Size
+from metastasis.inference.rasters import GLASS, Box, Size
 from metastasis.patches.shards import UInt8
 
 COMPRESSIONS = (1, 8, 32946)  # none, deflate and its older number: decoded by Python's own zlib
 MAX_SEGMENT = 2**26  # pixels of a tile or strip: 200 MB decoded
 MAX_KEPT = 2**25  # pixels of decoded tiles that are kept for the next box: 100 MB
-GLASS = 255  # a tile without data has not been scanned
 RGB = 2  # of the tag PhotometricInterpretation
 # What tifffile and zlib raise for damaged files.
 DAMAGE = (ArithmeticError, LookupError, OSError, TypeError, ValueError, struct.error, zlib.error)
@@ -33,6 +32,7 @@ class TiffTiles:
     file: tifffile.TiffFile
     pages: list[tifffile.TiffPage]
     _kept: OrderedDict[tuple[int, int], UInt8] = field(default_factory=OrderedDict, repr=False)
+    _num_kept: int = field(default=0, repr=False)  # pixels
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -66,8 +66,10 @@ class TiffTiles:
             return self._kept[key]
         tile = self._decode(self.pages[level], index)
         self._kept[key] = tile
-        while sum(math.prod(each.shape[:2]) for each in self._kept.values()) > MAX_KEPT:
-            self._kept.popitem(last=False)
+        self._num_kept += tile.shape[0] * tile.shape[1]
+        while self._num_kept > MAX_KEPT:
+            _, oldest = self._kept.popitem(last=False)
+            self._num_kept -= oldest.shape[0] * oldest.shape[1]
         return tile
 
     def _decode(self, page: tifffile.TiffPage, index: int) -> UInt8:

@@ -48,8 +48,18 @@ def require_stride(stride: int) -> None:
 
 
 def lay(size: Size, stride: int) -> Grid:
-    """Return the grid of all cells that lie within an image of this size."""
-    return Grid(stride, rows=size.height // stride, columns=size.width // stride)
+    """Return the grid of all cells that lie within an image of this size.
+
+    Raises:
+        InputError: there is none.
+    """
+    grid = Grid(stride, rows=size.height // stride, columns=size.width // stride)
+    if not grid.rows or not grid.columns:
+        raise InputError(
+            f"no place for a patch: --stride is {stride}, and the image has {size.width}x"
+            f"{size.height} pixels at the model's resolution; choose a smaller stride"
+        )
+    return grid
 
 
 def cut(

@@ -28,6 +28,7 @@ LICENCE = (
 )
 LICENCE_OF_WEIGHTS = ", and of the weights that its training started from"
 
+InputSize = Annotated[int, pydantic.Field(ge=32, le=96)]  # at least what the label is about
 Sha256 = Annotated[str, pydantic.Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -78,9 +79,9 @@ class Card(Record, frozen=True):
 
     format: Literal[1]
     network: str  # a name of train.model
-    members: tuple[TrainedMember, ...]
-    patch_size: pydantic.PositiveInt  # side of a patch, in pixels
-    input_size: pydantic.PositiveInt  # side of its central square that the network sees
+    members: Annotated[tuple[TrainedMember, ...], pydantic.Field(min_length=1)]
+    patch_size: Literal[96]  # side of a patch, in pixels
+    input_size: InputSize  # side of its central square that the network sees, in pixels
     um_per_pixel: pydantic.PositiveFloat
     colours: Literal["RGB, 0 to 255"]
     tta: TestTime
@@ -112,7 +113,7 @@ def read(path: Path) -> Card:
     except (ValueError, RecursionError):  # neither JSON nor text
         content = None
     version = content.get("format") if isinstance(content, dict) else None
-    if not isinstance(content, dict) or not isinstance(version, int):
+    if not isinstance(content, dict) or type(version) is not int:
         raise InputError(
             f"{path} is not a model's card: expected JSON as the stage `evaluate` writes it. "
             "Copy the model's folder again, or run `dvc repro`."
