@@ -68,7 +68,7 @@ def blank_centre(source: Path, target: Path) -> None:
 
 def auc_on_unseen_slides(data: Path, patches_folder: Path) -> float:
     training.train(
-        section("train", train_params.TrainParams),
+        params.read_some("train", train_params.Recipe, ROOT / "params.yaml"),
         members.Member(seed=1, fold=0),
         data / "split.csv",
         patches_folder,
