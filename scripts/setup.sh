@@ -64,7 +64,7 @@ install() {
         fi
     fi
     rm -f "$stamp"
-    echo "setup: installing the locked libraries into .venv (1 to 2 minutes on a fast line; 2 GB)"
+    echo "setup: installing the locked libraries into .venv (1 to 2 minutes on a fast line; 4 GB)"
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
     # Without compiled bytecode, TensorFlow starts 5 s slower every time.
