@@ -1,11 +1,13 @@
-"""Writes the same content to the same bytes, and writes a folder completely or not at all.
+"""Writes the same content to the same bytes, a folder completely or not at all, and locks folders.
 
 The stages decide what the files hold.
 """
 
+import fcntl
 import hashlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from metastasis.base.errors import InputError
 
 NUM_METRIC_DIGITS = 6  # significant digits; further ones are noise for 200,000 patches
 NUM_TABLE_DIGITS = 9  # enough to read back a float32 unchanged
@@ -53,6 +57,23 @@ def csv(table: pd.DataFrame) -> bytes:
     form = f"%.{NUM_TABLE_DIGITS}g"
     text: str = table.to_csv(index=False, lineterminator="\n", float_format=form)
     return text.encode()
+
+
+@contextmanager
+def alone(folder: Path, refusal: str) -> Iterator[None]:
+    """Lock `folder` during a run, so that a second run can't mix in its files.
+
+    Raises:
+        InputError: another process has locked it; the message is `refusal`.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise InputError(refusal) from None
+    finally:
+        os.close(descriptor)  # this releases the lock, as does the end of the process
 
 
 def rounded_down(number: float) -> float:

@@ -1,11 +1,9 @@
 """Keeps the scores of an interrupted run, so that the same command goes on where it stopped."""
 
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metastasis.base.errors import InputError
+from metastasis.base import files
 
 FOLDER = ".unfinished"  # in the output folder
 VERSION = 1  # of the code that computes scores: another one mustn't go on with them
@@ -46,24 +44,17 @@ class State:
             os.fsync(file.fileno())
 
 
-@contextmanager
-def alone(output: Path) -> Iterator[None]:
+def alone(output: Path) -> AbstractContextManager[None]:
     """Lock the output folder during a run: two runs would mix their rows and their files.
 
     Raises:
         InputError: another process has locked it.
     """
-    descriptor = os.open(output, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise InputError(
-            f"another `metastasis predict` is writing to {output}; wait for it or name another "
-            "folder by --output."
-        ) from None
-    finally:
-        os.close(descriptor)  # this releases the lock, as does the end of the process
+    return files.alone(
+        output,
+        f"another `metastasis predict` is writing to {output}; wait for it or name another folder "
+        "by --output.",
+    )
 
 
 def state(output: Path, width: int, facts: dict[str, Any], paths: list[Path]) -> State:

@@ -3,13 +3,12 @@
 `fitting` fills the state. It is stored under a key of everything that decides the result.
 """
 
-import fcntl
 import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metastasis.base import files, libraries, pipeline
-from metastasis.base.errors import InputError
 
 HISTORY = "history"
 DIGEST_SIZE = hashlib.sha256().digest_size
@@ -53,25 +51,18 @@ def key(settings: Mapping[str, Any], data: Iterable[Path], root: Path = pipeline
     return digest.hexdigest()
 
 
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Lock `folder` during a run, so that a second run can't mix in its files.
+def alone(folder: Path) -> AbstractContextManager[None]:
+    """Lock the folder of a member's states while it trains.
 
     Raises:
         InputError: another process has locked it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise InputError(
-            f"this member is already training in this folder (it has locked {folder}), possibly "
-            "left by an interrupted `dvc repro`; wait for it or stop it."
-        ) from None
-    finally:
-        os.close(descriptor)  # this releases the lock, as does the end of the process
+    return files.alone(
+        folder,
+        f"this member is already training in this folder (it has locked {folder}), possibly "
+        "left by an interrupted `dvc repro`; wait for it or stop it.",
+    )
 
 
 def save(path: Path, state: State) -> None:
