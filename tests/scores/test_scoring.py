@@ -18,6 +18,7 @@ NUM = 300  # more than a batch
 
 @pytest.mark.parametrize("tta", ["none", "d4"])
 def test_the_logits_are_keras_own_bit_by_bit(tmp_path: Path, tta: symmetries.TestTime) -> None:
+    keras.utils.set_random_seed(0)  # two logits of other weights may be equal by chance
     network = models.build("compact", 32)
     unsettle(network)
     saving.save(network, tmp_path / "network.keras")
