@@ -1,6 +1,5 @@
 """Computes logits with ONNX Runtime, whose file many other programs read too."""
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metastasis import onnx_sessions
+from metastasis.base import processor
 from metastasis.engines import exported, extras
 
 BATCH_SIZE = 8  # as for OpenVINO: larger ones leave the cache
@@ -48,25 +49,12 @@ def read(path: Path) -> OnnxEngine:
 
 
 def _session(onnxruntime: Any, path: Path) -> Any:  # noqa: ANN401  # it ships no types
-    state = onnxruntime.capi.onnxruntime_pybind11_state
-    failures = (
-        state.Fail,
-        state.InvalidArgument,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NotImplemented,
-        state.RuntimeException,
-    )
     options = onnxruntime.SessionOptions()
     # By default it starts a thread for each core of the machine, which wait by spinning.
-    if hasattr(os, "sched_getaffinity"):
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = processor.usable_cores()
     try:
-        # From bytes, since a path with other characters than ASCII depends on the locale.
-        session = onnxruntime.InferenceSession(
-            path.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
-    except failures as error:
+        session = onnx_sessions.open_file(onnxruntime, path, options)
+    except onnx_sessions.failures(onnxruntime) as error:
         raise exported.unreadable(path, "ONNX", error) from None
     exported.require(path, _shapes(session.get_inputs()), _shapes(session.get_outputs()))
     return session

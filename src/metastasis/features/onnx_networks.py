@@ -1,6 +1,6 @@
 """Reads frozen networks from .onnx files, which other frameworks export, with ONNX Runtime.
 
-ONNX Runtime is an extra: only this module imports it, and only if such a file is used.
+ONNX Runtime is an extra: it is imported only if such a file is used.
 """
 
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metastasis import onnx_sessions
 from metastasis.base.errors import InputError
 from metastasis.features.networks import BATCH_SIZE, CHANNELS, Float32, Network, brief
 
@@ -46,25 +47,14 @@ def _session(path: Path) -> tuple[Any, tuple[type[Exception], ...]]:  # it ships
     """Return ONNX Runtime's session, and the exceptions that it raises."""
     try:
         import onnxruntime  # noqa: PLC0415  # an extra
-        from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
     except ImportError:
         raise InputError(
             f"{path} needs ONNX Runtime, which isn't installed: run `export EXTRA=onnx` and "
             "`make setup`."
         ) from None
-    failures = (
-        state.Fail,
-        state.InvalidArgument,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NotImplemented,
-        state.RuntimeException,
-    )
+    failures = onnx_sessions.failures(onnxruntime)
     try:
-        # From bytes, since a path with other characters than ASCII depends on the locale.
-        session = onnxruntime.InferenceSession(
-            path.read_bytes(), providers=["CPUExecutionProvider"]
-        )
+        session = onnx_sessions.open_file(onnxruntime, path)
     except failures as error:
         raise InputError(
             f"{path} can't be read as ONNX ({brief(error)}); expected one file with its weights "
