@@ -3,9 +3,11 @@
 `stage` prints the message.
 """
 
+import errno
 from collections.abc import Iterable
 
 NUM_NAMED = 3
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the numbers of a disk without space
 
 
 class InputError(ValueError):

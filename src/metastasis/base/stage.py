@@ -3,7 +3,6 @@
 The stages' own modules do the work.
 """
 
-import errno
 import inspect
 import io
 import signal
@@ -11,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from metastasis.base import settings
+from metastasis.base import errors, settings
 from metastasis.base.errors import InputError
 
 INTERRUPTED = 128 + signal.SIGINT  # a shell's exit code after Ctrl-C
@@ -54,7 +53,7 @@ def advice(error: InputError | OSError) -> str | None:
         return str(error)
     if isinstance(error, PermissionError):
         return f"{error.filename}: {error.strerror}; its owner can change the permissions."
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in errors.FULL:
         return f"{error.strerror}; free some space and run it again."
     return None
 

@@ -22,7 +22,6 @@ MEANING = (
 )
 DRAWN = "whose patches were drawn: it has seen no tissue, and its numbers say nothing about it"
 PLAIN = "the network has only plain layers, and runs no code"
-NOT_FOR_PATIENTS = "Research software. Not a medical device; not for diagnosis."
 SHOWN = ("epochs", "optimizer", "learning_rate", "batch_size", "geometry")  # of the recipe
 
 
@@ -64,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _rows(found: "ModelFolder") -> Iterator[screens.Row]:
     """Yield what a reader has to know of a model, the most important first."""
     card = found.card
-    yield "model", f"{found.folder}: {MEANING}\n{NOT_FOR_PATIENTS}"
+    yield "model", f"{found.folder}: {MEANING}\n{screens.RESEARCH}"
     if card.source.is_drawn:
         yield "drawn data", f"it learnt from {card.source.name}, {DRAWN}"
     yield "takes", _taken(card)

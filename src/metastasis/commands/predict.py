@@ -7,6 +7,7 @@ from pathlib import Path
 
 from metastasis.base import stage
 from metastasis.base.errors import InputError
+from metastasis.commands import screens
 
 NOTHING_SCORED, SOME_NOT_SCORED = 1, 2  # exit codes; wrong usage ends with argparse's 2
 ENGINES = (
@@ -24,7 +25,7 @@ A PATH is an image or a folder, which is searched for images to any depth. TIFF,
 formats (SVS, NDPI, MRXS ...) are slides, which need the extra `slides`. Both are resampled to the
 model's resolution and tiled; bare glass isn't scored."""
 
-OUTPUTS = """\
+OUTPUTS = f"""\
 Written to the output folder:
   predictions.csv   a row for each patch: probability, call, place of its central square
   NAME.geojson      tumour regions of a region or slide; drag the file onto the image in QuPath
@@ -34,7 +35,7 @@ Written to the output folder:
 
 An interrupted run goes on where it was if you repeat the command.
 Exit code: 0 all scored, 1 nothing scored, 2 some images not scored, or wrong usage.
-Research software. Not a medical device; not for diagnosis. More in docs/prediction.md."""
+{screens.RESEARCH} More in docs/prediction.md."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -133,7 +134,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         f"predict: model {arguments.model} ({card.network}, trained on {card.source.name}; "
         f"{card.um_per_pixel:g} um per pixel)"
     )
-    print("Research software. Not a medical device; not for diagnosis.")
+    print(screens.RESEARCH)
     if card.source.is_drawn:
         print("warning: the model was trained on drawn patches: its scores say nothing of tissue.")
     options = inferring.Options(

@@ -4,6 +4,7 @@ import shutil
 import textwrap
 from collections.abc import Iterable
 
+RESEARCH = "Research software. Not a medical device; not for diagnosis."
 MAX_WIDTH = 100  # longer lines are hard to read, on a wide terminal too
 MIN_WIDTH = 60
 Row = tuple[str, str]  # a name, and its text; an empty name goes on with the one above

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from metastasis import members, tables
@@ -20,14 +18,13 @@ from metastasis.export import quantising
 from metastasis.members import Member
 from metastasis.patches import shards
 from metastasis.results import provenance
+from metastasis.results.decision import to_probabilities
 from metastasis.results.export import ExportMetrics
 from metastasis.scores import scoring
 
 NAMES = {"openvino": "model.xml", "onnx": "model.onnx"}  # of the network's file in each format
 MAX_AREA_CHANGE = 0.001  # of the AUC on validation, by which 8 bits are refused
 NUM_CALIBRATION, CALIBRATION_SEED = 300, 0  # training patches; more change little
-
-Logits = NDArray[np.float32]
 
 
 def export(
@@ -72,10 +69,11 @@ def export(
             logits = scoring.score(path, patches, places)
         num_bytes = sum(each.stat().st_size for each in folder.iterdir())
     known = provenance.read(source_path)
+    apart = to_probabilities(logits) - to_probabilities(keras_logits)
     found = ExportMetrics(
         roc_auc=float(roc_auc_score(labels, logits)),
         roc_auc_keras=keras_area,
-        max_difference=float(np.abs(expit(_wide(logits)) - expit(_wide(keras_logits))).max()),
+        max_difference=float(np.abs(apart).max()),
         bits=kept,
         roc_auc_change_8_bits=change,
         num_bytes=num_bytes,
@@ -101,10 +99,6 @@ def _choose(quantised: Path, path: Path, *, is_chosen: bool) -> None:
             quantised.with_suffix(ending).replace(path.with_suffix(ending))
         else:
             quantised.with_suffix(ending).unlink()
-
-
-def _wide(logits: Logits) -> NDArray[np.float64]:
-    return logits.astype(np.float64)
 
 
 def _report(folder: Path, found: ExportMetrics, num_patches: int) -> None:

@@ -15,6 +15,7 @@ from typing import IO
 
 import h5py
 
+from metastasis.base import errors
 from metastasis.base.errors import InputError
 from metastasis.formats.packed_tables import GZIP_MAGIC
 
@@ -138,7 +139,7 @@ def _unpacked(path: Path, resources: ExitStack) -> IO[bytes]:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"pcam-whole: {path} can't be unpacked: {error}. {FETCH}") from None
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in (*errors.FULL, errno.EFBIG):
             raise InputError(f"pcam-readable: {path} can't be read: {error}.") from None
         raise InputError(
             f"pcam-room: {path} is intact as far as it was read, but there is no space to unpack "

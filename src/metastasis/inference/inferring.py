@@ -3,13 +3,12 @@
 The modules beside it find and read images, score them, and write one kind of output each.
 """
 
-import errno
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from metastasis.base import files, libraries
+from metastasis.base import errors, files, libraries
 from metastasis.base.errors import InputError
 from metastasis.engines import engines
 from metastasis.engines.engines import Engine, EngineName
@@ -36,7 +35,6 @@ from metastasis.results import numbers
 
 NUM_REASONS = 10  # that are printed; the file has all
 SUFFIXES = (".geojson", ".ome.tiff", ".png")  # of the outputs of a region or slide
-FULL = (errno.ENOSPC, errno.EDQUOT)  # the errors of a disk without space
 
 
 @dataclass(frozen=True)
@@ -207,7 +205,7 @@ def _judge(call: _Call, image: Image, region: opening.Region) -> _Judged | Failu
     except (BrokenNetworkError, BrokenPipeError):  # the latter of a terminal that was closed
         raise
     except (InputError, OSError) as error:
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and error.errno in errors.FULL:
             raise
         return Failure(image.path, judging.reason(error))
     return _Judged(scored, resolution.um_per_pixel, thumbnail)

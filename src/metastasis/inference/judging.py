@@ -7,7 +7,6 @@ from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 from tqdm import tqdm
 
 from metastasis.base.errors import InputError
@@ -19,6 +18,7 @@ from metastasis.inference.tiling import Cells, Grid
 from metastasis.inference.unfinished import State
 from metastasis.inference.views import View
 from metastasis.patches import shards
+from metastasis.results.decision import to_probabilities
 
 FILES = 1024  # that are read before the network runs
 # Patches that a region's engine gets at a time: with `evaluate.tta: d4`, 256 of them take 1.3 GB of
@@ -55,11 +55,6 @@ class Scored:
     def probabilities(self) -> NDArray[np.float64]:
         """The probability of tumour of each cell, NaN on glass."""
         return to_probabilities(self.logits)
-
-
-def to_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return probabilities in float64, as in the submission: confident patches keep their rank."""
-    return np.asarray(special.expit(logits.astype(np.float64)))
 
 
 def judge_files(found: list[Image], engine: Engine, size: int, state: State) -> Patches:

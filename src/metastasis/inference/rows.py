@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from metastasis.base import files
 from metastasis.inference import finding
 from metastasis.inference.finding import Failure, Image
-from metastasis.inference.judging import Scored, to_probabilities
-from metastasis.results.decision import Decision
+from metastasis.inference.judging import Scored
+from metastasis.results.decision import Decision, to_probabilities
 
 Form = Literal["csv", "jsonl"]
 FAILURES_NAME = "failures.csv"

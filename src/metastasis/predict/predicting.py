@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
 
 from metastasis import tables
 from metastasis.base import files, records
@@ -15,7 +14,7 @@ from metastasis.patches import shards
 from metastasis.predict import shifting
 from metastasis.predict.predict_params import PredictParams
 from metastasis.results import provenance
-from metastasis.results.decision import BOTH, Decision
+from metastasis.results.decision import BOTH, Decision, to_probabilities
 from metastasis.results.prediction import PredictionMetrics
 from metastasis.scores import scoring
 
@@ -65,9 +64,8 @@ def predict(  # noqa: PLR0913  # a path for each thing that is read or written
     probabilities = np.full(len(ids), share)
     if not is_bad.all():
         places = patches.locate(ids[~is_bad], "unlabelled")
-        # Compute in float64: in float32 the most confident patches would lose their rank.
         logits = scoring.score(model_path, patches, places)
-        probabilities[~is_bad] = special.expit(logits.astype(np.float64))
+        probabilities[~is_bad] = to_probabilities(logits)
     labels = (probabilities >= ROUND_THRESHOLD).astype(np.int64) if params.round else probabilities
     # Write all digits: a value rounded to 1 has lost its rank.
     digits = [f"{label:.17g}" for label in labels]

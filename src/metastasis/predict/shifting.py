@@ -64,6 +64,8 @@ def num_copies(labelled: pd.DataFrame, unlabelled: pd.DataFrame, patches: Patche
 
     Both tables have the inventory's columns. Flat patches are copies of none.
     """
+    if not len(unlabelled):
+        return 0  # without comparing the labelled ones with each other
     everything = pd.concat([labelled, unlabelled], ignore_index=True)
     found = copies.find(everything, patches)
     pairs = np.concatenate([found.exact, found.near])

@@ -26,6 +26,14 @@ NO_TUMOUR, TUMOUR, BOTH = "no tumour", "tumour", "both"
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 
 
+def to_probabilities(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the final model's probabilities of tumour for its logits, of any shape.
+
+    They are float64: in float32 the most confident patches would lose their rank.
+    """
+    return np.asarray(special.expit(logits.astype(np.float64)))
+
+
 class Sets(Record, frozen=True):
     """The lowest probability of each class with which a patch's set holds it; 0: every set does.
 
@@ -51,7 +59,7 @@ class Decision(Record, frozen=True):
 
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the calibrated probabilities of tumour, (n,), for logits (n,)."""
-        return np.asarray(special.expit(logits.astype(np.float64) / self.temperature))
+        return to_probabilities(logits.astype(np.float64) / self.temperature)
 
     def calls(self, probabilities: NDArray[np.floating]) -> NDArray[np.str_]:
         """Return the class that each patch (n,) is called."""
