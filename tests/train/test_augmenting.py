@@ -29,7 +29,7 @@ def test_each_patch_is_turned_by_its_own_element() -> None:
         assert np.array_equal(result, symmetries.turn(patch[np.newaxis], int(element))[0])
 
 
-@given(seed=st.integers(0, 1000), geometry=st.sampled_from(["none", "d4", "affine"]))
+@given(seed=st.integers(0, 1000), geometry=st.sampled_from(["none", "d4", "rotation", "affine"]))
 def test_the_same_chance_gives_the_same_patches(seed: int, geometry: train_params.Geometry) -> None:
     first, second = (augmented(NOISE, seed, geometry=geometry) for _ in range(2))
     assert np.array_equal(first, second)
@@ -122,3 +122,25 @@ def test_the_affine_set_repeats_the_edge_instead_of_adding_black() -> None:
     white = np.full((100, 96, 96, 3), 200, np.uint8)
     warped = augmented(white, geometry="affine", **STILL)
     assert (warped == 200).all()
+
+
+def test_rotation_turns_by_every_angle_flips_half_and_keeps_the_centre_in_place() -> None:
+    """A dot beside the centre and one at a right angle to it tell angle, flip and zoom."""
+    dots = np.zeros((2000, 97, 97, 3), np.uint8)
+    dots[:, 47:50, 62:65, 0] = 255  # 15 pixels to the right
+    dots[:, 62:65, 47:50, 1] = 255  # 15 pixels below
+    rotated = augmented(dots, geometry="rotation", **STILL)
+    right, below = (moved_by(rotated[..., [channel]]) for channel in (0, 1))
+    distances = np.hypot(*right.T) / 15  # pixels so near that no mirrored dot appears
+    assert 0.9 - 0.02 <= distances.min() < 0.91
+    assert 1.09 < distances.max() <= 1.1 + 0.02
+    angles = np.sort(np.arctan2(*right.T[::-1]))
+    assert np.abs(angles - np.linspace(-np.pi, np.pi, len(angles))).max() < 0.2
+    turned_by = right[:, 0] * below[:, 1] - right[:, 1] * below[:, 0]  # negative if flipped
+    assert 0.45 < (turned_by < 0).mean() < 0.55
+    assert np.abs((right * below).sum(axis=1)).max() / 15**2 < 0.05  # still at a right angle
+
+
+def test_rotation_mirrors_the_tissue_beyond_the_edge_instead_of_adding_black() -> None:
+    white = np.full((100, 96, 96, 3), 200, np.uint8)
+    assert (augmented(white, geometry="rotation", **STILL) == 200).all()

@@ -17,6 +17,7 @@ from metastasis.train.train_params import Recipe
 # Network A's ranges, in the units of Keras's ImageDataGenerator: degrees, share of the side,
 # degrees, factor. Its shear of .1 is a tenth of a degree.
 AFFINE_ROTATION, AFFINE_SHIFT, AFFINE_SHEAR, AFFINE_ZOOM = 20.0, 0.1, 0.1, 0.1
+ROTATION_ZOOM = 0.1  # by which the free rotation's zoom differs from 1 at most
 STAIN_SHIFT_SHARE = 1 / 3  # of the stain jitter's scale, for the shift of the optical density
 SHARPENED_WIDTH = 1.0  # pixels: the standard deviation of the detail that sharpening amplifies
 
@@ -24,12 +25,15 @@ SHARPENED_WIDTH = 1.0  # pixels: the standard deviation of the detail that sharp
 def augment(patches: UInt8, random: np.random.Generator, params: Recipe) -> UInt8:
     """Return changed copies of (n, size, size, 3) uint8 RGB patches, as `params` say.
 
-    `d4` is a flip or quarter turn, which keeps the central 32x32 in place. `affine` is network A's
-    set, which may move tissue into or out of the centre. `jitter_stain` and `jitter_focus` define
-    the jitters; 0 switches them off.
+    `d4` is a flip or quarter turn, which keeps the central 32x32 in place. `rotation` turns by any
+    angle about the centre, flips and zooms, so that only the box's corners and rim may change.
+    `affine` is network A's set, which may move tissue into or out of the centre. `jitter_stain` and
+    `jitter_focus` define the jitters; 0 switches them off.
     """
     if params.geometry == "d4":
         patches = turn(patches, random.integers(symmetries.NUM_ELEMENTS, size=len(patches)))
+    elif params.geometry == "rotation":
+        patches = rotate(patches, random)
     elif params.geometry == "affine":
         patches = _warp(patches, random)
     if params.stain_jitter:
@@ -102,6 +106,20 @@ def jitter_focus(patches: UInt8, random: np.random.Generator, scale: float) -> U
     return focused
 
 
+def rotate(patches: UInt8, random: np.random.Generator) -> UInt8:
+    """Turn each patch by any angle about its centre, flip half of them, and zoom by up to a tenth.
+
+    What lies beyond the edge is the patch mirrored, as tissue goes on there.
+    """
+    num = len(patches)
+    angle = random.uniform(-np.pi, np.pi, num)
+    zoom = random.uniform(1 - ROTATION_ZOOM, 1 + ROTATION_ZOOM, num)
+    flip = random.choice([-1.0, 1.0], num)
+    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
+    linear = np.stack([np.stack([cos, -sin], 1), np.stack([flip * sin, flip * cos], 1)], axis=1)
+    return _transformed(patches, linear, np.zeros((num, 2)), cv2.BORDER_REFLECT_101)
+
+
 def _warp(patches: UInt8, random: np.random.Generator) -> UInt8:
     num, size = len(patches), patches.shape[1]
     angle, shear = np.deg2rad(random.uniform(-1, 1, (2, num)) * [[AFFINE_ROTATION], [AFFINE_SHEAR]])
@@ -116,10 +134,18 @@ def _warp(patches: UInt8, random: np.random.Generator) -> UInt8:
         ],
         axis=1,
     )
+    return _transformed(patches, linear, shift, cv2.BORDER_REPLICATE)
+
+
+def _transformed(
+    patches: UInt8, linear: NDArray[np.float64], shift: NDArray[np.float64], border: int
+) -> UInt8:
+    """Map each patch by its matrix of (n, 2, 2) about its centre and its shift of (n, 2) pixels."""
+    size = patches.shape[1]
     centre = np.full(2, (size - 1) / 2)
     offset = centre - linear @ centre + shift
     matrices = np.concatenate([linear, offset[:, :, np.newaxis]], axis=2)
-    warped = np.empty_like(patches)
-    for patch, matrix, out in zip(patches, matrices, warped, strict=True):
-        cv2.warpAffine(patch, matrix, (size, size), dst=out, borderMode=cv2.BORDER_REPLICATE)
-    return warped
+    transformed = np.empty_like(patches)
+    for patch, matrix, out in zip(patches, matrices, transformed, strict=True):
+        cv2.warpAffine(patch, matrix, (size, size), dst=out, borderMode=border)
+    return transformed

@@ -10,7 +10,7 @@ from metastasis.members import MemberParams
 
 Optimizer = Literal["muon", "adamw"]
 Schedule = Literal["cosine", "plateau", "constant"]
-Geometry = Literal["none", "d4", "affine"]
+Geometry = Literal["none", "d4", "rotation", "affine"]
 Network = Literal[
     "compact", "p4m", "baseline", "densenet121", "efficientnetv2b0", "efficientnet-lite0"
 ]
