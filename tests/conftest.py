@@ -1,5 +1,6 @@
 """Small sources in Kaggle's layout, made of noise with known ids, for the tests of any stage."""
 
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -17,6 +18,12 @@ import pandas as pd  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from helpers.patches import sha1, write_tif  # noqa: E402
+
+
+def pytest_runtest_setup() -> None:
+    """Draw the same random weights in each run: a test that fails must fail again."""
+    if "keras" in sys.modules:  # tests without networks don't wait for it
+        sys.modules["keras"].utils.set_random_seed(1)
 
 
 @pytest.fixture
