@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from metastasis.base import files
 from metastasis.inference import finding
 from metastasis.inference.finding import Failure, Image
-from metastasis.inference.judging import Scored
+from metastasis.inference.region_judging import Scored
 from metastasis.results.decision import Decision, to_probabilities
 
 Form = Literal["csv", "jsonl"]
@@ -44,7 +44,7 @@ def of_view(image: Image, scored: Scored, decision: Decision) -> pd.DataFrame:
     grid = scored.grid
     rows, columns = np.nonzero(np.isfinite(scored.logits))
     x, y = (
-        np.rint(grid.corners(count)[chosen] * scored.view.scale).astype(np.int64)
+        np.rint(grid.corners(count)[chosen] * scored.scale).astype(np.int64)
         for count, chosen in ((grid.columns, columns), (grid.rows, rows))
     )
     places = pd.DataFrame({"x": x, "y": y}, dtype="Int64")
