@@ -1,6 +1,7 @@
 """The command `metastasis predict PATH...`: scores a user's own patches, regions and slides."""
 
 import argparse
+import contextlib
 import logging
 import sys
 from pathlib import Path
@@ -143,7 +144,9 @@ def _predict(arguments: argparse.Namespace) -> int:
     model = model_folder.read(arguments.model)
     from metastasis.base import starting  # noqa: PLC0415
 
-    with starting.tensorflow():
+    # On a cluster, only converting the network needs TensorFlow here.
+    is_needed = arguments.engine != "keras" or not arguments.ray
+    with starting.tensorflow() if is_needed else contextlib.nullcontext():
         import cv2  # noqa: PLC0415
 
         from metastasis.inference import inferring  # noqa: PLC0415

@@ -56,11 +56,16 @@ def answer(job: "Sequence[ray.ObjectRef[Job]]", method: str, arguments: Sequence
         import ray  # noqa: PLC0415  # an extra
 
         _workers.clear()  # that of an earlier call
-        _workers[reference.hex()] = _start(ray.get(reference))
+        _workers[reference.hex()] = start(ray.get(reference))
     return getattr(_workers[reference.hex()], method)(*arguments)
 
 
-def _start(job: Job) -> "Worker":
+def start(job: Job) -> "Worker":
+    """Return the worker of a job.
+
+    Raises:
+        InputError: as `answer`.
+    """
     found = versions()
     if other := [name for name in DECISIVE if found[name] != job.versions[name]]:
         wrong = ", ".join(f"{n} {found[n] or '(none)'} for {job.versions[n]}" for n in other)

@@ -87,18 +87,7 @@ class Spread:
 
     def check(self, unread: Unread) -> None:
         """Raise an InputError if a node can't read a file that this machine can."""
-        if not unread.is_out_of_reach:
-            return
-        try:
-            with unread.path.open("rb") as file:
-                file.read(1)
-        except OSError:
-            return
-        raise InputError(
-            f"{unread.path} can be read here, but not on the node {unread.node} ({unread.reason}): "
-            "every node has to see the images under the same path, as on a shared file system. "
-            "What is scored is kept: the same command goes on."
-        )
+        require_same_files(unread)
 
     def _room(self, asked: "dict[Any, Any] | deque[Any]") -> int:
         """Return how many more parts may be asked for; nodes come and go."""
@@ -160,3 +149,19 @@ class Spread:
                 f"the Ray cluster {self._address} failed ({type(error).__name__}: {reason}). What "
                 "is scored is kept: the same command goes on."
             ) from None
+
+
+def require_same_files(unread: Unread) -> None:
+    """Raise an InputError if a node can't read a file that this machine can."""
+    if not unread.is_out_of_reach:
+        return
+    try:
+        with unread.path.open("rb") as file:
+            file.read(1)
+    except OSError:
+        return
+    raise InputError(
+        f"{unread.path} can be read here, but not on the node {unread.node} ({unread.reason}): "
+        "every node has to see the images under the same path, as on a shared file system. What "
+        "is scored is kept: the same command goes on."
+    )
