@@ -90,10 +90,10 @@ class Spread:
         require_same_files(unread)
 
     def _room(self, asked: "dict[Any, Any] | deque[Any]") -> int:
-        """Return how many more parts may be asked for; nodes come and go."""
+        """Return how many more parts may be asked for; nodes come and go, all of them too."""
         if time.monotonic() > self._counted + POLL:
             self._count()
-        return max(AHEAD * self._num_slots - len(asked), 0)
+        return max(AHEAD * max(self._num_slots, 1) - len(asked), 0)
 
     def _ask(self, method: Callable[..., R], arguments: Arguments) -> Any:  # noqa: ANN401
         return self._task.remote(self._job, method.__name__, arguments)
