@@ -108,7 +108,9 @@ def test_a_cluster_that_stays_without_nodes_is_given_up(monkeypatch: pytest.Monk
     monkeypatch.setattr(spreading, "PATIENCE", 0)
     monkeypatch.setattr(spreading, "POLL", -1)
     spread = crew(Ray(0, itertools.chain([1], itertools.repeat(0))))
-    with pytest.raises(InputError, match=r"host:1 has no node with 1 processors .* is kept"):
+    with pytest.raises(
+        InputError, match=r"host:1 has no node with 1 processor for a worker: .* is kept"
+    ):
         list(spread.as_finished(echoes, iter([(1, ())])))
 
 

@@ -22,6 +22,7 @@ from metastasis.inference import remote
 from metastasis.inference.crews import Arguments
 from metastasis.inference.remote import Job
 from metastasis.inference.working import Terms, Unread
+from metastasis.results import numbers
 
 AHEAD = 2  # parts for each worker: one is computed, one waits
 RETRIES = 3  # of a part whose process or machine was lost
@@ -128,9 +129,9 @@ class Spread:
     def _require_room(self) -> None:
         if not self._count():
             raise InputError(
-                f"the Ray cluster {self._address} has no node with {self._cpus} processors for a "
-                "worker: start nodes, or name fewer by --ray-cpus. What is scored is kept: the "
-                "same command goes on."
+                f"the Ray cluster {self._address} has no node with "
+                f"{numbers.count(self._cpus, 'processor')} for a worker: start nodes, or name "
+                "fewer by --ray-cpus. What is scored is kept: the same command goes on."
             )
 
     @contextmanager
