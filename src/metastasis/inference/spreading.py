@@ -47,7 +47,9 @@ def crew(
         network = {path.name: path.read_bytes() for path in paths}
     with clusters.connected(address) as ray:
         job = Job(engine, network, terms, cpus, remote.versions())
-        yield Spread(ray, address, cpus, job)
+        spread = Spread(ray, address, cpus, job)
+        print(f"predict: {spread.described()}; if it is lost, the same command goes on")
+        yield spread
 
 
 class Spread:
@@ -85,6 +87,11 @@ class Spread:
                 return
             reference = self._first(list(keys))
             yield keys.pop(reference), self._get(reference)
+
+    def described(self) -> str:
+        """Return in words how large the crew is."""
+        workers = numbers.count(self._num_slots, "worker")
+        return f"{workers} on the Ray cluster {self._address}"
 
     def check(self, unread: Unread) -> None:
         """Raise an InputError if a node can't read a file that this machine can."""
