@@ -17,7 +17,11 @@ from helpers.files import ROOT
 from metastasis.inference import judging, unfinished
 
 PATIENCE = 240  # seconds for a call: it takes some 20 on two cores that nothing else uses
-ENVIRONMENT = {"PYTHONPATH": str(ROOT / "src"), "RAY_USAGE_STATS_ENABLED": "0"}
+ENVIRONMENT = {
+    "PYTHONPATH": str(ROOT / "src"),
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # by default, workers wait for all else on a busy machine
+}
 REGION = 1300  # pixels a side
 
 pytestmark = pytest.mark.slow
