@@ -104,8 +104,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="N",
         type=_at_least_one,
         default=1,
-        help="processors that each worker of the cluster takes; by default 1, which is the fastest "
-        "for all together. More take less memory",
+        help="processors that each worker of the cluster takes; by default 1. With more, there are "
+        "fewer workers, which take less memory together",
     )
     parser.set_defaults(run=run, refuse=parser.error)
 
