@@ -1,6 +1,7 @@
 """Draw a pyramidal slide with known tumour, score it by `metastasis predict`, and measure that.
 
 usage: python benchmarks/slide.py MODEL_FOLDER [--side 20000] [--stride 32] [--engine keras]
+       [--ray ADDRESS]
 
 It prints time, patches, peak memory of the command's own process, the AUC of the heat map against
 the known tumour, and whether the GeoJSON is valid. The slide and the results stay in --folder.
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=20_000)
     parser.add_argument("--stride", type=int, default=32)
     parser.add_argument("--engine", default="keras")
+    parser.add_argument("--ray")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("slide-benchmark"))
     asked = parser.parse_args()
@@ -66,11 +68,13 @@ def main() -> None:
     truth = slide.with_suffix(".npy")
     if not truth.exists():
         draw(slide, truth, asked.side, asked.seed)
-    output = asked.folder / f"results-{asked.side}-{asked.stride}-{asked.engine}"
+    way = f"{asked.engine}-ray" if asked.ray else asked.engine
+    output = asked.folder / f"results-{asked.side}-{asked.stride}-{way}"
     command = [
         sys.executable, "-m", "metastasis", "predict", str(slide), "--model", str(asked.model),
         "--output", str(output), "--stride", str(asked.stride), "--engine", asked.engine,
     ]  # fmt: skip
+    command += ["--ray", asked.ray] if asked.ray else []
     start = time.perf_counter()
     process = os.posix_spawn(sys.executable, command, os.environ)
     _, status, used = os.wait4(process, 0)

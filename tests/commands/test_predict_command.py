@@ -145,7 +145,7 @@ def test_a_full_disk_ends_the_call_and_the_same_command_goes_on(
         assert not (output / "failures.csv").exists()
         if name == "write":
             sizes = sorted(path.stat().st_size for path in (output / unfinished.FOLDER).iterdir())
-            assert sizes == [4, 6 * 6 * 4]  # the state of the files, and that of the region
+            assert sizes == [8 + 4, 8 + 6 * 6 * 4]  # the state of the files, and that of the region
             (output / unfinished.FOLDER).rename(tmp_path / "kept")
     assert call(region, "--model", model, "--output", output) == 0
     assert not (output / unfinished.FOLDER).exists()

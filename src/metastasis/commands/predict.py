@@ -1,6 +1,7 @@
 """The command `metastasis predict PATH...`: scores a user's own patches, regions and slides."""
 
 import argparse
+import contextlib
 import logging
 import sys
 from pathlib import Path
@@ -91,6 +92,21 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         default="csv",
         help="of the predictions: csv, the default, or jsonl (a JSON object a line)",
     )
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="score on a Ray cluster, an extra, for what one machine takes too long: HOST:6379 of "
+        "its first node, ray://HOST:10001, auto on one of its machines, or local. Every node has "
+        "to see the images under the same paths. The results are the same",
+    )
+    parser.add_argument(
+        "--ray-cpus",
+        metavar="N",
+        type=_at_least_one,
+        default=1,
+        help="processors that each worker of the cluster takes; by default 1. With more, there are "
+        "fewer workers, which take less memory together",
+    )
     parser.set_defaults(run=run, refuse=parser.error)
 
 
@@ -109,6 +125,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise
 
 
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processors")
+    return int(text)
+
+
 def _predict(arguments: argparse.Namespace) -> int:
     from metastasis import model_folder  # noqa: PLC0415
     from metastasis.inference import resolutions, tiling  # noqa: PLC0415
@@ -122,7 +144,9 @@ def _predict(arguments: argparse.Namespace) -> int:
     model = model_folder.read(arguments.model)
     from metastasis.base import starting  # noqa: PLC0415
 
-    with starting.tensorflow():
+    # On a cluster, only converting the network needs TensorFlow here.
+    is_needed = arguments.engine != "keras" or not arguments.ray
+    with starting.tensorflow() if is_needed else contextlib.nullcontext():
         import cv2  # noqa: PLC0415
 
         from metastasis.inference import inferring  # noqa: PLC0415
@@ -140,7 +164,8 @@ def _predict(arguments: argparse.Namespace) -> int:
     options = inferring.Options(
         engine=arguments.engine, stride=arguments.stride, mpp=arguments.mpp, form=arguments.format
     )
-    summary = inferring.infer(arguments.paths, model, arguments.output, options)
+    cluster = inferring.Cluster(arguments.ray, arguments.ray_cpus) if arguments.ray else None
+    summary = inferring.infer(arguments.paths, model, arguments.output, options, cluster)
     inferring.report(summary, arguments.output, arguments.format)
     if not summary.num_images:
         return NOTHING_SCORED

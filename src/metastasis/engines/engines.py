@@ -4,6 +4,9 @@ The modules beside it compute, and `converting` writes Keras's networks in their
 choose the patches, and decide what becomes of the logits.
 """
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
@@ -11,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metastasis.base.errors import InputError
-from metastasis.engines import onnx_engine, openvino_engine
+from metastasis.engines import extras, onnx_engine, openvino_engine
 from metastasis.engines.openvino_engine import Precision
 
 EngineName = Literal["keras", "openvino", "onnx"]
 
 ENDINGS: dict[str, EngineName] = {".keras": "keras", ".xml": "openvino", ".onnx": "onnx"}
+ENDING_OF = {name: ending for ending, name in ENDINGS.items()}
+RUNTIMES = {"openvino": "openvino", "onnx": "onnxruntime"}  # the library, by the extra
 
 
 class Engine(Protocol):
@@ -27,16 +32,46 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(name: EngineName, network_path: Path, *, precision: Precision = "auto") -> Engine:
+def open_engine(
+    name: EngineName,
+    network_path: Path,
+    *,
+    precision: Precision = "auto",
+    num_threads: int | None = None,
+) -> Engine:
     """Return the engine `name` with the network in a .keras file, or in an export to its format.
 
     `network_path` may be the folder of an export. "keras" gives the same bits as the pipeline's own
     scores. The others convert a .keras file first, which takes up to half a minute each time; the
-    stage `export` does it once. `precision` is OpenVINO's; the others compute in float32.
+    stage `export` does it once. `precision` is OpenVINO's; the others compute in float32. By
+    default, an engine takes all processors; another `num_threads` is for a process that is new to
+    TensorFlow.
 
     Raises:
         InputError: there is no such engine, its libraries aren't installed, or the file is none
             that it can read.
+    """
+    with prepared(name, network_path) as (path, *_):
+        match name:
+            case "keras":
+                # Only here: an exported network needs no Keras, which takes seconds.
+                from metastasis.engines import keras_engine  # noqa: PLC0415
+
+                return keras_engine.KerasEngine(path, num_threads)
+            case "openvino":
+                return openvino_engine.read(path, precision, num_threads)
+            case "onnx":
+                return onnx_engine.read(path, num_threads)
+
+
+@contextmanager
+def prepared(name: EngineName, network_path: Path) -> Iterator[list[Path]]:
+    """Yield the files of the network in the engine's own format, that which is opened first.
+
+    A .keras file is converted for the time that they are needed.
+
+    Raises:
+        InputError: as by `open_engine`.
     """
     path = _file(network_path)
     if name not in get_args(EngineName):
@@ -49,16 +84,16 @@ def open_engine(name: EngineName, network_path: Path, *, precision: Precision = 
             f"{path} can't be read by the engine {name}; expected a file ending in "
             f"{' or '.join(endings)}. Choose the engine {named_by(path)}, or another file."
         )
-    match name:
-        case "keras":
-            # Only here: an exported network needs no Keras, which takes seconds.
-            from metastasis.engines import keras_engine  # noqa: PLC0415
+    if named_by(path) == name:
+        yield _with_weights(path)
+        return
+    extras.require(name, [RUNTIMES[name]])
+    from metastasis.engines import converting  # noqa: PLC0415  # with Keras, which takes seconds
 
-            return keras_engine.KerasEngine(path)
-        case "openvino":
-            return openvino_engine.read(path, precision)
-        case "onnx":
-            return onnx_engine.read(path)
+    with tempfile.TemporaryDirectory() as folder:
+        converted = Path(folder, "model").with_suffix(ENDING_OF[name])
+        converting.convert(path, converted)
+        yield _with_weights(converted)
 
 
 def open_network(path: Path) -> Engine:
@@ -98,3 +133,8 @@ def _file(path: Path) -> Path:
             "export, which holds one. Name the file itself."
         )
     return found[0]
+
+
+def _with_weights(path: Path) -> list[Path]:
+    """Return the network's files; OpenVINO's weights lie beside its graph."""
+    return [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from metastasis import models
@@ -15,12 +16,15 @@ BATCH_SIZE = 256
 class KerasEngine:
     """Keras's network in a .keras file."""
 
-    def __init__(self, network_path: Path) -> None:
-        """Read the network.
+    def __init__(self, network_path: Path, num_threads: int | None = None) -> None:
+        """Read the network, to compute with some threads; None: with one for each processor.
 
         Raises:
             InputError: Keras can't, or it isn't a final network.
         """
+        if num_threads is not None:
+            tf.config.threading.set_intra_op_parallelism_threads(num_threads)
+            tf.config.threading.set_inter_op_parallelism_threads(num_threads)
         try:
             self._network = models.to_logits(keras.saving.load_model(network_path))
         except Exception as error:  # noqa: BLE001  # Keras raises any kind for a mistaken file

@@ -1,6 +1,5 @@
 """Computes logits with ONNX Runtime, whose file many other programs read too."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -31,27 +30,20 @@ class OnnxEngine:
         return logits
 
 
-def read(path: Path) -> OnnxEngine:
-    """Return the engine with the network in a .onnx file, or in a .keras file.
+def read(path: Path, num_threads: int | None = None) -> OnnxEngine:
+    """Return the engine with the network in a .onnx file.
 
     Raises:
         InputError: ONNX Runtime isn't installed, or the file can't be read or isn't ours.
     """
     (onnxruntime,) = extras.require("onnx", ["onnxruntime"])
-    if path.suffix == ".onnx":
-        return OnnxEngine(_session(onnxruntime, path))
-    from metastasis.engines import converting  # noqa: PLC0415  # with Keras, which takes seconds
-
-    with tempfile.TemporaryDirectory() as folder:
-        converted = Path(folder, "model.onnx")
-        converting.convert(path, converted)
-        return OnnxEngine(_session(onnxruntime, converted))
+    return OnnxEngine(_session(onnxruntime, path, num_threads or processor.usable_cores()))
 
 
-def _session(onnxruntime: Any, path: Path) -> Any:  # noqa: ANN401  # it ships no types
+def _session(onnxruntime: Any, path: Path, num_threads: int) -> Any:  # noqa: ANN401  # no types
     options = onnxruntime.SessionOptions()
     # By default it starts a thread for each core of the machine, which wait by spinning.
-    options.intra_op_num_threads = processor.usable_cores()
+    options.intra_op_num_threads = num_threads
     try:
         session = onnx_sessions.open_file(onnxruntime, path, options)
     except onnx_sessions.failures(onnxruntime) as error:

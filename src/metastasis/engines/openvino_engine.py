@@ -1,6 +1,5 @@
 """Computes logits with OpenVINO, which has faster kernels for plain CPUs than Keras."""
 
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,24 +42,13 @@ class OpenvinoEngine:
         return logits[:num]
 
 
-def read(path: Path, precision: Precision) -> OpenvinoEngine:
-    """Return the engine with the network in a .xml file and its .bin, or in a .keras file.
+def read(path: Path, precision: Precision, num_threads: int | None = None) -> OpenvinoEngine:
+    """Return the engine with the network in a .xml file and its .bin.
 
     Raises:
         InputError: OpenVINO isn't installed, or the file can't be read or isn't ours.
     """
     (openvino,) = extras.require("openvino", ["openvino"])
-    if path.suffix == ".xml":
-        return _compiled(openvino, path, precision)
-    from metastasis.engines import converting  # noqa: PLC0415  # with Keras, which takes seconds
-
-    with tempfile.TemporaryDirectory() as folder:
-        converted = Path(folder, "model.xml")
-        converting.convert(path, converted)
-        return _compiled(openvino, converted, precision)
-
-
-def _compiled(openvino: Any, path: Path, precision: Precision) -> OpenvinoEngine:  # noqa: ANN401
     core = openvino.Core()
     try:
         network = core.read_model(path)
@@ -78,6 +66,8 @@ def _compiled(openvino: Any, path: Path, precision: Precision) -> OpenvinoEngine
         "INFERENCE_PRECISION_HINT": _hint(core, precision),
         "PERFORMANCE_HINT": "THROUGHPUT",
     }
+    if num_threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = str(num_threads)
     queue = openvino.AsyncInferQueue(core.compile_model(network, "CPU", settings))
     return OpenvinoEngine(queue, batch_size)
 

@@ -3,33 +3,35 @@
 The modules beside it find and read images, score them, and write one kind of output each.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from metastasis.base import errors, files, libraries
+from metastasis.base import files, libraries
 from metastasis.base.errors import InputError
 from metastasis.engines import engines
-from metastasis.engines.engines import Engine, EngineName
+from metastasis.engines.engines import EngineName
 from metastasis.inference import (
     finding,
     heat_maps,
     judging,
-    opening,
     overlays,
     polygons,
+    region_judging,
     resolutions,
     rows,
     tiling,
     unfinished,
-    views,
 )
+from metastasis.inference.crews import Alone, Crew
 from metastasis.inference.finding import Failure, Image
-from metastasis.inference.judging import BrokenNetworkError, Scored
+from metastasis.inference.region_judging import Judged
 from metastasis.inference.unfinished import State
+from metastasis.inference.working import Terms, Worker
 from metastasis.model_folder import ModelFolder
-from metastasis.patches.shards import UInt8
 from metastasis.results import card as cards
 from metastasis.results import numbers
 
@@ -57,16 +59,26 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """Where many workers score, and how many processors each of them takes."""
+
+    address: str  # Ray's
+    cpus: int
+
+
+@dataclass(frozen=True)
 class _Call:
     """What all images of a call share."""
 
     model: ModelFolder
     output: Path
     options: Options
-    engine: Engine
+    crew: Crew
     states: list[State]  # that were used; removed at the end
 
-    def state(self, kind: str, width: int, paths: list[Path], um_per_pixel: float = 0) -> State:
+    def state(
+        self, kind: str, size: tuple[int, int], height: int, paths: list[Path], um_per_pixel: float
+    ) -> State:
         """Return the state of some images for this model and these options."""
         # The table's format doesn't change scores.
         facts = asdict(replace(self.options, form="csv")) | {
@@ -75,31 +87,37 @@ class _Call:
             "model": self.model.card.files[cards.MODEL_NAME],
             "version": libraries.installed("metastasis"),  # of the code
         }
-        found = unfinished.state(self.output, width, facts, paths)
+        found = unfinished.state(self.output, size, height, facts, paths)
         self.states.append(found)
         return found
 
+    def of_files(self, found: list[Image]) -> State:
+        """Return the state of files, a row of one logit for each."""
+        paths = [each.path for each in found]
+        return self.state("files", (len(found), 1), judging.FILES, paths, 0)
 
-@dataclass(frozen=True)
-class _Judged:
-    """All that the outputs of a region or slide need: nothing else is read from its file."""
-
-    scored: Scored
-    um_per_pixel: float
-    thumbnail: UInt8
+    def of_region(self, image: Image, size: tuple[int, int], um_per_pixel: float) -> State:
+        """Return the state of a region or slide with a grid of `size`."""
+        return self.state("view", size, region_judging.BAND, [image.path], um_per_pixel)
 
 
-def infer(paths: list[Path], model: ModelFolder, output: Path, options: Options) -> Summary:
+def infer(
+    paths: list[Path],
+    model: ModelFolder,
+    output: Path,
+    options: Options,
+    cluster: Cluster | None = None,
+) -> Summary:
     """Score the images of `paths` with `model`, and write all outputs to the folder `output`.
 
     It gets `predictions.csv` (or `.jsonl`), and for each region and slide its tumour regions
     (`NAME.geojson`), heat map (`NAME.ome.tiff`) and picture (`NAME.png`). What can't be scored is
     listed with its reason in `failures.csv`, and doesn't stop the rest. An interrupted call goes
-    on where it was, if the files, the model and the options are the same.
+    on where it was, if the files, the model and the options are the same, on a cluster or not.
 
     Raises:
-        InputError: an option, the engine or the network can't be used, or the output folder can't
-            be written, is in use or holds an image that is to be scored.
+        InputError: an option, the engine, the network or the cluster can't be used, or the output
+            folder can't be written, is in use or holds an image that is to be scored.
         OSError: an output can't be written. States are kept: the same call goes on.
     """
     tiling.require_stride(options.stride)
@@ -107,37 +125,55 @@ def infer(paths: list[Path], model: ModelFolder, output: Path, options: Options)
     found, failures = finding.find(paths, output)
     _require_writable(output)
     with unfinished.alone(output):
-        return _infer(found, failures, model, output, options)
+        if not found:
+            rows.write_failures(output, failures)
+            return Summary(0, 0, failures)
+        with _crew(model, options, cluster) as crew:
+            call = _Call(model, output, options, crew, [])
+            return _infer(call, found, failures)
 
 
-def _infer(
-    found: list[Image], failures: list[Failure], model: ModelFolder, output: Path, options: Options
-) -> Summary:
+@contextmanager
+def _crew(model: ModelFolder, options: Options, cluster: Cluster | None) -> Iterator[Crew]:
+    """Yield who scores: one worker in this process, or many on a cluster."""
+    card = model.card
+    terms = Terms(card.input_size, card.um_per_pixel, options.stride, options.mpp)
+    if cluster is None:
+        worker = Worker(engines.open_engine(options.engine, model.network_path), terms)
+        try:
+            yield Alone(worker)
+        finally:
+            worker.close()
+        return
+    from metastasis.inference import spreading  # noqa: PLC0415  # needs an extra
+
+    with spreading.crew(
+        cluster.address, cluster.cpus, options.engine, model.network_path, terms
+    ) as crew:
+        yield crew
+
+
+def _infer(call: _Call, found: list[Image], failures: list[Failure]) -> Summary:
     """Score the images that were found, and write all outputs."""
-    if not found:
-        rows.write_failures(output, failures)
-        return Summary(0, 0, failures)
-    engine = engines.open_engine(options.engine, model.network_path)
-    call = _Call(model, output, options, engine, [])
-    num_patches, num_images = 0, 0
-    with files.whole_file(output / rows.table_name(options.form)) as path, path.open("wb") as table:
-        state = call.state("files", 1, [each.path for each in found])
-        result = judging.judge_files(found, engine, model.card.input_size, state)
+    form, decision = call.options.form, call.model.decision
+    with files.whole_file(call.output / rows.table_name(form)) as path, path.open("wb") as table:
+        result = judging.judge_files(found, call.crew, call.of_files(found))
         failures += result.failures
-        of_patches = rows.of_patches(result.patches, result.logits, model.decision)
-        rows.append(table, of_patches, options.form)
-        num_patches += len(result.patches)
-        num_images += len(result.patches)
-        for image in result.larger:
-            scored = _judge_region(call, image, failures)
-            if scored is None:
+        rows.append(table, rows.of_patches(result.patches, result.logits, decision), form)
+        num_patches = num_images = len(result.patches)
+        for image, judged in region_judging.judge_regions(
+            result.larger, call.crew, call.options.stride, call.of_region
+        ):
+            if isinstance(judged, Failure):
+                failures.append(judged)
                 continue
-            rows.append(table, rows.of_view(image, scored, model.decision), options.form)
-            num_patches += int(np.isfinite(scored.logits).sum())
+            _write(call, image, judged)
+            rows.append(table, rows.of_view(image, judged.scored, decision), form)
+            num_patches += int(np.isfinite(judged.scored.logits).sum())
             num_images += 1
-    rows.write_failures(output, failures)
-    _remove_outputs(output, found, failures)
-    unfinished.remove(output, call.states)
+    rows.write_failures(call.output, failures)
+    _remove_outputs(call.output, found, failures)
+    unfinished.remove(call.output, call.states)
     return Summary(num_patches, num_images, failures)
 
 
@@ -156,67 +192,12 @@ def report(summary: Summary, output: Path, form: rows.Form) -> None:
         print(f"  All are in {output / rows.FAILURES_NAME}.")
 
 
-def _judge_region(call: _Call, image: Image, failures: list[Failure]) -> Scored | None:
-    """Score a region or slide and write its own outputs; add a failure if it can't be scored."""
-    try:
-        region = opening.region(image.path)
-    except (InputError, OSError) as error:
-        failures.append(Failure(image.path, judging.reason(error)))
-        return None
-    try:
-        found = _judge(call, image, region)
-        # Outside the `except` of reading: what goes wrong in writing isn't the image's fault.
-        if isinstance(found, Failure):
-            failures.append(found)
-            return None
-        _write(call, image, found)
-        return found.scored
-    finally:
-        region.raster.close()
-
-
-def _judge(call: _Call, image: Image, region: opening.Region) -> _Judged | Failure:
-    """Score an open image, or return why it can't be scored.
-
-    Raises:
-        BrokenNetworkError: no image can be scored.
-        OSError: the disk is full, so that no state can be stored.
-    """
-    try:
-        model = call.model.card.um_per_pixel
-        resolution = resolutions.choose(call.options.mpp, region.tagged, model)
-        width, height = region.raster.sizes[0]
-        view = views.at(region.raster, model / resolution.um_per_pixel)
-        print(
-            f"{image.path}: {width:,} x {height:,} pixels of {resolution.um_per_pixel:.4g} um "
-            f"({resolution.origin}), scored as {view.size.width:,} x {view.size.height:,} of "
-            f"{resolution.um_per_pixel * view.scale:.4g} um"
-        )
-        if resolution.warning:
-            print(f"warning: {image.path}: {resolution.warning}")
-        scored = judging.judge_view(
-            view,
-            call.options.stride,
-            call.engine,
-            call.model.card.input_size,
-            lambda columns: call.state("view", columns, [image.path], resolution.um_per_pixel),
-        )
-        thumbnail = overlays.thumbnail(view)
-    except (BrokenNetworkError, BrokenPipeError):  # the latter of a terminal that was closed
-        raise
-    except (InputError, OSError) as error:
-        if isinstance(error, OSError) and error.errno in errors.FULL:
-            raise
-        return Failure(image.path, judging.reason(error))
-    return _Judged(scored, resolution.um_per_pixel, thumbnail)
-
-
-def _write(call: _Call, image: Image, judged: _Judged) -> None:
+def _write(call: _Call, image: Image, judged: Judged) -> None:
     """Write the outputs of one region or slide, and print what was found."""
     scored = judged.scored
     decision, probabilities = call.model.decision, scored.probabilities
     is_called = probabilities >= decision.threshold  # NaN, which is glass, never is
-    side = scored.grid.stride * scored.view.scale
+    side = scored.grid.stride * scored.scale
     paths = _outputs(call.output, image)
     outlines, labels = polygons.regions(is_called, side)
     polygons.write(paths[0], probabilities, outlines, labels)

@@ -13,14 +13,9 @@ from shapely.geometry import Polygon
 
 from metastasis import plotting
 from metastasis.base import files
-from metastasis.inference import views
-from metastasis.inference.judging import Scored
-from metastasis.inference.rasters import Box
-from metastasis.inference.views import View
+from metastasis.inference.region_judging import Scored
 from metastasis.patches.shards import UInt8
 
-LONGEST = 800  # pixels of the thumbnail's longer side
-BAND = 64  # rows of the thumbnail that are read at a time
 WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 12.0, 3.0, 9.0  # inches of both panels
 REST = 1.0  # inches: titles and legend
 GREY = "#F2F2F2"  # between both colours: a probability of 0.5
@@ -36,8 +31,7 @@ def write(
     `image` is the view's thumbnail. Lines follow `outlines`, in pixels of the image's largest
     level, of the cells that are called tumour. Glass isn't scored, and has no colour.
     """
-    view = scored.view
-    width, height = view.size
+    width, height = scored.size
     inches = float(np.clip(WIDTH / 2 * height / width, LEAST_HEIGHT, MOST_HEIGHT))
     figure = Figure(figsize=(WIDTH, inches + REST), layout="constrained")
     figure.suptitle(path.stem, fontsize=11, parse_math=False)
@@ -55,7 +49,7 @@ def write(
         extent=(0, columns * side, rows * side, 0),
         cmap=MAP, vmin=0, vmax=1, alpha=0.65, interpolation="nearest",
     )  # fmt: skip
-    _surround(right, outlines, view.scale)
+    _surround(right, outlines, scored.scale)
     right.set(xlim=(0, width), ylim=(height, 0))
     bar = figure.colorbar(heat, ax=right, shrink=0.8)
     bar.set_label("probability of tumour in the patch's central square", fontsize=9)
@@ -65,16 +59,6 @@ def write(
     content = plotting.png(figure, RESEARCH)
     with files.whole_file(path) as partial:
         partial.write_bytes(content)
-
-
-def thumbnail(view: View) -> UInt8:
-    """Return the view, reduced to at most `LONGEST` pixels a side, (height, width, 3)."""
-    low = views.at(view.raster, view.scale * max(max(view.size) / LONGEST, 1))
-    image = np.empty((low.size.height, low.size.width, 3), np.uint8)
-    for start in range(0, low.size.height, BAND):
-        rows = min(BAND, low.size.height - start)
-        image[start : start + rows] = low.read(Box(0, start, low.size.width, rows))
-    return image
 
 
 def _surround(axes: Axes, outlines: list[Polygon], scale: float) -> None:

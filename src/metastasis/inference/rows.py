@@ -1,6 +1,7 @@
 """Writes the predictions as a table, CSV or JSON lines, image by image."""
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Literal
 
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 from metastasis.base import files
 from metastasis.inference import finding
 from metastasis.inference.finding import Failure, Image
-from metastasis.inference.judging import Scored
+from metastasis.inference.region_judging import Scored
 from metastasis.results.decision import Decision, to_probabilities
 
 Form = Literal["csv", "jsonl"]
 FAILURES_NAME = "failures.csv"
+PIECE = 2**16  # rows that are made at a time: a table takes some 100 bytes for each
 
 
 def table_name(form: Form) -> str:
@@ -25,39 +27,49 @@ def table_name(form: Form) -> str:
 
 def of_patches(
     patches: list[Image], logits: NDArray[np.float32], decision: Decision
-) -> pd.DataFrame:
-    """Return a row for each patch: its name and path, no place, and what was predicted."""
-    names = {
-        "id": [each.name for each in patches],
-        "path": [finding.shown(each.path) for each in patches],
-    }
-    nowhere = pd.array([None] * len(patches), dtype="Int64")
-    table = pd.DataFrame(names, dtype="str").assign(x=nowhere, y=nowhere)
-    return _predicted(table, to_probabilities(logits), decision)
+) -> Iterator[pd.DataFrame]:
+    """Yield a row for each patch, piece by piece: name and path, no place, what was predicted."""
+    for start in range(0, max(len(patches), 1), PIECE):
+        some = patches[start : start + PIECE]
+        names = {
+            "id": [each.name for each in some],
+            "path": [finding.shown(each.path) for each in some],
+        }
+        nowhere = pd.array([None] * len(some), dtype="Int64")
+        table = pd.DataFrame(names, dtype="str").assign(x=nowhere, y=nowhere)
+        yield _predicted(table, to_probabilities(logits[start : start + PIECE]), decision)
 
 
-def of_view(image: Image, scored: Scored, decision: Decision) -> pd.DataFrame:
-    """Return a row for each scored cell, row by row.
+def of_view(image: Image, scored: Scored, decision: Decision) -> Iterator[pd.DataFrame]:
+    """Yield a row for each scored cell, row by row, piece by piece.
 
     x and y are the first pixel of its central square, in pixels of the image's largest level.
     """
     grid = scored.grid
-    rows, columns = np.nonzero(np.isfinite(scored.logits))
-    x, y = (
-        np.rint(grid.corners(count)[chosen] * scored.view.scale).astype(np.int64)
-        for count, chosen in ((grid.columns, columns), (grid.rows, rows))
-    )
-    places = pd.DataFrame({"x": x, "y": y}, dtype="Int64")
-    named = places.assign(id=image.name, path=finding.shown(image.path))
-    table = named[["id", "path", "x", "y"]]
-    return _predicted(table, to_probabilities(scored.logits[rows, columns]), decision)
+    height = max(PIECE // grid.columns, 1)
+    for start in range(0, grid.rows, height):
+        rows, columns = np.nonzero(np.isfinite(scored.logits[start : start + height]))
+        rows += start
+        x, y = (
+            np.rint(grid.corners(count)[chosen] * scored.scale).astype(np.int64)
+            for count, chosen in ((grid.columns, columns), (grid.rows, rows))
+        )
+        places = pd.DataFrame({"x": x, "y": y}, dtype="Int64")
+        named = places.assign(id=image.name, path=finding.shown(image.path))
+        table = named[["id", "path", "x", "y"]]
+        yield _predicted(table, to_probabilities(scored.logits[rows, columns]), decision)
 
 
-def append(file: IO[bytes], table: pd.DataFrame, form: Form) -> None:
+def append(file: IO[bytes], tables: Iterable[pd.DataFrame], form: Form) -> None:
     """Write rows after those that are there; the first of a CSV follow its header.
 
     Probabilities have all digits of a float64, as in the submission, so that ranks stay.
     """
+    for table in tables:
+        _append(file, table, form)
+
+
+def _append(file: IO[bytes], table: pd.DataFrame, form: Form) -> None:
     if form == "jsonl":
         places = table[["x", "y"]].astype(object).where(table[["x", "y"]].notna(), None)
         for row in table.assign(x=places["x"], y=places["y"]).to_dict("records"):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,32 +15,64 @@ from numpy.typing import NDArray
 from metastasis.base import files
 
 FOLDER = ".unfinished"  # in the output folder
-VERSION = 1  # of the code that computes scores: another one mustn't go on with them
+VERSION = 2  # of the file, and of the code that computes scores: no other one goes on with them
+NUMBER = np.dtype("<i8")  # of a part, before its logits
 
 
 @dataclass(frozen=True)
 class State:
-    """A file of logits: rows of `width` float32, in their order; NaN where nothing was scored."""
+    """A file of logits, rows of `width` float32, in parts of `height` rows; the last has the rest.
+
+    The parts come in the order in which they were finished, each after its number. NaN is where
+    nothing was scored.
+    """
 
     path: Path
+    num_rows: int
     width: int
+    height: int
 
-    def read(self, multiple: int) -> NDArray[np.float32]:
-        """Return the rows that are there (n, width), n a multiple of `multiple`, and drop the rest.
+    @property
+    def num_parts(self) -> int:
+        """How many parts there are to finish."""
+        return -(-self.num_rows // self.height)
 
-        A killed process may have written a part of its last rows.
+    def rows(self, number: int) -> range:
+        """Return the rows of a part."""
+        start = number * self.height
+        return range(start, min(start + self.height, self.num_rows))
+
+    def read(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return the logits (num_rows, width) and which parts are finished (num_parts,).
+
+        A killed process may have written a piece of its last part, which is dropped.
         """
+        logits = np.full((self.num_rows, self.width), np.nan, np.float32)
+        is_finished = np.zeros(self.num_parts, bool)
         if not self.path.exists():
-            return np.empty((0, self.width), np.float32)
-        num_bytes = 4 * self.width * multiple
-        whole = self.path.stat().st_size // num_bytes * num_bytes
-        os.truncate(self.path, whole)
-        return np.fromfile(self.path, np.float32).reshape(-1, self.width)
+            return logits, is_finished
+        end = 0
+        with self.path.open("rb") as file:
+            while len(head := file.read(NUMBER.itemsize)) == NUMBER.itemsize:
+                number = int(np.frombuffer(head, NUMBER)[0])
+                if not 0 <= number < self.num_parts:
+                    break
+                rows = self.rows(number)
+                content = file.read(4 * self.width * len(rows))
+                if len(content) < 4 * self.width * len(rows):
+                    break
+                part = np.frombuffer(content, np.float32).reshape(len(rows), self.width)
+                logits[rows.start : rows.stop] = part
+                is_finished[number] = True
+                end = file.tell()
+        os.truncate(self.path, end)
+        return logits, is_finished
 
-    def append(self, rows: NDArray[np.float32]) -> None:
-        """Write rows (n, width) to the disk."""
+    def append(self, number: int, part: NDArray[np.float32]) -> None:
+        """Write the logits (n, width) of a part to the disk."""
+        content = part.astype(np.float32, copy=False).tobytes()
         with self.path.open("ab") as file:
-            file.write(rows.astype(np.float32, copy=False).tobytes())
+            file.write(np.array(number, NUMBER).tobytes() + content)
             file.flush()
             os.fsync(file.fileno())
 
@@ -57,14 +90,19 @@ def alone(output: Path) -> AbstractContextManager[None]:
     )
 
 
-def state(output: Path, width: int, facts: dict[str, Any], paths: list[Path]) -> State:
-    """Return the state of these facts (model, options) and files; a changed file has another."""
-    identities = [_identity(path) for path in paths]
-    text = json.dumps([VERSION, facts, identities], sort_keys=True)
-    key = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+def state(
+    output: Path, size: tuple[int, int], height: int, facts: dict[str, Any], paths: Iterable[Path]
+) -> State:
+    """Return the state of these facts (model, options) and files; a changed file has another.
+
+    `size` is the number of rows and their width, and `height` that of the rows of a part.
+    """
+    key = hashlib.sha256(json.dumps([VERSION, size, height, facts], sort_keys=True).encode())
+    for path in paths:
+        key.update(json.dumps(_identity(path)).encode("utf-8", "surrogateescape"))
     folder = output / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    return State(folder / f"{key[:32]}.logits", width)
+    return State(folder / f"{key.hexdigest()[:32]}.logits", *size, height)
 
 
 def remove(output: Path, states: list[State]) -> None:

@@ -17,6 +17,8 @@ from metastasis.patches.shards import UInt8
 # for little. What 2 % do to scores hasn't been measured.
 TOLERANCE = 0.02
 SUPPORT = 2  # pixels: the reach of the bicubic filter; it grows with the factor of reduction
+LONGEST = 800  # pixels of a thumbnail's longer side
+BAND = 64  # rows of a thumbnail that are read at a time
 MAX_BLOCK = 2**23  # pixels that are read from the file at a time: 32 MB as RGBA
 
 
@@ -91,6 +93,16 @@ def at(raster: Raster, scale: float) -> View:
         ratio = 1.0
     width, height = (int(side / ratio) for side in raster.sizes[level])
     return View(raster, level, ratio, ratio * factors[level], Size(width, height))
+
+
+def thumbnail(view: View) -> UInt8:
+    """Return the view, reduced to at most `LONGEST` pixels a side, (height, width, 3)."""
+    low = at(view.raster, view.scale * max(max(view.size) / LONGEST, 1))
+    image = np.empty((low.size.height, low.size.width, 3), np.uint8)
+    for start in range(0, low.size.height, BAND):
+        rows = min(BAND, low.size.height - start)
+        image[start : start + rows] = low.read(Box(0, start, low.size.width, rows))
+    return image
 
 
 def _outer(start: int, length: int, ratio: float, margin: int, limit: int) -> tuple[int, int]:
