@@ -1,6 +1,7 @@
 """Changes patches at random in ways that keep their label.
 
-The functions map arrays to arrays; the caller passes the random generator.
+The functions map arrays to arrays; the caller passes the random generator. A worker of several
+passes its share of a batch; all draw for the whole batch, so that a patch changes as with one.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from metastasis.patches import symmetries
 from metastasis.patches.shards import UInt8
 from metastasis.train.train_params import Recipe
+from metastasis.train.workers import ALONE, Worker
 
 # Network A's ranges, in the units of Keras's ImageDataGenerator: degrees, share of the side,
 # degrees, factor. Its shear of .1 is a tenth of a degree.
@@ -21,21 +23,25 @@ STAIN_SHIFT_SHARE = 1 / 3  # of the stain jitter's scale, for the shift of the o
 SHARPENED_WIDTH = 1.0  # pixels: the standard deviation of the detail that sharpening amplifies
 
 
-def augment(patches: UInt8, random: np.random.Generator, params: Recipe) -> UInt8:
+def augment(
+    patches: UInt8, random: np.random.Generator, params: Recipe, worker: Worker = ALONE
+) -> UInt8:
     """Return changed copies of (n, size, size, 3) uint8 RGB patches, as `params` say.
 
     `d4` is a flip or quarter turn, which keeps the central 32x32 in place. `affine` is network A's
     set, which may move tissue into or out of the centre. `jitter_stain` and `jitter_focus` define
     the jitters; 0 switches them off.
     """
+    num = len(patches) * worker.num
+    own = worker.share(num)
     if params.geometry == "d4":
-        patches = turn(patches, random.integers(symmetries.NUM_ELEMENTS, size=len(patches)))
+        patches = turn(patches, random.integers(symmetries.NUM_ELEMENTS, size=num)[own])
     elif params.geometry == "affine":
-        patches = _warp(patches, random)
+        patches = _warp(patches, _matrices(random, num, patches.shape[1])[own])
     if params.stain_jitter:
-        patches = jitter_stain(patches, random, params.stain_jitter)
+        patches = jitter_stain(patches, random, params.stain_jitter, worker)
     if params.focus_jitter:
-        patches = jitter_focus(patches, random, params.focus_jitter)
+        patches = jitter_focus(patches, random, params.focus_jitter, worker)
     return patches
 
 
@@ -64,7 +70,9 @@ TURNS: tuple[Callable[..., object], ...] = (
 )
 
 
-def jitter_stain(patches: UInt8, random: np.random.Generator, scale: float) -> UInt8:
+def jitter_stain(
+    patches: UInt8, random: np.random.Generator, scale: float, worker: Worker = ALONE
+) -> UInt8:
     """Scale and shift the optical density of each channel of each patch.
 
     The factor's standard deviation is `scale`, the shift's is a third of it; a shift changes the
@@ -72,9 +80,10 @@ def jitter_stain(patches: UInt8, random: np.random.Generator, scale: float) -> U
     linearly (Ruifrok and Johnston 2001; jitter after Tellez et al. 2019). With 8 bits, a table of
     256 values does it.
     """
-    num = len(patches)
-    factor = random.normal(1, scale, (num, 3, 1))
-    shift = random.normal(0, scale * STAIN_SHIFT_SHARE, (num, 3, 1))
+    num = len(patches) * worker.num
+    own = worker.share(num)
+    factor = random.normal(1, scale, (num, 3, 1))[own]
+    shift = random.normal(0, scale * STAIN_SHIFT_SHARE, (num, 3, 1))[own]
     density = -np.log((np.arange(256) + 1) / 256)
     light = 256 * np.exp(-(factor * density + shift)) - 1
     tables = np.clip(np.round(light), 0, 255).astype(np.uint8).transpose(0, 2, 1)
@@ -84,14 +93,17 @@ def jitter_stain(patches: UInt8, random: np.random.Generator, scale: float) -> U
     return jittered
 
 
-def jitter_focus(patches: UInt8, random: np.random.Generator, scale: float) -> UInt8:
+def jitter_focus(
+    patches: UInt8, random: np.random.Generator, scale: float, worker: Worker = ALONE
+) -> UInt8:
     """Blur one half of the patches and sharpen the other.
 
     Scanners differ in focus, and some sharpen. The blur is Gaussian, with a standard deviation of
     up to `scale` pixels. Sharpening adds up to `scale` times the detail that a Gaussian of one
     pixel removes. Optics act on light, so this comes after the stain.
     """
-    strengths = random.uniform(-scale, scale, len(patches))
+    num = len(patches) * worker.num
+    strengths = random.uniform(-scale, scale, num)[worker.share(num)]
     focused = np.empty_like(patches)
     for patch, strength, out in zip(patches, strengths, focused, strict=True):
         if strength > 0:
@@ -102,8 +114,8 @@ def jitter_focus(patches: UInt8, random: np.random.Generator, scale: float) -> U
     return focused
 
 
-def _warp(patches: UInt8, random: np.random.Generator) -> UInt8:
-    num, size = len(patches), patches.shape[1]
+def _matrices(random: np.random.Generator, num: int, size: int) -> NDArray[np.float64]:
+    """Return the affine maps of `num` patches: (num, 2, 3)."""
     angle, shear = np.deg2rad(random.uniform(-1, 1, (2, num)) * [[AFFINE_ROTATION], [AFFINE_SHEAR]])
     zoom = random.uniform(1 - AFFINE_ZOOM, 1 + AFFINE_ZOOM, (2, num))
     shift = random.uniform(-AFFINE_SHIFT, AFFINE_SHIFT, (num, 2)) * size
@@ -118,7 +130,11 @@ def _warp(patches: UInt8, random: np.random.Generator) -> UInt8:
     )
     centre = np.full(2, (size - 1) / 2)
     offset = centre - linear @ centre + shift
-    matrices = np.concatenate([linear, offset[:, :, np.newaxis]], axis=2)
+    return np.concatenate([linear, offset[:, :, np.newaxis]], axis=2)
+
+
+def _warp(patches: UInt8, matrices: NDArray[np.float64]) -> UInt8:
+    size = patches.shape[1]
     warped = np.empty_like(patches)
     for patch, matrix, out in zip(patches, matrices, warped, strict=True):
         cv2.warpAffine(patch, matrix, (size, size), dst=out, borderMode=cv2.BORDER_REPLICATE)
