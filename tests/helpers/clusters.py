@@ -20,7 +20,7 @@ from metastasis.train import feeding, fitting, training
 from metastasis.train.resuming import State
 from metastasis.train.workers import Worker
 
-TIME_LIMIT = 240  # seconds, for starting the cluster and for each training
+TIME_LIMIT = 400  # seconds, for starting the cluster and for each training
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
 
 # In a process of its own, so that Ray leaves nothing in the one that tests. It ends with its input.

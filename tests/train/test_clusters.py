@@ -1,6 +1,7 @@
 """Tests of `train.clusters`: two workers train what one does, and a lost one is no lost run."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,6 +61,19 @@ def test_a_batch_that_workers_cannot_share_is_told(
     message = r"train.workers = 3 can't share train.batch_size = 4 evenly; choose a multiple of 3"
     with pytest.raises(InputError, match=message):
         train(tmp_path, workers=3)
+
+
+def test_what_workers_write_is_printed_and_without_a_printer_they_fail(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with clusters.printed() as path:
+        for number in range(2):  # a chief, and the next one
+            with clusters.printer(path) as file:
+                print("epoch", number, file=file)
+    assert capfd.readouterr().out == "epoch 0\nepoch 1\n"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="No such device or address"):
+        clusters.printer(tmp_path / "pipe")
 
 
 def test_one_worker_imports_no_ray(tmp_path: Path) -> None:

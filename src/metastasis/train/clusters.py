@@ -5,6 +5,7 @@ what a worker does.
 """
 
 import importlib
+import io
 import os
 import pickle
 import signal
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from metastasis.base import libraries, settings, starting
 from metastasis.base.errors import InputError
@@ -66,10 +67,10 @@ def run(work: Work, num_workers: int) -> None:
             worker_exceptions: dict[int, Exception],
         ) -> None:
             lost = ", ".join(str(number + 1) for number in sorted(worker_exceptions))
-            with says.open("w") as file:
+            with printer(says) as file:
                 print(f"train: lost worker {lost} of {num_workers}; all start again", file=file)
 
-    with _cluster(num_workers) as (node, unit), _printed() as says:
+    with _cluster(num_workers) as (node, unit), printed() as says:
         trainer = tensorflow.TensorflowTrainer(
             _begin,
             train_loop_config={"task": Task(Path.cwd(), pickle.dumps(work), says)},
@@ -117,8 +118,8 @@ class Task:
 
 
 @contextmanager
-def _printed() -> Iterator[Path]:
-    """Yield a pipe in a folder of its own, and print what is written into it.
+def printed() -> Iterator[Path]:
+    """Yield the path of a pipe in a folder of its own, and print what is written into it.
 
     Ray would print all that its processes and TensorFlow's native code log.
     """
@@ -137,8 +138,23 @@ def _printed() -> Iterator[Path]:
             try:
                 yield path
             finally:
-                path.write_text(END)
+                with printer(path) as file:
+                    file.write(END)
                 thread.join()
+
+
+def printer(path: Path) -> TextIO:
+    """Open the pipe that `printed` yields, for writing.
+
+    If the process that prints was killed, this and later writing fail. So a chief that outlives it
+    can't store a state beside another run's: it prints before.
+
+    Raises:
+        OSError: nobody reads the pipe.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # to open would wait for a reader
+    os.set_blocking(descriptor, True)
+    return os.fdopen(descriptor, "w", buffering=1, encoding="utf-8")
 
 
 @contextmanager
@@ -209,9 +225,9 @@ def _begin(config: dict[str, Task]) -> str | None:
 
     with starting.tensorflow():
         work: Work = pickle.loads(task.work)  # noqa: S301  # of our own process
-    says = task.says if is_chief else Path(os.devnull)
+    output = printer(task.says) if is_chief else io.StringIO()  # of others, nothing is shown
     try:
-        with says.open("w", buffering=1) as file, redirect_stdout(file):
+        with output, redirect_stdout(output):
             work(Worker(context.get_world_rank(), context.get_world_size(), hear))
     except InputError as error:
         return str(error)
