@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TextIO
 
 from metastasis.base import libraries, settings, starting
@@ -58,18 +59,6 @@ def run(work: Work, num_workers: int) -> None:
             "`export EXTRA=ray` and `make setup` in the project's folder, or set it to 1."
         ) from None
 
-    class Announce(train.UserCallback):  # type: ignore[name-defined]
-        """Reports lost workers, from a process of Ray's on this machine."""
-
-        def after_exception(
-            self,
-            run_context: object,  # noqa: ARG002  # Ray's signature
-            worker_exceptions: dict[int, Exception],
-        ) -> None:
-            lost = ", ".join(str(number + 1) for number in sorted(worker_exceptions))
-            with printer(says) as file:
-                print(f"train: lost worker {lost} of {num_workers}; all start again", file=file)
-
     with _cluster(num_workers) as (node, unit), printed() as says:
         trainer = tensorflow.TensorflowTrainer(
             _begin,
@@ -82,30 +71,52 @@ def run(work: Work, num_workers: int) -> None:
             ),
             run_config=train.RunConfig(
                 storage_path=str(says.parent),  # of checkpoints, of which there are none
-                callbacks=[Announce()],
+                callbacks=[_announcement(train, says, num_workers)],
                 failure_config=train.FailureConfig(
                     max_failures=NUM_RESTARTS, controller_failure_limit=NUM_WAITS - 1
                 ),
                 logging_config=train.LoggingConfig(log_level="WARNING"),
             ),
         )
-        try:
-            mistake = trainer.fit().return_value
-        except SystemExit:  # what Ray makes of Ctrl-C
-            raise KeyboardInterrupt from None
-        except train.ControllerError as error:
-            raise InputError(
-                f"train: the Ray cluster didn't run train.workers = {num_workers} (it has "
-                f"{NUM_WAITS * ROOM_TIMEOUT} s to find room for them): {error.controller_failure}"
-            ) from error
-        except train.WorkerGroupError as error:
-            failures = error.worker_failures.values()
-            mistakes = (each for each in failures if isinstance(each, (InputError, OSError)))
-            raise next(mistakes, error) from None
-        finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # Ray has put its own
+        mistake = _fit(train, trainer)
     if mistake:
         raise InputError(mistake)
+
+
+def _announcement(train: ModuleType, says: Path, num_workers: int) -> object:
+    """Return what reports lost workers, in a process of Ray's on this machine."""
+
+    class Announcement(train.UserCallback):  # type: ignore[name-defined]
+        def after_exception(
+            self,
+            run_context: object,  # noqa: ARG002  # Ray's signature
+            worker_exceptions: dict[int, Exception],
+        ) -> None:
+            lost = ", ".join(str(number + 1) for number in sorted(worker_exceptions))
+            with printer(says) as file:
+                print(f"train: lost worker {lost} of {num_workers}; all start again", file=file)
+
+    return Announcement()
+
+
+def _fit(train: ModuleType, trainer: Any) -> str | None:  # noqa: ANN401  # Ray's
+    """Let the workers work; return the mistake that the chief returned."""
+    try:
+        mistake: str | None = trainer.fit().return_value
+    except SystemExit:  # what Ray makes of Ctrl-C
+        raise KeyboardInterrupt from None
+    except train.ControllerError as error:
+        raise InputError(
+            f"train: the Ray cluster didn't run the workers (it has {NUM_WAITS * ROOM_TIMEOUT} s "
+            f"to find room for them): {error.controller_failure}"
+        ) from error
+    except train.WorkerGroupError as error:
+        failures = error.worker_failures.values()
+        mistakes = (each for each in failures if isinstance(each, (InputError, OSError)))
+        raise next(mistakes, error) from None
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # Ray has put its own
+    return mistake
 
 
 @dataclass(frozen=True)
