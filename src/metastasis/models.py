@@ -39,12 +39,13 @@ class Parts:
     """Functions that make a network's layers: Keras's own layers, or those used in training.
 
     `first` makes a 3x3 convolution of patches and `conv` one of features, by `filters` and `name`;
-    `norm` takes the arguments of `keras.layers.BatchNormalization`.
+    `norm` and `dropout` take the arguments of Keras's `BatchNormalization` and `Dropout`.
     """
 
     first: Maker = _convolution
     conv: Maker = _convolution
     norm: Maker = layers.BatchNormalization
+    dropout: Maker = layers.Dropout
 
 
 PLAIN = Parts()
@@ -61,7 +62,7 @@ def build(name: str, size: int, parts: Parts = PLAIN, policy: str = "float32") -
     with _dtype_policy(policy):
         if name in architectures.ARCHITECTURES:
             body = architectures.build(name, size, partial(parts.norm, momentum=MOMENTUM))
-            inputs, features = body.input, _headed(body.output, size)
+            inputs, features = body.input, _headed(body.output, size, parts)
         else:
             inputs = keras.Input((size, size, 3), name="patch")
             features = BUILDERS[name](layers.Rescaling(1 / 255, name="rescale")(inputs), parts)
@@ -165,17 +166,17 @@ def _baseline(tensor: Tensor, parts: Parts) -> Tensor:
         tensor = parts.norm(name=f"norm{block}")(tensor)
         tensor = layers.MaxPooling2D(name=f"pool{block}")(tensor)
         if dropout:
-            tensor = layers.Dropout(dropout, name=f"dropout{block}")(tensor)
+            tensor = parts.dropout(dropout, name=f"dropout{block}")(tensor)
     tensor = layers.Flatten(name="flatten")(tensor)
     tensor = layers.Dense(512, activation="relu", name="dense")(tensor)
-    tensor = layers.BatchNormalization(name="norm5")(tensor)
-    return layers.Dropout(0.5, name="dropout5")(tensor)
+    tensor = parts.norm(name="norm5")(tensor)
+    return parts.dropout(0.5, name="dropout5")(tensor)
 
 
 def _compact(tensor: Tensor, parts: Parts) -> Tensor:
     """Build a residual network that pools the centre and the whole patch: 432,609 parameters."""
     tensor = _residual_features(tensor, ((32, 0), (48, 1), (96, 1), (192, 0)), parts)
-    return layers.Dropout(0.3, name="dropout")(tensor)
+    return parts.dropout(0.3, name="dropout")(tensor)
 
 
 def _p4m(tensor: Tensor, parts: Parts) -> Tensor:
@@ -195,7 +196,7 @@ def _p4m(tensor: Tensor, parts: Parts) -> Tensor:
         ]
     )
     tensor = layers.Flatten(name="flatten")(tensor)
-    return layers.Dropout(0.3, name="dropout")(tensor)
+    return parts.dropout(0.3, name="dropout")(tensor)
 
 
 def _residual_features(tensor: Tensor, stages: tuple[tuple[int, int], ...], parts: Parts) -> Tensor:
@@ -250,14 +251,14 @@ def _residual(tensor: Tensor, parts: Parts, name: str) -> Tensor:
     return layers.ReLU(name=f"{name}_relu")(tensor)
 
 
-def _headed(tensor: Tensor, size: int) -> Tensor:
+def _headed(tensor: Tensor, size: int, parts: Parts) -> Tensor:
     """Return what the logit is computed of, from a published network's last feature map."""
     if size not in PUBLISHED_SIZES:
         raise InputError(
             "train.model: networks that start from published weights need crop.size 32 or 96, so "
             f"that the centre is one cell of their features; found {size}."
         )
-    return layers.Dropout(0.3, name="dropout")(_pooled(tensor, size))
+    return parts.dropout(0.3, name="dropout")(_pooled(tensor, size))
 
 
 BUILDERS: dict[str, Callable[[Tensor, Parts], Tensor]] = {

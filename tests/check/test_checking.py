@@ -89,6 +89,16 @@ def test_a_crop_that_the_network_does_not_take_is_refused_as_the_network_would(
             check()
 
 
+def test_workers_that_cannot_share_a_batch_are_refused(tree: Path) -> None:
+    edit(tree, "train", batch_size=64, workers=4)
+    check()
+    edit(tree, "train", workers=3)
+    with pytest.raises(
+        InputError, match=r"train\.workers is 3: expected .* train\.batch_size = 64"
+    ):
+        check()
+
+
 def test_a_published_network_needs_a_file_of_weights_that_is_there(tree: Path) -> None:
     edit(tree, "train", model="densenet121")
     with pytest.raises(InputError, match=r"densenet121 starts from.*make weights NAME=densenet121"):

@@ -1,7 +1,9 @@
-"""Networks whose weights look trained, for tests that need no training."""
+"""Networks whose weights look trained, for tests that need no training; how two are compared."""
 
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 
@@ -16,3 +18,10 @@ def unsettle(network: Any, seed: int = 0) -> None:  # noqa: ANN401  # keras.Mode
             for weight in network.get_weights()
         ]
     )
+
+
+def assert_same_but_rounding(first: Path, second: Path) -> None:
+    """Compare two saved networks that were trained by the same steps, summed in another order."""
+    mine, other = (keras.saving.load_model(path).get_weights() for path in (first, second))
+    for weight, expected in zip(mine, other, strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=1e-3, atol=1e-4)

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pandas as pd
+
+from helpers.patches import write_shards
 from metastasis import members
 from metastasis.base import params
 from metastasis.train import train_params, training
@@ -13,6 +16,7 @@ PARAMS = train_params.Recipe(
     epochs=2,
     patience=5,
     batch_size=4,
+    workers=1,
     optimizer="muon",
     learning_rate=0.001,
     schedule="cosine",
@@ -28,8 +32,23 @@ PARAMS = train_params.Recipe(
 )
 
 
+# Shared by devices or machines, this run differs from one on a single device by rounding alone,
+# with dropout and augmentation: at this rate, AdamW makes little of small differences.
+MILD = {"model": "compact", "optimizer": "adamw", "learning_rate": 1e-4}
+
 # At this low rate only the batch norms' statistics change, before the first dropout not at random.
 CALM = {"model": "baseline", "epochs": 1, "learning_rate": 1e-5, "geometry": "none"}
+
+
+def write_noise(folder: Path) -> None:
+    """Write crops of 32 pixels and a split: 12 train, 8 validation, 4 test."""
+    (folder / "crops").mkdir()
+    write_shards(folder / "crops", 24, size=32)
+    split = ["train"] * 12 + ["validation"] * 8 + ["test"] * 4
+    table = pd.DataFrame(
+        {"id": [f"p{number}" for number in range(24)], "label": [0, 1] * 12, "split": split}
+    )
+    table.assign(slide="s").to_csv(folder / "split.csv", index=False)
 
 
 def train(data: Path, out: str = "out", **changes: object) -> Path:

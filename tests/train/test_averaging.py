@@ -18,7 +18,7 @@ def averaged(decay: float, steps: list[float], start: int = 0) -> list[float]:
     for number, value in enumerate(steps, start + 1):
         network.set_weights([np.array([[value]], np.float32)])
         network.optimizer.iterations.assign(number)
-        average.on_train_batch_end(number)
+        average.move()
         found.append(float(average.get_weights()[0][0, 0]))
     return found
 

@@ -60,16 +60,11 @@ def test_class_weights_weigh_the_loss(tmp_path: Path) -> None:
         metrics=[keras.metrics.BinaryAccuracy("accuracy"), keras.metrics.AUC(name="auc")],
     )
     table = patches.index[["id"]].assign(label=[0, 1] * 6)
-    plan = fitting.Plan(1, 1, average_decay=0.0, plateau_rate=None, class_weights={0: 0.5, 1: 4.0})
+    plan = fitting.Plan(1, 1, average_decay=0.0, plateau_rate=None, class_weights=[0.5, 4.0])
     with Live(tmp_path / "log", dvcyaml=False, save_dvc_exp=False, report=None) as live:
-        state = fitting.fit(
-            flat,
-            feed,
-            monitoring.watch(patches, table),
-            plan,
-            live=live,
-            state_path=tmp_path / "state.npz",
-        )
+        monitor = monitoring.watch(patches, table)
+        desk = fitting.Desk(flat, monitor, live, tmp_path / "state.npz")
+        state = fitting.fit(flat, feed, plan, desk)
     (row,) = state.history
     assert row["train/loss"] == pytest.approx((9 * 0.5 + 3 * 4.0) / 12 * np.log(2))
     assert row["eval/loss"] == pytest.approx(np.log(2))  # which no weights touch

@@ -153,6 +153,7 @@ def _faults(path: Path) -> Iterator[str]:
         ):
             sizes = ", ".join(map(str, train_params.SIZES[network]))
             yield f"{path}: crop.size is {size}: expected {sizes} with train.model {network}."
+    yield from _wrong_workers(path, sections.get("train"))
     match sections:
         case {"split": SplitParams() as split, "train": TrainParams(folds=folds)}:
             yield from _wrong_folds(path, split, folds)
@@ -180,6 +181,16 @@ def _faults(path: Path) -> Iterator[str]:
                 f"{path}: train.weights names {weights}, which is not a file. `make weights` lists "
                 f"the published weights; {params.NO_WEIGHTS} starts from random ones."
                 + opening.of_a_copy(weights)
+            )
+
+
+def _wrong_workers(path: Path, section: params.Section | None) -> Iterator[str]:
+    """Yield a message if the workers can't share a batch."""
+    match section:
+        case TrainParams(batch_size=size, workers=num) if size % num:
+            yield (
+                f"{path}: train.workers is {num}: expected a number that divides "
+                f"train.batch_size = {size}."
             )
 
 

@@ -1,6 +1,7 @@
 """Changes patches at random in ways that keep their label.
 
-The functions map arrays to arrays; the caller passes the random generator.
+The functions map arrays to arrays; the caller passes the random generator. A worker of several
+passes its share of a batch; all draw for the whole batch, so that a patch changes as with one.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from metastasis.patches import symmetries
 from metastasis.patches.shards import UInt8
 from metastasis.train.train_params import Recipe
+from metastasis.train.workers import ALONE, Worker
 
 # Network A's ranges, in the units of Keras's ImageDataGenerator: degrees, share of the side,
 # degrees, factor. Its shear of .1 is a tenth of a degree.
@@ -22,7 +24,9 @@ STAIN_SHIFT_SHARE = 1 / 3  # of the stain jitter's scale, for the shift of the o
 SHARPENED_WIDTH = 1.0  # pixels: the standard deviation of the detail that sharpening amplifies
 
 
-def augment(patches: UInt8, random: np.random.Generator, params: Recipe) -> UInt8:
+def augment(
+    patches: UInt8, random: np.random.Generator, params: Recipe, worker: Worker = ALONE
+) -> UInt8:
     """Return changed copies of (n, size, size, 3) uint8 RGB patches, as `params` say.
 
     `d4` is a flip or quarter turn, which keeps the central 32x32 in place. `rotation` turns by any
@@ -30,16 +34,21 @@ def augment(patches: UInt8, random: np.random.Generator, params: Recipe) -> UInt
     `affine` is network A's set, which may move tissue into or out of the centre. `jitter_stain` and
     `jitter_focus` define the jitters; 0 switches them off.
     """
+    num = len(patches) * worker.num
+    own = worker.share(num)
     if params.geometry == "d4":
-        patches = turn(patches, random.integers(symmetries.NUM_ELEMENTS, size=len(patches)))
+        patches = turn(patches, random.integers(symmetries.NUM_ELEMENTS, size=num)[own])
     elif params.geometry == "rotation":
-        patches = rotate(patches, random)
+        # Beyond the edge is the patch mirrored, as tissue goes on there.
+        maps = _rotations(random, num, patches.shape[1])
+        patches = _moved(patches, maps[own], cv2.BORDER_REFLECT_101)
     elif params.geometry == "affine":
-        patches = _warp(patches, random)
+        maps = _affine_maps(random, num, patches.shape[1])
+        patches = _moved(patches, maps[own], cv2.BORDER_REPLICATE)
     if params.stain_jitter:
-        patches = jitter_stain(patches, random, params.stain_jitter)
+        patches = jitter_stain(patches, random, params.stain_jitter, worker)
     if params.focus_jitter:
-        patches = jitter_focus(patches, random, params.focus_jitter)
+        patches = jitter_focus(patches, random, params.focus_jitter, worker)
     return patches
 
 
@@ -68,7 +77,9 @@ TURNS: tuple[Callable[..., object], ...] = (
 )
 
 
-def jitter_stain(patches: UInt8, random: np.random.Generator, scale: float) -> UInt8:
+def jitter_stain(
+    patches: UInt8, random: np.random.Generator, scale: float, worker: Worker = ALONE
+) -> UInt8:
     """Scale and shift the optical density of each channel of each patch.
 
     The factor's standard deviation is `scale`, the shift's is a third of it; a shift changes the
@@ -76,9 +87,10 @@ def jitter_stain(patches: UInt8, random: np.random.Generator, scale: float) -> U
     linearly (Ruifrok and Johnston 2001; jitter after Tellez et al. 2019). With 8 bits, a table of
     256 values does it.
     """
-    num = len(patches)
-    factor = random.normal(1, scale, (num, 3, 1))
-    shift = random.normal(0, scale * STAIN_SHIFT_SHARE, (num, 3, 1))
+    num = len(patches) * worker.num
+    own = worker.share(num)
+    factor = random.normal(1, scale, (num, 3, 1))[own]
+    shift = random.normal(0, scale * STAIN_SHIFT_SHARE, (num, 3, 1))[own]
     density = -np.log((np.arange(256) + 1) / 256)
     light = 256 * np.exp(-(factor * density + shift)) - 1
     tables = np.clip(np.round(light), 0, 255).astype(np.uint8).transpose(0, 2, 1)
@@ -88,14 +100,17 @@ def jitter_stain(patches: UInt8, random: np.random.Generator, scale: float) -> U
     return jittered
 
 
-def jitter_focus(patches: UInt8, random: np.random.Generator, scale: float) -> UInt8:
+def jitter_focus(
+    patches: UInt8, random: np.random.Generator, scale: float, worker: Worker = ALONE
+) -> UInt8:
     """Blur one half of the patches and sharpen the other.
 
     Scanners differ in focus, and some sharpen. The blur is Gaussian, with a standard deviation of
     up to `scale` pixels. Sharpening adds up to `scale` times the detail that a Gaussian of one
     pixel removes. Optics act on light, so this comes after the stain.
     """
-    strengths = random.uniform(-scale, scale, len(patches))
+    num = len(patches) * worker.num
+    strengths = random.uniform(-scale, scale, num)[worker.share(num)]
     focused = np.empty_like(patches)
     for patch, strength, out in zip(patches, strengths, focused, strict=True):
         if strength > 0:
@@ -106,22 +121,21 @@ def jitter_focus(patches: UInt8, random: np.random.Generator, scale: float) -> U
     return focused
 
 
-def rotate(patches: UInt8, random: np.random.Generator) -> UInt8:
-    """Turn each patch by any angle about its centre, flip half of them, and zoom by up to a tenth.
+def _rotations(random: np.random.Generator, num: int, size: int) -> NDArray[np.float64]:
+    """Return maps that turn by any angle about the centre, flip a half, and zoom by up to a tenth.
 
-    What lies beyond the edge is the patch mirrored, as tissue goes on there.
+    Their shape is that of `_affine_maps`.
     """
-    num = len(patches)
     angle = random.uniform(-np.pi, np.pi, num)
     zoom = random.uniform(1 - ROTATION_ZOOM, 1 + ROTATION_ZOOM, num)
     flip = random.choice([-1.0, 1.0], num)
     cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
     linear = np.stack([np.stack([cos, -sin], 1), np.stack([flip * sin, flip * cos], 1)], axis=1)
-    return _transformed(patches, linear, np.zeros((num, 2)), cv2.BORDER_REFLECT_101)
+    return _about_centre(linear, np.zeros((num, 2)), size)
 
 
-def _warp(patches: UInt8, random: np.random.Generator) -> UInt8:
-    num, size = len(patches), patches.shape[1]
+def _affine_maps(random: np.random.Generator, num: int, size: int) -> NDArray[np.float64]:
+    """Return the affine maps of `num` patches of `size` pixels: (num, 2, 3)."""
     angle, shear = np.deg2rad(random.uniform(-1, 1, (2, num)) * [[AFFINE_ROTATION], [AFFINE_SHEAR]])
     zoom = random.uniform(1 - AFFINE_ZOOM, 1 + AFFINE_ZOOM, (2, num))
     shift = random.uniform(-AFFINE_SHIFT, AFFINE_SHIFT, (num, 2)) * size
@@ -134,18 +148,21 @@ def _warp(patches: UInt8, random: np.random.Generator) -> UInt8:
         ],
         axis=1,
     )
-    return _transformed(patches, linear, shift, cv2.BORDER_REPLICATE)
+    return _about_centre(linear, shift, size)
 
 
-def _transformed(
-    patches: UInt8, linear: NDArray[np.float64], shift: NDArray[np.float64], border: int
-) -> UInt8:
-    """Map each patch by its matrix of (n, 2, 2) about its centre and its shift of (n, 2) pixels."""
-    size = patches.shape[1]
+def _about_centre(
+    linear: NDArray[np.float64], shift: NDArray[np.float64], size: int
+) -> NDArray[np.float64]:
+    """Return the maps that apply (n, 2, 2) about the centre and shift by (n, 2) pixels."""
     centre = np.full(2, (size - 1) / 2)
     offset = centre - linear @ centre + shift
-    matrices = np.concatenate([linear, offset[:, :, np.newaxis]], axis=2)
-    transformed = np.empty_like(patches)
-    for patch, matrix, out in zip(patches, matrices, transformed, strict=True):
+    return np.concatenate([linear, offset[:, :, np.newaxis]], axis=2)
+
+
+def _moved(patches: UInt8, maps: NDArray[np.float64], border: int) -> UInt8:
+    size = patches.shape[1]
+    moved = np.empty_like(patches)
+    for patch, matrix, out in zip(patches, maps, moved, strict=True):
         cv2.warpAffine(patch, matrix, (size, size), dst=out, borderMode=border)
-    return transformed
+    return moved

@@ -1,4 +1,4 @@
-"""Averages a network's weights while it trains, as a Keras callback."""
+"""Averages a network's weights while it trains."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 
-class Average(keras.callbacks.Callback):
+class Average:
     """Keeps an exponential moving average of all weights, including the batch norms' statistics.
 
     Its horizon is 1 / (1 - decay) steps, or a ninth of the steps so far if that is shorter, so that
@@ -17,12 +17,10 @@ class Average(keras.callbacks.Callback):
     """
 
     def __init__(self, network: keras.Model, decay: float) -> None:
-        super().__init__()
         self._weights = [weight.value for weight in network.weights]
         self._values = [tf.Variable(value) for value in self._weights]
         self._iterations = network.optimizer.iterations.value
         self._decay = decay
-        self._update = tf.function(self._move)
 
     def get_weights(self) -> list[NDArray[np.float32]]:
         """Return the averages in the order of the network's weights."""
@@ -33,11 +31,8 @@ class Average(keras.callbacks.Callback):
         for variable, value in zip(self._values, values, strict=True):
             variable.assign(value)
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        """Move the averages towards the weights."""
-        self._update()
-
-    def _move(self) -> None:
+    def move(self) -> None:
+        """Move the averages towards the weights, after a step."""
         step = tf.cast(self._iterations, tf.float32)
         share = 1 - tf.minimum(self._decay, (1 + step) / (10 + step))
         for value, weight in zip(self._values, self._weights, strict=True):

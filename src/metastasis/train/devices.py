@@ -8,11 +8,21 @@ from metastasis.train.train_params import Precision
 AMPERE = (8, 0)  # NVIDIA's first compute capability with bfloat16
 
 
-def strategy() -> tf.distribute.Strategy:
-    """Return the current strategy, or one that divides each batch among several GPUs."""
+def strategy(num_workers: int = 1) -> tf.distribute.Strategy:
+    """Return the current strategy, or one that divides each batch among GPUs or machines.
+
+    On several machines, nothing may have been computed by TensorFlow before.
+    """
+    if num_workers > 1:
+        return tf.distribute.MultiWorkerMirroredStrategy()
     if len(tf.config.list_logical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
+
+
+def number(num_workers: int) -> int:
+    """Return among how many devices each batch is divided; each of several workers has one."""
+    return num_workers if num_workers > 1 else strategy().num_replicas_in_sync
 
 
 def policy(precision: Precision) -> str:

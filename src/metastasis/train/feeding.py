@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from metastasis.base import chance
 from metastasis.patches.shards import Patches, Places, UInt8
+from metastasis.train.workers import ALONE, Worker
 
 Floats = NDArray[np.float32]
 Augment = Callable[[UInt8, np.random.Generator], UInt8]
@@ -22,7 +23,10 @@ NUM_AHEAD = 4  # batches made in advance while the network is busy
 
 @dataclass(frozen=True, eq=False)
 class Feed:
-    """Shuffled, augmented batches of the patches at `places`, with labels of (n,) float32."""
+    """Shuffled, augmented batches of the patches at `places`, with labels of (n,) float32.
+
+    Of each batch, the worker's share is read and augmented, and nothing else.
+    """
 
     patches: Patches
     places: Places
@@ -30,6 +34,7 @@ class Feed:
     batch_size: int
     seed: int
     augment: Augment
+    worker: Worker = ALONE
 
     @property
     def num_steps(self) -> int:
@@ -37,10 +42,14 @@ class Feed:
         return len(self.labels) // self.batch_size
 
     def batch(self, step: int) -> tuple[UInt8, Floats]:
-        """Return batch number `step`, counted over all epochs: patches and (batch, 1) labels."""
+        """Return the share of batch number `step`, counted over all epochs.
+
+        It consists of n patches and their (n, 1) labels.
+        """
         epoch, number = divmod(int(step), self.num_steps)
         start = number * self.batch_size
-        chosen = _order(len(self.labels), self.seed, epoch)[start : start + self.batch_size]
+        batch = _order(len(self.labels), self.seed, epoch)[start : start + self.batch_size]
+        chosen = batch[self.worker.share(self.batch_size)]
         patches = self.patches.take(self.places[chosen])
         random = chance.generator(self.seed, epoch, number)
         return self.augment(patches, random), self.labels[chosen, np.newaxis]
@@ -57,8 +66,9 @@ class Feed:
         patches, labels = tf.numpy_function(
             self.batch, [step], [tf.uint8, tf.float32], stateful=False
         )
-        patches.set_shape((self.batch_size, self.patches.size, self.patches.size, 3))
-        labels.set_shape((self.batch_size, 1))
+        num = self.batch_size // self.worker.num
+        patches.set_shape((num, self.patches.size, self.patches.size, 3))
+        labels.set_shape((num, 1))
         return patches, labels
 
 

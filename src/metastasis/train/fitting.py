@@ -1,12 +1,10 @@
 """Trains a compiled network epoch by epoch, logs each epoch, and resumes a killed run.
 
-An epoch is a call of Keras's `fit`; this module does the work between epochs. `training` chooses
-network and data.
+`stepping` trains an epoch; this module works between epochs. `training` chooses network and data.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from metastasis.train.averaging import Average
 from metastasis.train.feeding import Feed
 from metastasis.train.monitoring import Monitor
 from metastasis.train.resuming import Arrays, Row, State
+from metastasis.train.stepping import Steps
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Plan:
     patience: int  # the most epochs in a row without a better validation AUC
     average_decay: float  # of the averaged weights, which are validated
     plateau_rate: float | None  # the initial rate, halved on a plateau; None: a schedule sets it
-    class_weights: dict[int, float] | None
+    class_weights: Sequence[float] | None  # of the losses of classes 0 and 1
 
     def is_over(self, history: list[Row]) -> bool:
         """Return whether training ends after the epochs in `history`."""
@@ -40,74 +39,79 @@ class Plan:
         return num_epochs >= self.epochs or is_idle
 
 
+@dataclass(frozen=True)
+class Desk:
+    """What the chief works with between epochs: it alone validates, logs and stores the state."""
+
+    network: keras.Model  # is validated: the trained one, or on several machines its like
+    monitor: Monitor
+    live: Live
+    state_path: Path
+
+
 def best_epoch(history: list[Row]) -> int:
     """Return the first epoch with the best validation AUC, counted from 0."""
     return int(np.argmax([row["eval/auc"] for row in history]))
 
 
-def fit(
-    network: keras.Model,
-    feed: Feed,
-    monitor: Monitor,
-    plan: Plan,
-    *,
-    live: Live,
-    state_path: Path,
-) -> State:
+def fit(network: keras.Model, feed: Feed, plan: Plan, desk: Desk | None) -> State:
     """Train the compiled `network` until the plan is over; return the state after the last epoch.
 
-    If `state_path` holds a state, training resumes from it. A state is stored before its epoch is
-    logged. On resuming, its epochs are logged again: DVC deletes the logs before a stage runs.
+    Of several workers, all call this, and only the chief with a `desk`. If the desk's path holds a
+    state, training resumes from it. A state is stored before its epoch is logged. On resuming, its
+    epochs are logged again: DVC deletes the logs before a stage runs.
 
     Raises:
         InputError: the loss is not a number any more.
     """
-    average = Average(network, plan.average_decay)
-    state = resuming.load(state_path) or State(
+    hear = feed.worker.hear
+    steps = Steps(network, plan.average_decay, plan.class_weights)
+    average = steps.average
+    state = hear(resuming.load(desk.state_path) if desk else None) or State(
         _values(network), average.get_weights(), best=[], history=[]
     )
     _restore(network, average, state)
-    if state.history:
-        print(f"train: resumes after epoch {len(state.history)}")
-    for row in state.history:
-        _log(live, row)
+    if desk:
+        _resume(desk, state)
     while not plan.is_over(state.history):
         epoch = len(state.history)
         if plan.plateau_rate:
             scores = [row["eval/auc"] for row in state.history]
             network.optimizer.learning_rate = optimizing.plateau_rate(plan.plateau_rate, scores)
-        row, speed = _train_epoch(network, feed, epoch, average, plan.class_weights)
+        row, speed = _train_epoch(network, steps, feed, epoch)
         averaged = average.get_weights()
-        row |= monitor.measure(network, averaged)
-        _check_loss(row, epoch, state_path)
-        _report(row, epoch, speed)
+        row |= hear(desk.monitor.measure(desk.network, averaged) if desk else None)
+        if not np.isfinite([row["train/loss"], row["eval/loss"]]).all():
+            raise _not_finite(epoch, desk)
         history = [*state.history, row]
         best = averaged if best_epoch(history) == epoch else state.best
         state = State(_values(network), averaged, best, history)
-        resuming.save(state_path, state)
-        _log(live, row)
+        if desk:
+            _report(row, epoch, speed)
+            resuming.save(desk.state_path, state)
+            _log(desk.live, row)
     return state
 
 
-def _train_epoch(
-    network: keras.Model,
-    feed: Feed,
-    epoch: int,
-    average: Average,
-    class_weights: dict[int, float] | None,
-) -> tuple[Row, float]:
+def _resume(desk: Desk, state: State) -> None:
+    if state.history:
+        print(f"train: resumes after epoch {len(state.history)}", flush=True)
+    for row in state.history:
+        _log(desk.live, row)
+
+
+def _train_epoch(network: keras.Model, steps: Steps, feed: Feed, epoch: int) -> tuple[Row, float]:
     """Train one epoch; return the metrics measured meanwhile, and patches/s."""
     start = time.perf_counter()
-    with _progress(epoch, feed.num_steps) as progress:
-        fitted = network.fit(
-            feed.epoch(epoch),
-            callbacks=[keras.callbacks.TerminateOnNaN(), average, progress],
-            class_weight=class_weights,
-            shuffle=False,  # the feed shuffles
-            verbose=0,
-        ).history
+    # None: the bar is shown on a terminal only.
+    disable = None if feed.worker.is_chief else True
+    name = f"epoch {epoch + 1}"
+    with tqdm(
+        total=feed.num_steps, desc=name, unit=" steps", leave=False, disable=disable
+    ) as progress:
+        metrics = steps.epoch(feed.epoch(epoch), progress.update)
     speed = feed.num_steps * feed.batch_size / (time.perf_counter() - start)
-    row = {f"train/{name}": float(values[-1]) for name, values in fitted.items()}
+    row = {f"train/{name}": value for name, value in metrics.items()}
     row["train/learning_rate"] = float(network.optimizer.learning_rate.numpy())
     return row, speed
 
@@ -127,22 +131,14 @@ def _variables(network: keras.Model) -> list[keras.Variable]:
     return [*network.variables, *network.optimizer.variables]
 
 
-@contextmanager
-def _progress(epoch: int, num_steps: int) -> Iterator[keras.callbacks.Callback]:
-    """Yield a callback that updates a progress bar, shown only on a terminal."""
-    name = f"epoch {epoch + 1}"
-    with tqdm(total=num_steps, desc=name, unit=" steps", leave=False, disable=None) as bar:
-        yield keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: bar.update())
-
-
-def _check_loss(row: Row, epoch: int, state_path: Path) -> None:
-    """Raise if a loss is not a number, and delete the state, which is then unusable."""
-    if not np.isfinite([row["train/loss"], row["eval/loss"]]).all():
-        state_path.unlink(missing_ok=True)
-        raise InputError(
-            f"train: the loss is not a number any more in epoch {epoch + 1}. The usual cause is "
-            "a learning rate that is too high: lower train.learning_rate."
-        )
+def _not_finite(epoch: int, desk: Desk | None) -> InputError:
+    """Return the error of a loss that is not a number; delete the state, which is unusable then."""
+    if desk:
+        desk.state_path.unlink(missing_ok=True)
+    return InputError(
+        f"train: the loss is not a number any more in epoch {epoch + 1}. The usual cause is "
+        "a learning rate that is too high: lower train.learning_rate."
+    )
 
 
 def _report(row: Row, epoch: int, speed: float) -> None:

@@ -1,7 +1,12 @@
-"""Layers that train faster than Keras's equivalent ones; models are saved without them."""
+"""Layers that train faster than Keras's equivalent ones, or on several devices as on one.
+
+Models are saved without them.
+"""
 
 import keras
 import tensorflow as tf
+
+IMAGE_RANK = 4  # (n, height, width, channels)
 
 
 @keras.saving.register_keras_serializable("metastasis")
@@ -9,12 +14,16 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation over (n, height, width, channels) by TensorFlow's fused kernel.
 
     On the TensorFlow backend Keras 3 uses several operations instead. Weights and results are those
-    of `keras.layers.BatchNormalization`, which replaces it in a saved model.
+    of `keras.layers.BatchNormalization`, which replaces it in a saved model. Several devices or
+    machines normalise by the statistics of the whole batch, as one does. The kernel can't do this,
+    so they compute it in Keras's way.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:  # noqa: FBT001  # Keras's signature
         """Normalise by the batch and update the moving statistics, or by these if not training."""
-        if not training or not self.trainable:
+        self.synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
+        is_fused = training and self.trainable and len(inputs.shape) == IMAGE_RANK
+        if self.synchronized or not is_fused:
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
@@ -25,9 +34,6 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
             is_training=True,
         )
-        replica = tf.distribute.get_replica_context()
-        if replica.num_replicas_in_sync > 1:  # else only the first device's patches would count
-            mean, variance = replica.all_reduce(tf.distribute.ReduceOp.MEAN, [mean, variance])
         # The kernel returns the unbiased variance; Keras keeps the biased one.
         num = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], variance.dtype)
         for moving, value in (
@@ -36,3 +42,21 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         ):
             moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
         return outputs
+
+
+@keras.saving.register_keras_serializable("metastasis")
+class SharedDropout(keras.layers.Dropout):
+    """Dropout that draws for the whole batch, of which several devices or machines take their rows.
+
+    Each has the same random generator, so Keras's own would drop the same features on all of them.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: FBT001, FBT002  # Keras's signature
+        """Drop features at random if training."""
+        num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if not training or num_replicas == 1:
+            return super().call(inputs, training=training)
+        num, *shape = tf.unstack(tf.shape(inputs))
+        kept = super().call(tf.ones([num * num_replicas, *shape], inputs.dtype), training=training)
+        first = tf.distribute.get_replica_context().replica_id_in_sync_group * num
+        return inputs * kept[first : first + num]

@@ -33,6 +33,7 @@ class Recipe(Section):
     epochs: PositiveInt
     patience: PositiveInt
     batch_size: Annotated[int, Field(ge=2)]
+    workers: PositiveInt
     optimizer: Optimizer
     learning_rate: PositiveFloat
     schedule: Schedule

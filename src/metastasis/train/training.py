@@ -1,11 +1,12 @@
 """Trains the network on the training patches and keeps the weights with the best validation AUC.
 
-`models` defines the networks, `feeding` and `augmenting` make the batches, and `fitting` runs the
-epochs.
+`models` defines the networks, `feeding` and `augmenting` make the batches, `fitting` runs the
+epochs, and `clusters` starts several workers.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from metastasis.pretrained import weights
 from metastasis.results.training_metrics import Ends, TrainingMetrics
 from metastasis.train import (
     augmenting,
+    clusters,
     devices,
     equivariance,
     feeding,
@@ -35,18 +37,35 @@ from metastasis.train import (
     resuming,
 )
 from metastasis.train.train_params import Recipe
+from metastasis.train.workers import ALONE, Worker
 
 STATE_FOLDER = Path(".state/train")  # one for each member; ignored by git and DVC: no output
 
 LIVE = {"dvcyaml": False, "save_dvc_exp": False, "report": None}  # DVC's stages do all that
 
-FUSED = models.Parts(norm=layers.FusedBatchNormalization)
+FUSED = models.Parts(norm=layers.FusedBatchNormalization, dropout=layers.SharedDropout)
 GROUP = models.Parts(
     first=partial(equivariance.GroupConvolution, lifting=True),
     conv=equivariance.GroupConvolution,
     norm=equivariance.GroupBatchNormalization,
+    dropout=layers.SharedDropout,
 )
 PARTS = {"p4m": GROUP}  # of networks that don't train with FUSED
+
+
+@dataclass(frozen=True)
+class Job:
+    """The training of one member, as every worker gets it."""
+
+    params: Recipe
+    member: Member
+    policy: str
+    split_path: Path
+    crops_folder: Path
+    network_path: Path
+    record_path: Path
+    log_folder: Path
+    state_path: Path
 
 
 def train(
@@ -65,58 +84,96 @@ def train(
     it. A killed run resumes after its last finished epoch and gives the same bits.
 
     Raises:
-        InputError: there are fewer patches than a batch, devices can't divide it evenly, the crop
-            or the file of weights doesn't fit the network, this member is already training, or
-            the loss is not a number.
+        InputError: there are fewer patches than a batch, devices or workers can't divide it evenly,
+            the crop or the file of weights doesn't fit the network, this member is already
+            training, the loss is not a number, or the cluster can't run the workers.
     """
     table = members.divide(tables.read_patches(split_path), member)
-    learnt = table[table["split"] == "train"]
-    patches = shards.read(crops_folder)
-    feed = make_feed(params, patches, learnt, member.seed)
-    monitor = monitoring.watch(patches, table[table["split"] == "validation"])
-    policy, strategy = devices.policy(params.precision), devices.strategy()
-    num_devices = strategy.num_replicas_in_sync
-    _check_batch(params, feed, num_devices)
+    policy, num_devices = devices.policy(params.precision), devices.number(params.workers)
+    _check_batch(params, (table["split"] == "train").sum(), num_devices)
     settings = params.model_dump() | {"policy": policy, "num_devices": num_devices}
     settings |= {"seed": member.seed, "fold": member.fold}
     data = [split_path, crops_folder / shards.INDEX_NAME, *shards.paths(crops_folder)]
     data += [params.starts_from] if params.starts_from else []
     state_folder = STATE_FOLDER / member.key
-    state_path = state_folder / f"{resuming.key(settings, data)}.npz"
+    job = Job(
+        params,
+        member,
+        policy,
+        split_path,
+        crops_folder,
+        network_path,
+        record_path,
+        log_folder,
+        state_folder / f"{resuming.key(settings, data)}.npz",
+    )
+    with resuming.alone(state_folder), _telling_how_to_go_on():
+        if params.workers > 1:
+            clusters.run(partial(work, job), params.workers)
+        else:
+            work(job, ALONE)
 
-    keras.utils.set_random_seed(member.seed)
+
+def work(job: Job, worker: Worker) -> None:
+    """Train as one of the workers; the chief also validates, logs and writes."""
+    params, strategy = job.params, devices.strategy(worker.num)
+    table = members.divide(tables.read_patches(job.split_path), job.member)
+    learnt = table[table["split"] == "train"]
+    patches = shards.read(job.crops_folder)
+    feed = make_feed(params, patches, learnt, job.member.seed, worker)
+    build = partial(compiled_network, params, patches.size, feed.num_steps, job.policy)
+    # A network shared by machines computes only on all of them at once, so that the chief validates
+    # with one of its own.
+    own = build() if worker.is_chief and worker.num > 1 else None
+    keras.utils.set_random_seed(job.member.seed)
     tf.config.experimental.enable_op_determinism()
-    with resuming.alone(state_folder), strategy.scope():
-        network = compiled_network(params, patches.size, feed.num_steps, policy)
-        print(
-            f"train: {params.model}, {network.count_params():,} parameters, {policy}, "
-            f"{len(feed.labels):,} patches" + (f", {num_devices} GPUs" if num_devices > 1 else "")
-        )
-        plan = fitting.Plan(
-            epochs=params.epochs,
-            patience=params.patience,
-            average_decay=params.average_decay,
-            plateau_rate=params.learning_rate if params.schedule == "plateau" else None,
-            class_weights=_class_weights(params, feed),
-        )
-        with Live(log_folder, **LIVE) as live:
-            with _telling_how_to_go_on():
-                state = fitting.fit(network, feed, monitor, plan, live=live, state_path=state_path)
-            best = fitting.best_epoch(state.history)
-            metrics = TrainingMetrics(
-                best_auc=state.history[best]["eval/auc"],
-                best_epoch=best + 1,
-                train=_ends(live.summary["train"]),
-                eval=_ends(live.summary["eval"]),
-                **tables.disjointness(table),
-            )
-            live.summary = metrics.model_dump(exclude_unset=True)
-            live.make_summary()
-        network.set_weights(state.best)
-        saving.save(models.to_plain(network, params.model), network_path)
-        record = members.record(member, learnt["id"], network_path, _training(params))
-        records.write(record_path, record)
-        state_path.unlink()
+    with strategy.scope():
+        network = build()
+    plan = fitting.Plan(
+        epochs=params.epochs,
+        patience=params.patience,
+        average_decay=params.average_decay,
+        plateau_rate=params.learning_rate if params.schedule == "plateau" else None,
+        class_weights=_class_weights(params, feed),
+    )
+    if not worker.is_chief:
+        fitting.fit(network, feed, plan, desk=None)
+        return
+    print(
+        f"train: {params.model}, {network.count_params():,} parameters, {job.policy}, "
+        f"{len(feed.labels):,} patches{_devices(worker, strategy)}",
+        flush=True,
+    )
+    monitor = monitoring.watch(patches, table[table["split"] == "validation"])
+    with Live(job.log_folder, **LIVE) as live:
+        desk = fitting.Desk(own or network, monitor, live, job.state_path)
+        state = fitting.fit(network, feed, plan, desk)
+        _summarise(live, state, table)
+    desk.network.set_weights(state.best)
+    saving.save(models.to_plain(desk.network, params.model), job.network_path)
+    record = members.record(job.member, learnt["id"], job.network_path, _training(params))
+    records.write(job.record_path, record)
+    job.state_path.unlink()
+
+
+def _devices(worker: Worker, strategy: tf.distribute.Strategy) -> str:
+    if worker.num > 1:
+        return f", {worker.num} workers"
+    num = strategy.num_replicas_in_sync
+    return f", {num} GPUs" if num > 1 else ""
+
+
+def _summarise(live: Live, state: resuming.State, table: pd.DataFrame) -> None:
+    best = fitting.best_epoch(state.history)
+    metrics = TrainingMetrics(
+        best_auc=state.history[best]["eval/auc"],
+        best_epoch=best + 1,
+        train=_ends(live.summary["train"]),
+        eval=_ends(live.summary["eval"]),
+        **tables.disjointness(table),
+    )
+    live.summary = metrics.model_dump(exclude_unset=True)
+    live.make_summary()
 
 
 def _training(params: Recipe) -> members.Training:
@@ -144,39 +201,46 @@ def _telling_how_to_go_on() -> Iterator[None]:
         raise
 
 
-def _check_batch(params: Recipe, feed: feeding.Feed, num_devices: int) -> None:
-    if not feed.num_steps:
+def _check_batch(params: Recipe, num_patches: int, num_devices: int) -> None:
+    if num_patches < params.batch_size:
         raise InputError(
-            f"train: {len(feed.labels)} training patches are fewer than one batch of "
+            f"train: {num_patches} training patches are fewer than one batch of "
             f"train.batch_size = {params.batch_size}; choose a smaller batch."
         )
     if params.batch_size % num_devices:
+        sharing = f"train.workers = {num_devices}" if params.workers > 1 else f"{num_devices} GPUs"
         raise InputError(
-            f"train: {num_devices} GPUs can't share train.batch_size = {params.batch_size} evenly; "
+            f"train: {sharing} can't share train.batch_size = {params.batch_size} evenly; "
             f"choose a multiple of {num_devices}."
         )
 
 
 def make_feed(
-    params: Recipe, patches: shards.Patches, table: pd.DataFrame, seed: int
+    params: Recipe,
+    patches: shards.Patches,
+    table: pd.DataFrame,
+    seed: int,
+    worker: Worker = ALONE,
 ) -> feeding.Feed:
-    """Return the batches of the patches in `table`, shuffled and augmented by `params`."""
+    """Return the worker's batches of the patches in `table`, shuffled and augmented by `params`."""
     return feeding.Feed(
         patches=patches,
         places=patches.locate(table["id"], "labelled"),
         labels=table["label"].to_numpy(np.float32),
         batch_size=params.batch_size,
         seed=seed,
-        augment=partial(augmenting.augment, params=params),
+        augment=partial(augmenting.augment, params=params, worker=worker),
+        worker=worker,
     )
 
 
-def _class_weights(params: Recipe, feed: feeding.Feed) -> dict[int, float] | None:
+def _class_weights(params: Recipe, feed: feeding.Feed) -> list[float] | None:
     if params.class_weights == "none":
         return None
     classes = np.array([0, 1])
     weights = compute_class_weight(params.class_weights, classes=classes, y=feed.labels)
-    return dict(enumerate(weights.tolist()))
+    found: list[float] = weights.tolist()
+    return found
 
 
 def parts(name: str) -> models.Parts:
