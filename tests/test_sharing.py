@@ -140,6 +140,9 @@ def test_two_people_share_one_cache(owner: Path, server: Server, tmp_path: Path)
     edit(second, "crop", "size", 64)
     run(second, "dvc", "repro", "crop")
     assert run(first, "dvc", "status").stdout == before
+    # What one has run, the other need not run.
+    edit(first, "crop", "size", 64)
+    assert ran(run(first, "dvc", "repro", "crop")) == ["check"]
 
 
 def test_a_member_is_scored_on_a_machine_that_pulls_its_inputs(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from helpers.projects import edit, make_project, ran, run, running
@@ -88,18 +89,30 @@ def test_members_trained_on_nodes_are_those_that_dvc_would_have_trained(
     assert left_to_run(project, "evaluate") == ["evaluate"]
 
 
-def test_a_killed_worker_costs_no_member(project: Path, nodes: Nodes, folders: list[Path]) -> None:
+def test_an_interrupted_call_and_a_killed_worker_cost_no_member(
+    project: Path, nodes: Nodes, folders: list[Path]
+) -> None:
     edit(project, "train", "epochs", 8)  # time enough to be killed in the midst of it
     edit(project, "train", "seeds", [2])
+
+    def states() -> list[Path]:
+        return [path for folder in folders for path in folder.glob("*/2-0-*/.state/*/*/*.npz")]
+
     with running(project, *MEMBERS, nodes.address) as process:
-        states = wait_for(lambda: [s for f in folders for s in f.glob("*/2-0-*/.state/*/*/*.npz")])
-        workers = [each for each in nodes.processes() if "member 2-0" in each.name()]
-        assert len(workers) == 1
-        workers[0].send_signal(signal.SIGKILL)
+        wait_for(states)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+    wait_for(lambda: not training(folders))
+    before = states()
+    assert before
+    with running(project, *MEMBERS, nodes.address) as process:
+        wait_for(lambda: training(folders) and working(nodes))
+        [worker] = working(nodes)
+        worker.send_signal(signal.SIGKILL)
+        wait_for(lambda: not worker.is_running())
         assert process.wait(PATIENCE) == 0
-    assert states
     assert left_to_run(project, "evaluate") == ["evaluate"]
-    assert training(nodes) == []
+    assert training(folders) == []
 
 
 def test_a_member_that_fails_costs_no_other_and_says_why(project: Path, nodes: Nodes) -> None:
@@ -134,15 +147,27 @@ def test_a_full_disk_of_one_node_costs_no_member_of_another(project: Path, tmp_p
     assert "1 of 2 are trained and scored, 1 of them now" in told
 
 
-def wait_for(found: Callable[[], list[Path]]) -> list[Path]:
+def wait_for(is_so: Callable[[], object]) -> None:
     end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if paths := found():
-            return paths
+    while not is_so():
+        assert time.monotonic() < end
         time.sleep(0.05)
-    return []
 
 
-def training(nodes: Nodes) -> list[str]:
-    """The processes of the cluster that train."""
-    return [line for each in nodes.processes() if "train.py" in (line := " ".join(each.cmdline()))]
+def working(nodes: Nodes) -> list[psutil.Process]:
+    """The workers of the cluster that have a member."""
+    return [each for each in nodes.processes() if "member" in each.name()]
+
+
+def training(folders: list[Path]) -> list[psutil.Process]:
+    """The processes that train in a folder of the nodes: they are children of no worker."""
+    return [each for each in psutil.process_iter() if is_training(each, folders)]
+
+
+def is_training(process: psutil.Process, folders: list[Path]) -> bool:
+    try:
+        place = Path(process.cwd())
+        is_train = "stages/train.py" in process.cmdline()
+    except psutil.Error:
+        return False
+    return is_train and any(place.is_relative_to(folder) for folder in folders)

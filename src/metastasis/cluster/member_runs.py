@@ -14,14 +14,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from metastasis.base import errors
+from metastasis.base import errors, files
 from metastasis.base.errors import InputError
 from metastasis.cluster import guarding, shipping
 
 NUM_LAST_LINES = 15  # of a log in a message
 # What Ray sets for its own workers, and a run outside of Ray hasn't. A GPU is Ray's to choose.
 REMOVED = ("RAY_", "OMP_NUM_THREADS", "PYTHONPATH")
-STATE = Path(".state")  # of unfinished training
+STATE = ".state"  # of unfinished training, in the project's folder
+PROJECT, MADE = "project", "made"  # the copy of the project, and the cache of its outputs
 OWNER_ONLY = 0o700
 
 
@@ -54,38 +55,49 @@ def run(job: Job) -> Outcome:
     if it is tried again on this machine.
     """
     start = time.monotonic()
-    machine, objects, failure = platform.node(), b"", ""
+    objects, failure = b"", ""
     try:
         objects = _run(job)
     except (InputError, OSError) as error:
-        is_full = isinstance(error, OSError) and error.errno in errors.FULL
-        failure = f"{error}; free some space there, in {_home()}" if is_full else str(error)
-    return Outcome(job.key, machine, time.monotonic() - start, objects, failure)
+        failure = str(error)
+        if isinstance(error, OSError) and error.errno in errors.FULL:
+            failure += f"; free some space there, in {tempfile.gettempdir()}, and run it again."
+    return Outcome(job.key, platform.node(), time.monotonic() - start, objects, failure)
 
 
 def _run(job: Job) -> bytes:
     home = _home()
     folder = home / f"{job.key}-{hashlib.sha256(job.project).hexdigest()[:16]}"
-    project, made, log = folder / "project", folder / "made", folder / "log.txt"
-    for old in (project, made):  # of a killed try
-        shutil.rmtree(old, ignore_errors=True)
-    for new in (project, made, folder / STATE):
-        new.mkdir(parents=True, exist_ok=True)
-    try:
-        shipping.unpack(job.project, project)
-        (project / STATE).symlink_to(folder / STATE)
-        _get_inputs(job, project, home / "cache", log)
-        # Into a cache of its own: it then holds what these stages made, and nothing else.
-        _use_cache(project, made)
-        if _dvc(project, log, "repro", "--single-item", *job.stages):
-            raise InputError(_last_lines(log))
-        objects = shipping.archive((path for path in made.rglob("*") if path.is_file()), made)
-        shutil.rmtree(folder / STATE)
-    finally:
-        for done in (project, made):
-            shutil.rmtree(done, ignore_errors=True)
-    shutil.rmtree(folder)
+    (folder / STATE).mkdir(parents=True, exist_ok=True)
+    with files.alone(folder, f"the same member is training there already, in {folder}."):
+        _clear(folder)  # of a killed try
+        try:
+            objects = _outputs(job, folder, home / "cache")
+        finally:
+            _clear(folder)
+        shutil.rmtree(folder)
     return objects
+
+
+def _clear(folder: Path) -> None:
+    """Remove all but the training's state and the log."""
+    for name in (PROJECT, MADE):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _outputs(job: Job, folder: Path, cache: Path) -> bytes:
+    """Run the job's stages in a copy of the project below `folder`, and return what they made."""
+    project, made, log = folder / PROJECT, folder / MADE, folder / "log.txt"
+    for new in (project, made):
+        new.mkdir()
+    shipping.unpack(job.project, project)
+    (project / STATE).symlink_to(folder / STATE)
+    _get_inputs(job, project, cache, log)
+    # Into a cache of its own: it then holds what these stages made, and nothing else.
+    _use_cache(project, made)
+    if code := _dvc(project, log, "repro", "--single-item", *job.stages):
+        raise InputError(f"`dvc repro` ended with code {code}:\n{_last_lines(log)}")
+    return shipping.archive((path for path in made.rglob("*") if path.is_file()), made)
 
 
 def _home() -> Path:

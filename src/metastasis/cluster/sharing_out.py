@@ -65,9 +65,10 @@ def _missing(keys: Sequence[str]) -> Iterator[Job]:
     trained = {key for key in keys if f"train@{key}" not in to_train}
     to_score = restoring.restore(f"score@{key}" for key in keys if key in trained)
     inputs, cache = tuple(shipping.inputs()), restoring.cache_folder()
+    project = shipping.project()
     for key in keys:
         if key not in trained:
-            yield Job(key, (f"train@{key}", f"score@{key}"), shipping.project(), inputs, cache)
+            yield Job(key, (f"train@{key}", f"score@{key}"), project, inputs, cache)
         elif f"score@{key}" in to_score:
             network = [Path(f"models/members/{key}.{ending}") for ending in ("keras", "json")]
             yield Job(key, (f"score@{key}",), shipping.project(*network), inputs, cache)
