@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 MEMBERS = (sys.executable, "-m", "metastasis", "members")
 NOWHERE = "127.0.0.1:1"  # where no cluster is
-PATIENCE = 120  # seconds
+PATIENCE = 240  # seconds
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-TIME_LIMIT = 60  # seconds until the cluster has started or ended
+TIME_LIMIT = 120  # seconds until the cluster has started or ended
 
 # In a process of its own, so that Ray leaves nothing in the one that tests. It ends with its input.
 HOST = """
