@@ -7,11 +7,12 @@ import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 
-import metastasis
 from metastasis.base.errors import InputError
 
+PACKAGE = Path(__file__).parents[1]
 PATIENCE = 10  # seconds until an address has to answer; Ray itself waits longer
 EXPECTED = (
     "expected HOST:PORT of its head, as `ray start --head` prints it, on a machine that `ray start "
@@ -51,7 +52,7 @@ def connected(address: str) -> Iterator[ModuleType]:
     try:
         ray.init(
             address=address,
-            runtime_env={"py_modules": [metastasis]},
+            runtime_env={"py_modules": [str(PACKAGE)]},
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
