@@ -41,7 +41,7 @@ def project(built: Path) -> Iterator[Path]:
     run(built, "git", "clean", "-fd", "--quiet")
     run(built, "dvc", "checkout", "--quiet", "--force", "crop", "split")
     for name in ("data/members", "models/members", "metrics/train"):
-        shutil.rmtree(built / name)
+        shutil.rmtree(built / name, ignore_errors=True)
     run(built, "git", "checkout", "--quiet", "metrics/train")
 
 

@@ -51,6 +51,7 @@ def two_nodes(folders: Sequence[Path], prefix: Sequence[str] = ()) -> Iterator[N
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # by default, 15: on a busy machine it starves
         with _hosted([*prefix, sys.executable, "-c", HOST, *map(str, folders)]) as nodes:
             yield nodes
 

@@ -14,13 +14,14 @@ from moto.moto_server.werkzeug_app import (
     MotoRequestHandler,
     create_backend_app,
 )
+from moto.s3.models import S3Backend, s3_backends
 from werkzeug.serving import make_server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 BUCKET = "bucket"
-KEY = "testing"  # of an account that moto makes up
+KEY, ACCOUNT = "testing", "123456789012"  # moto's own
 
 
 class Server:
@@ -40,6 +41,15 @@ class Server:
         """Answer again, with all objects as they were."""
         self._num_left = None
 
+    def names(self, prefix: str) -> set[str]:
+        """The names of all objects below `prefix`, without it."""
+        found = _backend().buckets[BUCKET].keys
+        return {name.removeprefix(prefix) for name in found if name.startswith(prefix)}
+
+    def lose(self, name: str) -> None:
+        """Have an object no more."""
+        _backend().delete_object(BUCKET, name)
+
     def __call__(self, request: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
         """Answer a request."""
         with self._lock:
@@ -51,6 +61,10 @@ class Server:
             raise ConnectionResetError
         answer: Iterable[bytes] = self._answer(request, start)
         return answer
+
+
+def _backend() -> S3Backend:
+    return s3_backends[ACCOUNT]["aws"]
 
 
 @contextmanager
