@@ -17,8 +17,10 @@ from pathlib import Path
 
 def main(log: str, *command: str) -> None:
     """Run the command with its output in the file `log`; kill it when stdin ends."""
-    if os.fork():  # no child of the worker, so that Ray, which kills those, doesn't end the guard
+    # Neither a child of the worker nor in its group: Ray kills those, and would end the guard.
+    if os.fork():
         os._exit(0)
+    os.setsid()
     with Path(log).open("wb") as file:
         process = subprocess.Popen(  # noqa: S603  # of `member_runs`
             command,
