@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone: it first installs everything that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup libraries kaggle pcam weights check repro compare experiments test test-quick test-slow lint format bench clean
+.PHONY: help setup libraries kaggle pcam weights check repro push members compare experiments test test-quick test-slow lint format bench clean
 
 # The environment's commands come first on PATH. Each recipe sets PATH in its shell, since the make
 # 3.81 of macOS looks commands up in its own PATH, whatever a Makefile exports.
@@ -34,6 +34,13 @@ check: setup ## check params.yaml, the source and the recorded libraries
 
 repro: setup ## run the stages that changed, from the source to the submission
 	$(IN_VENV) dvc repro
+
+push: setup ## upload the outputs to DVC's remote, and check that each file is there
+	$(IN_VENV) python scripts/push.py
+
+members: setup ## train the ensemble's members on a Ray cluster: make members ADDRESS=host:6379
+	@test -n "$(ADDRESS)" || { echo 'usage: make members ADDRESS=host:6379' >&2; exit 2; }
+	$(IN_VENV) python -m metastasis members "$(ADDRESS)"
 
 compare: setup ## compare this model, or HEAD's, with BASE's: make compare BASE=main [HEAD=branch]
 	@test -n "$(BASE)" || { echo 'usage: make compare BASE=main [HEAD=branch]' >&2; exit 2; }

@@ -6,9 +6,15 @@ import signal
 import sys
 
 from metastasis.base import settings, stage
-from metastasis.commands import compare, doctor, info, predict
+from metastasis.commands import compare, doctor, info, members, predict
 
-COMMANDS = (predict, info, doctor, compare)  # each with `add` and `run`, in the order of the help
+COMMANDS = (
+    predict,
+    info,
+    doctor,
+    compare,
+    members,
+)  # each with `add` and `run`, in the order of the help
 FAILED = 2  # exit code, as of argparse's own errors
 CLOSED = 128 + signal.SIGPIPE  # a shell's exit code of a program whose output is closed
 

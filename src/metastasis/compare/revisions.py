@@ -4,6 +4,7 @@
 """
 
 import io
+import subprocess
 from pathlib import Path
 
 import dvc.api
@@ -42,8 +43,8 @@ def _content(name: str) -> bytes:
         )
     if Path(name).suffix == ".csv":
         raise InputError(
-            f"{name} doesn't exist; expected scores as evaluate writes them. Run `dvc repro`, or "
-            "`dvc checkout` if they are in DVC's cache."
+            f"{name} doesn't exist; expected scores as evaluate writes them. Run `dvc repro`, "
+            "`dvc checkout` if they are in DVC's cache, or `dvc pull` if a remote has them."
         )
     files = dvc.api.DVCFileSystem(rev=name)
     try:
@@ -51,7 +52,7 @@ def _content(name: str) -> bytes:
     except DvcException as error:
         raise InputError(
             f"{name} is neither a file nor a revision ({error}); expected a commit, branch or tag "
-            "of this repository, or a file of scores. Run `git fetch` if it is elsewhere."
+            f"of this repository, or a file of scores. Run `{_fetch()}` if it is elsewhere."
         ) from error
     except FileNotFoundError as error:
         if not files.exists(LOCK):
@@ -66,6 +67,13 @@ def _content(name: str) -> bytes:
             "run `dvc repro` and commit dvc.lock."
         ) from error
     return content
+
+
+def _fetch() -> str:
+    """Return the command that gets the commits that this clone lacks; CI makes shallow clones."""
+    git = ("git", "rev-parse", "--is-shallow-repository")
+    found = subprocess.run(git, capture_output=True, text=True, check=False)  # noqa: S603
+    return "git fetch --unshallow" if found.stdout.strip() == "true" else "git fetch"
 
 
 def _without_lock(name: str, files: dvc.api.DVCFileSystem) -> str:

@@ -1,0 +1,1 @@
+"""Runs members of the ensemble on the machines of a Ray cluster."""
