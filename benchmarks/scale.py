@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where everything is kept; 25 GB at full size")
     parser.add_argument("--sizes", type=int, nargs="+", default=[2_000, 20_000, KAGGLE[0]])
     parser.add_argument("--tta", choices=("none", "d4"), default="none", help="evaluate.tta")
+    parser.add_argument("--trained", type=int, help="train on so many patches, and not on all")
     parser.add_argument("--plot", type=Path, help="draw what was measured as this PNG")
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
@@ -74,15 +75,18 @@ def main() -> None:
         sys.exit(f"scale.py: {folder} is inside the project: name a folder elsewhere.")
     folder.mkdir(parents=True, exist_ok=True)
     for size in arguments.sizes:
-        measure(folder, size, arguments.tta)
+        measure(folder, size, arguments.tta, arguments.trained)
     table = pd.read_csv(folder / "scale.csv")
     print(table.to_markdown(index=False) if arguments.plot is None else "")
     if arguments.plot:
         plot(table, arguments.plot)
 
 
-def measure(folder: Path, size: int, tta: str) -> None:
-    """Draw a source of `size` labelled patches, run the pipeline on it, and then DVC alone."""
+def measure(folder: Path, size: int, tta: str, num_trained: int | None) -> None:
+    """Draw a source of `size` labelled patches, run the pipeline on it, and then DVC alone.
+
+    If `num_trained` is given, the epoch has only so many patches.
+    """
     home = folder / str(size)
     home.mkdir(exist_ok=True)
     source, project = home / "source.zip", home / "project"
@@ -96,6 +100,11 @@ def measure(folder: Path, size: int, tta: str) -> None:
         pack(drawn, source)
         shutil.rmtree(drawn)
     for stage in STAGES:
+        if num_trained is not None:
+            if stage == "train@1-0":
+                shorten(project, num_trained)
+            elif stage == "predict":
+                restore(project)
         command = ["dvc", "repro", "--single-item", stage]
         note.take(stage.partition("@")[0], partial(watched, project, command))
     run(project, "git", "add", "--all")
@@ -104,6 +113,30 @@ def measure(folder: Path, size: int, tta: str) -> None:
         note.take(f"no-op dvc {name}", partial(typical, project, ["dvc", name]))
     for number, (name, ways) in enumerate(WAYS.items(), 1):
         note.take(name, partial(overhead, project, ways, number))
+
+
+def shorten(project: Path, num_trained: int) -> None:
+    """Leave only so many training patches in the split, as if DVC had run the stage like that."""
+    path, whole = project / "data/split.csv", project.parent / "split.csv"
+    if whole.exists():
+        return
+    shutil.copyfile(path, whole)
+    rows = pd.read_csv(path, dtype="str", keep_default_na=False)
+    is_left = (rows["split"] == "train") & ((rows["split"] == "train").cumsum() > num_trained)
+    put(project, rows[~is_left].to_csv(index=False))
+
+
+def restore(project: Path) -> None:
+    """Put the whole split back, which `predict` compares the unlabelled patches with."""
+    whole = project.parent / "split.csv"
+    if (project / "data/split.csv").read_bytes() != whole.read_bytes():
+        put(project, whole.read_text())
+
+
+def put(project: Path, split: str) -> None:
+    (project / "data/split.csv").unlink()  # a link into DVC's cache
+    (project / "data/split.csv").write_text(split)
+    run(project, "dvc", "commit", "--force", "--quiet")
 
 
 def num_patches(size: int) -> tuple[int, int]:
