@@ -185,8 +185,8 @@ class Notes:
 
     def take(self, step: str, measured: Callable[[], Cost]) -> None:
         """Measure a step, unless the table has it."""
-        before = pd.read_csv(self._path) if self._path.exists() else pd.DataFrame()
-        if len(before) and ((before["size"] == self._size) & (before["step"] == step)).any():
+        rows = pd.read_csv(self._path).to_dict("records") if self._path.exists() else []
+        if any((row["size"], row["step"]) == (self._size, step) for row in rows):
             return
         cost = measured()
         packed = sum(num_patches(self._size)) * PACKED_BYTES
@@ -198,7 +198,7 @@ class Notes:
             "disk_with_source": round(disk(self._project, self._source) / packed, 3),
         }
         print(row, flush=True)
-        pd.concat([before, pd.DataFrame([row])]).to_csv(self._path, index=False)
+        pd.DataFrame([*rows, row]).to_csv(self._path, index=False)
 
 
 def disk(*paths: Path) -> int:
