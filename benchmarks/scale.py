@@ -4,7 +4,7 @@ For each size, the demo is drawn and packed as one zip, and the stages run one a
 fresh clone, each by `dvc repro --single-item`: what a stage costs includes what DVC does for it.
 Then the overhead of DVC is measured, with `benchmarks/stand_in.py` in the place of the stages.
 
-CPU time is that of the process and all its children. Memory is sampled ten times a second over the
+CPU time is that of the process and all its children. Memory is sampled four times a second over the
 tree of processes, so Linux is needed: the processes' own pages, and apart from them the file pages
 that they map, which the system takes back when it needs them. Disk is what the blocks of all files
 in the clone take, each file once however many links it has.
@@ -47,7 +47,7 @@ DEMOS_SHARES, SHARES = "{True: 0.2, False: 0.04}", "{True: 0.8, False: 0.8}"
 NUM_RUN = 7  # stages that another learning rate runs: check, and train to report
 NUM_ROUNDS = 5
 PACKED_BYTES = 96 * 96 * 3  # of a patch in the shards
-SAMPLED = 0.1  # seconds between two looks at the memory
+SAMPLED = 0.25  # seconds between two looks at the memory
 MIB = 2**20
 SHOWN = ("ingest", "validate", "split", "train@1-0", "score@1-0", "evaluate", "explain", "predict")
 
