@@ -41,8 +41,8 @@ STAGES = (
     "check", "ingest", "validate", "split", "crop", "train@1-0", "score@1-0", "evaluate",
     "explain", "predict", "report",
 )  # fmt: skip
-# How often a drawn patch is cut beside the one before: the demo's shares, and shares that give as
-# many pairs that overlap as Kaggle's data has (about 600,000), and take a fifth of the time.
+# How often a drawn patch is cut beside the one before: the demo's shares, and shares that give half
+# as many pairs that overlap as are expected in Kaggle's data, and take less time.
 DEMOS_SHARES, SHARES = "{True: 0.2, False: 0.04}", "{True: 0.8, False: 0.8}"
 NUM_RUN = 7  # stages that another learning rate runs: check, and train to report
 NUM_ROUNDS = 5
