@@ -16,7 +16,6 @@ left out, so that a stopped run goes on. `--plot` draws the file.
 import argparse
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import threading
@@ -324,8 +323,8 @@ def plot(table: pd.DataFrame, path: Path) -> None:
     for name in SHOWN:
         rows = table[table["step"] == name.partition("@")[0]].sort_values("size")
         axes.plot(rows["size"], rows["cpu"], marker="o", label=name.partition("@")[0])
-    base = statistics.median(table.loc[table["step"] == "ingest", "cpu"] / table["size"])
-    axes.plot(sizes, [base * size for size in sizes], "k:", label="linear growth")
+    last = table[table["step"] == "ingest"].sort_values("size").iloc[-1]
+    axes.plot(sizes, [last["cpu"] / last["size"] * size for size in sizes], "k:", label="linear")
     axes.set(xscale="log", yscale="log", xlabel="labelled patches", ylabel="CPU seconds")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     plotting.save(figure, path)
