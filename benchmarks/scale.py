@@ -122,20 +122,20 @@ def shorten(project: Path, num_trained: int) -> None:
     shutil.copyfile(path, whole)
     rows = pd.read_csv(path, dtype="str", keep_default_na=False)
     is_left = (rows["split"] == "train") & ((rows["split"] == "train").cumsum() > num_trained)
-    put(project, rows[~is_left].to_csv(index=False))
+    put(project, rows[~is_left].to_csv(index=False), "split")
 
 
 def restore(project: Path) -> None:
     """Put the whole split back, which `predict` compares the unlabelled patches with."""
     whole = project.parent / "split.csv"
     if (project / "data/split.csv").read_bytes() != whole.read_bytes():
-        put(project, whole.read_text())
+        put(project, whole.read_text(), "split", "train@1-0", "score@1-0", "evaluate")
 
 
-def put(project: Path, split: str) -> None:
+def put(project: Path, split: str, *stages: str) -> None:
     (project / "data/split.csv").unlink()  # a link into DVC's cache
     (project / "data/split.csv").write_text(split)
-    run(project, "dvc", "commit", "--force", "--quiet")
+    run(project, "dvc", "commit", "--force", "--quiet", *stages)
 
 
 def num_patches(size: int) -> tuple[int, int]:
