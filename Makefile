@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone: it first installs everything that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup libraries kaggle pcam weights check repro push members compare experiments test test-quick test-slow lint format bench clean
+.PHONY: help setup libraries kaggle pcam weights check repro push members compare experiments test test-quick test-slow lint format bench scale clean
 
 # The environment's commands come first on PATH. Each recipe sets PATH in its shell, since the make
 # 3.81 of macOS looks commands up in its own PATH, whatever a Makefile exports.
@@ -77,6 +77,10 @@ format: setup ## format the code and apply ruff's automatic fixes
 bench: setup ## measure speed, as ratios; after a run, also the share of copies that is found
 	$(IN_VENV) for name in demo ingest feeding step epoch $$(test -e data/inventory.parquet && echo copies); do \
 		echo "== benchmarks/$$name.py"; python benchmarks/$$name.py || exit 1; done
+
+scale: setup ## measure each stage, and DVC, at up to Kaggle's size: make scale FOLDER=/scratch [SIZES="2000 20000"]
+	@test -n "$(FOLDER)" || { echo 'usage: make scale FOLDER=/scratch [SIZES="2000 20000 220025"]' >&2; exit 2; }
+	$(IN_VENV) python benchmarks/scale.py "$(FOLDER)" $(if $(SIZES),--sizes $(SIZES))
 
 clean: ## remove caches and run state; keep data, models and DVC's cache
 	rm -rf .state .hypothesis .mypy_cache .pytest_cache .ruff_cache

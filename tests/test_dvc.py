@@ -620,6 +620,37 @@ def test_a_source_whose_path_holds_a_blank_is_read(project: Path, tmp_path: Path
     assert "demo" not in ran(run(project, "dvc", "repro", "crop"))
 
 
+@pytest.mark.slow
+def test_a_listed_folder_is_read_again_after_a_change_and_only_then(
+    project: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(project / "data/demo", source)
+    edit(project, "data", "listed", {"kaggle": str(source)})
+    edit(project, "data", "source", "data/listed/kaggle.json")
+
+    def reran() -> list[str]:
+        return ran(run(project, "dvc", "repro", "ingest"))
+
+    assert reran() == ["check", "list@kaggle", "ingest"]
+    assert reran() == ["list@kaggle"]
+    assert "always changed" in run(project, "dvc", "status").stdout
+    added, victim = source / "train/added.tif", min((source / "train").iterdir())
+    content, times = victim.read_bytes(), (victim.stat().st_atime_ns, victim.stat().st_mtime_ns)
+    shutil.copyfile(victim, added)
+    assert reran() == ["list@kaggle", "ingest"]
+    victim.write_bytes(content[:-1] + b"!")
+    os.utime(victim, ns=times)
+    assert reran() == ["list@kaggle", "ingest"]
+    added.unlink()
+    assert reran() == ["list@kaggle", "ingest"]
+    # A copy of the project, such as a clone of which the outputs were pulled, has no folder.
+    source.rename(tmp_path / "away")
+    result = run(project, "dvc", "repro", "ingest")
+    assert ran(result) == ["list@kaggle"]
+    assert "its last listing stays valid" in result.stdout
+
+
 def upgrade(project: Path, name: str, *, is_recorded: bool) -> None:
     """Lock another version of a library, and record it as `make libraries` does."""
     for path, start in (

@@ -322,3 +322,21 @@ def test_a_format_that_does_not_exist_is_refused(tree: Path) -> None:
     edit(tree, "export", formats={"torchscript": 32})
     with pytest.raises(InputError, match=r"export\.formats\.torchscript.*'openvino' or 'onnx'"):
         check()
+
+
+def test_a_listed_folder_is_checked_before_it_is_listed(source: Path, tree: Path) -> None:
+    edit(tree, "data", source="data/listed/kaggle.json", listed={"kaggle": str(source)})
+    check()
+    edit(tree, "data", listed={"other": str(source)})
+    with pytest.raises(InputError, match=r"data\.listed names other; expected \{kaggle: FOLDER\}"):
+        check()
+    edit(tree, "data", listed={"kaggle": str(tree / "nowhere")})
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        check()
+
+
+def test_a_listing_that_was_pulled_needs_no_folder(tree: Path) -> None:
+    edit(tree, "data", source="data/listed/kaggle.json", listed={"kaggle": str(tree / "nowhere")})
+    (tree / "data/listed").mkdir()
+    (tree / "data/listed/kaggle.json").write_text("{}")
+    check()

@@ -41,6 +41,23 @@ def test_exactly_the_pairs_within_six_bits_are_found(
     assert neighbours.near_pairs(hashes).tolist() == brute_force(hashes)
 
 
+@given(seed=st.integers(0, 2**32), num_hashes=st.integers(0, 40), num_others=st.integers(0, 40))
+def test_between_two_tables_exactly_the_pairs_within_six_bits_are_found(
+    seed: int, num_hashes: int, num_others: int
+) -> None:
+    random = np.random.default_rng(seed)
+    # Few different bands, so that many keys are equal and many hashes are near.
+    bands = random.choice(np.array([0, 1, 3, 255], np.uint8), (num_hashes + num_others, 8))
+    hashes = bands.view(np.uint64)[:, 0]
+    expected = [
+        [first, second - num_hashes]
+        for first, second in brute_force(hashes)
+        if first < num_hashes <= second
+    ]
+    found = neighbours.near_pairs_between(hashes[:num_hashes], hashes[num_hashes:])
+    assert found.tolist() == expected
+
+
 def re_encoded(patch: UInt8, quality: int) -> UInt8:
     _, encoded = cv2.imencode(".jpg", patch, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)

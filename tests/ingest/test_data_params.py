@@ -11,7 +11,9 @@ from metastasis.ingest.data_params import DataParams
 
 def read(folder: Path, source: str, slides: str = "data/slides.csv") -> DataParams:
     path = folder / "params.yaml"
-    path.write_text(f"data: {{source: '{source}', slides: '{slides}', um_per_pixel: 1}}\n")
+    path.write_text(
+        f"data: {{source: '{source}', listed: {{}}, slides: '{slides}', um_per_pixel: 1}}\n"
+    )
     return params.read("data", DataParams, path)
 
 
@@ -71,12 +73,24 @@ def test_a_path_that_the_shell_would_read_otherwise_is_refused_though_it_is_ther
     """DVC hands the path to a shell, within double quotes: k$2 would be the folder k."""
     (tmp_path / name).mkdir()
     with pytest.raises(ValueError, match="which the shell that DVC starts would interpret"):
-        DataParams(source=str(tmp_path / name), slides="data/slides.csv", um_per_pixel=0.972)
+        DataParams(
+            source=str(tmp_path / name), listed={}, slides="data/slides.csv", um_per_pixel=0.972
+        )
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "972", "10x", ".nan"])
 def test_a_resolution_that_no_microscope_has_is_refused(tmp_path: Path, value: str) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text(f"data: {{source: data/demo, slides: s.csv, um_per_pixel: {value}}}\n")
+    path.write_text(
+        f"data: {{source: data/demo, listed: {{}}, slides: s.csv, um_per_pixel: {value}}}\n"
+    )
     with pytest.raises(InputError, match=r"data\.um_per_pixel is .*: "):
         params.read("data", DataParams, path)
+
+
+@pytest.mark.parametrize("name", ["../up", "Big", "a b", ""])
+def test_a_listed_folder_has_a_name_that_can_name_a_file(name: str) -> None:
+    with pytest.raises(ValueError, match="should be a name of lower-case letters"):
+        DataParams(
+            source="data/demo", listed={name: "/data"}, slides="data/slides.csv", um_per_pixel=0.972
+        )

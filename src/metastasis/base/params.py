@@ -20,6 +20,7 @@ from metastasis.base.errors import InputError
 PARAMS_PATH = Path("params.yaml")  # the name that DVC expects, in the folder of dvc.yaml
 _ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _SHELL = set('$`"\\\n\r')  # characters with a meaning between double quotes
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 
 
@@ -62,6 +63,15 @@ def _quotable(value: str) -> str:
     return value
 
 
+def _is_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            "should be a name of lower-case letters, digits, - and _, since it names a stage and "
+            "files"
+        )
+    return name
+
+
 def _has_home(value: str) -> bool:
     """Return whether the path begins with ~ or ~user, and that folder exists."""
     try:
@@ -74,6 +84,10 @@ def _has_home(value: str) -> bool:
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # the range that NumPy's and Keras's generators accept
 # A path that stands between double quotes in a stage's command.
 LiteralPath = Annotated[str, Field(min_length=1), AfterValidator(_literal)]
+
+# A key that names a stage and files. In lower case, as some file systems don't distinguish cases;
+# DVC refuses most other characters.
+Name = Annotated[str, AfterValidator(_is_name)]
 
 # From whole cells in a pixel to a tenth of what microscopes resolve: a value outside is a slip.
 MicrometresPerPixel = Annotated[float, Field(ge=0.02, le=20)]

@@ -14,7 +14,7 @@ from metastasis.check import locking
 from metastasis.demo import demo_params
 from metastasis.engines.export_params import ExportParams
 from metastasis.evaluate import evaluate_params
-from metastasis.formats import leaving_out, opening
+from metastasis.formats import leaving_out, listings, opening
 from metastasis.ingest import data_params
 from metastasis.members import Member
 from metastasis.predict import predict_params
@@ -38,7 +38,7 @@ SECTIONS: dict[str, type[params.Section]] = {
     "predict": predict_params.PredictParams,
     "probe": ProbeParams,
 }
-DEMO_PATH = Path("data/demo")  # what data/dvc.yaml builds
+DEMO_PATH, LISTED = Path("data/demo"), Path("data/listed")  # what data/dvc.yaml builds
 PASSED = "params.yaml has passed the check.\n"  # always the same: no other stage reruns
 
 
@@ -88,13 +88,29 @@ def check(
         params.read("export", ExportParams, params_path),
         outputs,
     )
-    if Path(data.source) != DEMO_PATH:
-        opening.check_apart(Path(data.source), outputs)
-        opening.open_source(Path(data.source)).close()
+    _check_source(data, outputs)
     members.remove_others(folders, training.members, "check")
     checked_path.parent.mkdir(parents=True, exist_ok=True)
     checked_path.write_text(PASSED, encoding="utf-8")
     print(f"check: {params_path} is valid; data.source is {data.source}")
+
+
+def _check_source(data: data_params.DataParams, outputs: Sequence[Path]) -> None:
+    """Raise InputError unless the source can be read, or is what a stage writes."""
+    folders = {LISTED / f"{name}{listings.ENDING}": Path(data.listed[name]) for name in data.listed}
+    source = Path(data.source)
+    if source == DEMO_PATH:
+        return
+    if source.parent == LISTED and source not in folders:
+        raise InputError(
+            f"data.source: {source} would be the listing of a folder, and data.listed names "
+            f"{', '.join(data.listed) or 'none'}; expected {{{source.stem}: FOLDER}} "
+            "(docs/scaling.md)."
+        )
+    if source in folders and source.is_file() and not folders[source].exists():
+        return  # a clone without the source, whose listing was pulled
+    opening.check_apart(folders.get(source, source), outputs)
+    opening.open_source(folders.get(source, source)).close()
 
 
 def _check_networks(

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from metastasis.base.errors import InputError
-from metastasis.formats import kaggle_folder, kaggle_layout, pcam_layout
+from metastasis.formats import kaggle_folder, kaggle_layout, listings, pcam_layout
 from metastasis.formats.kaggle_folder import KaggleFolder
 from metastasis.formats.kaggle_zip import KaggleZip
 from metastasis.formats.pcam_files import PcamFiles
@@ -20,11 +20,12 @@ EXPERIMENTS = (".dvc", "tmp")  # DVC puts the copies that experiments run in bel
 
 
 def open_source(path: Path) -> Source:
-    """Return the source at `path`, or the one that the folder `path` holds.
+    """Return the source at `path`, or the one that the folder `path` holds, or lists.
 
     Raises:
         InputError: the path doesn't exist, its layout is unknown, or it is damaged.
     """
+    path = listings.folder_of(path)
     if not path.exists():
         raise InputError(
             f"data.source: {path} does not exist; expected {EXPECTED}. "

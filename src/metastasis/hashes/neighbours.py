@@ -4,6 +4,7 @@
 """
 
 import itertools
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -32,10 +33,8 @@ def near_pairs(hashes: NDArray[np.uint64]) -> Pairs:
     locality-sensitive hashing by bit sampling (Indyk & Motwani 1998), made exact by the pigeonhole
     principle.
     """
-    bands = [(hashes >> np.uint64(8 * band)) & np.uint64(0xFF) for band in range(NUM_BANDS)]
     found = [np.empty((0, 2), np.int64)]
-    for first, second in itertools.combinations(bands, 2):
-        key = (first << np.uint64(8) | second).astype(np.uint16)
+    for key in _keys(hashes):
         order = np.argsort(key, kind="stable")
         found.extend(_same_key_pairs(key[order], order, hashes))
     return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
@@ -51,6 +50,34 @@ def _same_key_pairs(
         is_near = np.bitwise_count(hashes[one] ^ hashes[other]) <= MAX_BITS
         pairs.append(np.stack([one[is_near], other[is_near]], axis=1))
     return pairs
+
+
+def near_pairs_between(hashes: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the pairs of a row of `hashes` and a row of `others` that are near: (n, 2), sorted.
+
+    They are found as `near_pairs` finds them, but neither table is compared with itself.
+    """
+    found = [np.empty((0, 2), np.int64)]
+    for key, other_key in zip(_keys(hashes), _keys(others), strict=True):
+        order, other_order = (np.argsort(each, kind="stable") for each in (key, other_key))
+        ends = other_key[other_order]
+        row, stop = order, np.searchsorted(ends, key[order], "right")
+        place = np.searchsorted(ends, key[order], "left")
+        while len(row):  # each row with the next of the others that have its key
+            is_left = place < stop
+            row, place, stop = row[is_left], place[is_left], stop[is_left]
+            other = other_order[place]
+            is_near = np.bitwise_count(hashes[row] ^ others[other]) <= MAX_BITS
+            found.append(np.stack([row[is_near], other[is_near]], axis=1))
+            place = place + 1
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def _keys(hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.uint16]]:
+    """Yield the keys (n,) of each pair of bands: hashes within `MAX_BITS` bits share a key."""
+    bands = [(hashes >> np.uint64(8 * band)) & np.uint64(0xFF) for band in range(NUM_BANDS)]
+    for first, second in itertools.combinations(bands, 2):
+        yield (first << np.uint64(8) | second).astype(np.uint16)
 
 
 def correlations(first: UInt8, second: UInt8) -> NDArray[np.float32]:

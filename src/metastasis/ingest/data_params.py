@@ -1,6 +1,6 @@
 """Section `data` of params.yaml: the source, a slide map for it, and its resolution."""
 
-from metastasis.base.params import LiteralPath, MicrometresPerPixel, Section
+from metastasis.base.params import LiteralPath, MicrometresPerPixel, Name, Section
 
 
 class SourceParams(Section):
@@ -10,7 +10,8 @@ class SourceParams(Section):
 
 
 class DataParams(SourceParams):
-    """The whole section; the path of the slide map is like that of the source."""
+    """The whole section; the paths of folders and of the slide map are like that of the source."""
 
+    listed: dict[Name, LiteralPath]
     slides: LiteralPath
     um_per_pixel: MicrometresPerPixel

@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from metastasis import stains
 from metastasis.hashes import copies
@@ -51,29 +49,12 @@ def compare(
         shifts = list(_shifts(measures, side, apart))
     return Unlabelled(
         num_patches=len(asked),
-        num_copies=num_copies(seen, asked, patches),
+        num_copies=int(copies.are_copies(asked, seen, patches).sum()),
         num_validation=len(validation),
         over=over,
         validation_over=validation_over,
         shifts=tuple(shifts),
     )
-
-
-def num_copies(labelled: pd.DataFrame, unlabelled: pd.DataFrame, patches: Patches) -> int:
-    """Return how many of the unlabelled patches are exact or near copies of labelled ones.
-
-    Both tables have the inventory's columns. Flat patches are copies of none.
-    """
-    if not len(unlabelled):
-        return 0  # without comparing the labelled ones with each other
-    everything = pd.concat([labelled, unlabelled], ignore_index=True)
-    found = copies.find(everything, patches)
-    pairs = np.concatenate([found.exact, found.near])
-    size = len(everything)
-    graph = coo_array((np.ones(len(pairs), bool), pairs.T), (size, size))
-    _, group = connected_components(graph, directed=False)
-    known, asked = group[: len(labelled)], group[len(labelled) :]
-    return int(np.isin(asked, known).sum())
 
 
 def sharpness(patches: Patches, places: shards.Places) -> Floats:

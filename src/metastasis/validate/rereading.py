@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from metastasis.base.errors import InputError, named
-from metastasis.formats import images, opening
+from metastasis.formats import images, listings, opening
 from metastasis.formats.images import Frames
 from metastasis.formats.pcam_files import PcamFiles
 from metastasis.formats.sources import LABELS_NAME, SUBMISSION_NAME, Content, Entry, Source
@@ -40,6 +40,7 @@ def changed(source_path: Path, rows: pd.DataFrame, tables_folder: Path) -> list[
 
 def advice(source_path: Path, names: Sequence[str]) -> str:
     """Return a message with the changes, and the commands that make DVC notice the change."""
+    source_path = listings.folder_of(source_path)
     paths = [source_path / name for name in names]
     if source_path.is_file():
         command = f"touch {shlex.quote(str(source_path))}"
