@@ -16,7 +16,7 @@ from helpers.files import ROOT, assert_same_bytes
 from metastasis import __main__
 from metastasis.base import params
 from metastasis.base.errors import InputError
-from metastasis.cluster import connecting, guarding, sharing_out, shipping
+from metastasis.cluster import guarding, sharing_out, shipping
 
 PATIENCE = 30  # seconds
 
@@ -150,17 +150,6 @@ def test_a_member_asks_for_a_gpu_or_for_the_cores_of_the_smallest_machine(
     assert sharing_out._resources(nodes) == expected  # noqa: SLF001
     with pytest.raises(InputError, match="no machine of the cluster offers a core"):
         sharing_out._resources([dead])  # noqa: SLF001
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1", "", "::"])
-def test_an_address_without_a_cluster_is_said_at_once(address: str) -> None:
-    start = time.monotonic()
-    with (
-        pytest.raises(InputError, match="no cluster answers at "),
-        connecting.connected(address),
-    ):
-        pass
-    assert time.monotonic() - start < PATIENCE
 
 
 def test_without_ray_the_command_names_the_extra(

@@ -47,7 +47,7 @@ def share_out(members: Sequence[Member], address: str, say: Callable[[str], None
     if not jobs:
         return Summary([], {})
     done, failed = [], {}
-    with connecting.connected(address) as ray:
+    with connecting.connected(address, with_package=True) as ray:
         for outcome in _outcomes(ray, jobs.values()):
             failure = outcome.failure or _take(outcome, jobs[outcome.key])
             if failure:

@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from metastasis import clusters
 from metastasis.base.errors import InputError
+from metastasis.cluster import connecting
 
 
 def refused(address: str) -> str:
-    with pytest.raises(InputError) as caught, clusters.connected(address):
+    with pytest.raises(InputError) as caught, connecting.connected(address):
         pass
     return str(caught.value)
 
@@ -33,6 +33,6 @@ def test_an_address_where_nothing_listens_is_named() -> None:
 
 
 @pytest.mark.medium  # imports Ray
-@pytest.mark.parametrize("address", ["somewhere", "host:port", "local:", "127.0.0.1"])
+@pytest.mark.parametrize("address", ["somewhere", "host:port", "local:", "127.0.0.1", "", "::"])
 def test_what_is_no_address_is_refused(address: str) -> None:
     assert f"{address} is no address of a Ray cluster. Expected local, auto" in refused(address)
