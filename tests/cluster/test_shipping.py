@@ -1,4 +1,4 @@
-"""Tests of `cluster.shipping`, `guarding`, `connecting` and `sharing_out`, without a cluster."""
+"""Tests of `cluster.shipping`, `guarding` and `sharing_out`, without a cluster."""
 
 import io
 import os
@@ -159,3 +159,13 @@ def test_without_ray_the_command_names_the_extra(
     monkeypatch.setitem(sys.modules, "ray", None)
     assert __main__.main(["members", "127.0.0.1:6379"]) == 2
     assert "Ray isn't installed: run `export EXTRA=ray`" in capsys.readouterr().err
+
+
+def test_members_that_train_on_several_machines_each_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = (ROOT / "params.yaml").read_text().replace("workers: 1 ", "workers: 2 ")
+    (tmp_path / "params.yaml").write_text(written)
+    monkeypatch.chdir(tmp_path)
+    assert __main__.main(["members", "127.0.0.1:6379"]) == 2
+    assert "train.workers = 2 trains each member on several machines" in capsys.readouterr().err

@@ -33,7 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     from metastasis.train.train_params import TrainParams  # noqa: PLC0415
 
     try:
-        members = params.read("train", TrainParams).members
+        train = params.read("train", TrainParams)
+        _require_one_worker(train.workers)
+        members = train.members
         summary = sharing_out.share_out(members, arguments.address, _say)
     except InputError as error:
         print(f"members: {error}", file=sys.stderr)
@@ -47,6 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"members: failed: {', '.join(sorted(summary.failed))}", file=sys.stderr)
         return SOME_FAILED
     return 0
+
+
+def _require_one_worker(num: int) -> None:
+    if num > 1:
+        raise InputError(
+            f"train.workers = {num} trains each member on several machines, and this command "
+            "each member on one: set train.workers to 1, or run `dvc repro`."
+        )
 
 
 def _say(line: str) -> None:
