@@ -32,8 +32,7 @@ from metastasis import models, tables
 from metastasis.base import params
 from metastasis.patches import shards
 from metastasis.pretrained import architectures, weights
-from metastasis.train import devices, feeding, monitoring, train_params, training
-from metastasis.train.averaging import Average
+from metastasis.train import devices, feeding, monitoring, stepping, train_params, training
 
 NAME = "densenet121"
 RECIPE = {  # the README's; the rest is params.yaml's
@@ -55,13 +54,13 @@ def ours(
 ) -> Progress:
     """Train as `fitting` does."""
     network = training.compiled_network(params_, feed.patches.size, feed.num_steps, policy)
-    average = Average(network, params_.average_decay)
+    steps = stepping.Steps(network, params_.average_decay, class_weights=None)
     seconds = 0.0
     for epoch in range(params_.epochs):
         start = time.process_time()
-        network.fit(feed.epoch(epoch), callbacks=[average], shuffle=False, verbose=0)
+        steps.epoch(feed.epoch(epoch), after_step=lambda: None)
         seconds += time.process_time() - start
-        yield seconds, monitor.measure(network, average.get_weights())["eval/auc"]
+        yield seconds, monitor.measure(network, steps.average.get_weights())["eval/auc"]
 
 
 class TorchNetwork(nn.Module):
