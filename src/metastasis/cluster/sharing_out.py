@@ -13,9 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from metastasis import ray_connection
 from metastasis.base import stage
 from metastasis.base.errors import InputError
-from metastasis.cluster import connecting, member_runs, restoring, shipping
+from metastasis.cluster import member_runs, restoring, shipping
 from metastasis.cluster.member_runs import Job, Outcome
 from metastasis.members import Member
 
@@ -39,7 +40,7 @@ def share_out(members: Sequence[Member], address: str, say: Callable[[str], None
     Raises:
         InputError: Ray isn't installed, there is no cluster, or the stages before `train` fail.
     """
-    connecting.require()
+    ray_connection.require()
     before = [sys.executable, "-m", "dvc", "repro", *shipping.inputs().values()]
     if subprocess.run(before, check=False).returncode:  # noqa: S603  # our own command
         raise InputError("a stage before `train` failed; see above.")
@@ -47,7 +48,7 @@ def share_out(members: Sequence[Member], address: str, say: Callable[[str], None
     if not jobs:
         return Summary([], {})
     done, failed = [], {}
-    with connecting.connected(address, with_package=True) as ray:
+    with ray_connection.connected(address, with_package=True) as ray:
         for outcome in _outcomes(ray, jobs.values()):
             failure = outcome.failure or _take(outcome, jobs[outcome.key])
             if failure:

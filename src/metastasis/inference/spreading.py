@@ -14,8 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from metastasis import ray_connection
 from metastasis.base.errors import InputError
-from metastasis.cluster import connecting
 from metastasis.engines import engines
 from metastasis.engines.engines import EngineName
 from metastasis.inference import remote
@@ -45,7 +45,7 @@ def crew(
     """
     with engines.prepared(engine, network_path) as paths:
         network = {path.name: path.read_bytes() for path in paths}
-    with connecting.connected(address) as ray:
+    with ray_connection.connected(address) as ray:
         job = Job(engine, network, terms, cpus, remote.versions())
         spread = Spread(ray, address, cpus, job)
         print(f"predict: {spread.described()}; if it is lost, the same command goes on")

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from metastasis.base import processor
 from metastasis.base.errors import InputError
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parent
 LOCAL = "local"  # the address of a cluster that is started on this machine, and ends with the call
 AUTO = "auto"  # the address of the cluster that this machine belongs to
 PATIENCE = 10  # seconds until an address has to answer; Ray itself waits for minutes

@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
+from metastasis import ray_connection
 from metastasis.base.errors import InputError
-from metastasis.cluster import connecting
 
 
 def refused(address: str) -> str:
-    with pytest.raises(InputError) as caught, connecting.connected(address):
+    with pytest.raises(InputError) as caught, ray_connection.connected(address):
         pass
     return str(caught.value)
 
