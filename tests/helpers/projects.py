@@ -41,15 +41,22 @@ def run(folder: Path, *command: str, is_ok: bool = True) -> subprocess.Completed
 
 @contextmanager
 def running(folder: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command in `folder`, in a process group of its own that the end leaves no part of."""
-    with subprocess.Popen(
+    """Start a command in `folder`, in a process group of its own that the end leaves no part of.
+
+    It hears Ctrl-C even if the tests are a background job of a shell, which is deaf to it with all
+    that it starts.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
         command,
         cwd=folder,
         env=_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    ) as process:
+    )
+    signal.signal(signal.SIGINT, before)
+    with process:
         try:
             yield process
         finally:
