@@ -22,9 +22,6 @@ from metastasis.pretrained import architectures
 # Of the moving statistics: Keras's .99 lags by epochs if an epoch has few steps.
 MOMENTUM = 0.9
 
-# Sides of patches whose central 32 pixels are one cell of a published network's features.
-PUBLISHED_SIZES = (32, 96)
-
 # Layers that pool or flatten the last feature map; the first of them in a network does.
 PLACES_END = ("mean", "flatten")
 
@@ -61,8 +58,10 @@ def build(name: str, size: int, parts: Parts = PLAIN, policy: str = "float32") -
     """
     with _dtype_policy(policy):
         if name in architectures.ARCHITECTURES:
+            _require_whole_cells(name, size)
             body = architectures.build(name, size, partial(parts.norm, momentum=MOMENTUM))
-            inputs, features = body.input, _headed(body.output, size, parts)
+            inputs = body.input
+            features = parts.dropout(0.3, name="dropout")(_pooled(body.output, size))
         else:
             inputs = keras.Input((size, size, 3), name="patch")
             features = BUILDERS[name](layers.Rescaling(1 / 255, name="rescale")(inputs), parts)
@@ -251,14 +250,16 @@ def _residual(tensor: Tensor, parts: Parts, name: str) -> Tensor:
     return layers.ReLU(name=f"{name}_relu")(tensor)
 
 
-def _headed(tensor: Tensor, size: int, parts: Parts) -> Tensor:
-    """Return what the logit is computed of, from a published network's last feature map."""
-    if size not in PUBLISHED_SIZES:
+def _require_whole_cells(name: str, size: int) -> None:
+    """Check that the centre consists of whole cells of a published network's last feature map."""
+    scale = architectures.ARCHITECTURES[name].scale
+    side, rest = divmod(size * scale, architectures.CELL)
+    if rest or (side - shards.CENTRE_SIZE * scale // architectures.CELL) % 2:
         raise InputError(
-            "train.model: networks that start from published weights need crop.size 32 or 96, so "
-            f"that the centre is one cell of their features; found {size}."
+            "train.model: networks that start from published weights need crop.size 32 or 96 "
+            "(with -x2 also 64), so that the centre consists of whole cells of their features; "
+            f"found {size}."
         )
-    return parts.dropout(0.3, name="dropout")(_pooled(tensor, size))
 
 
 BUILDERS: dict[str, Callable[[Tensor, Parts], Tensor]] = {

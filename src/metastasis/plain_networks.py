@@ -49,6 +49,7 @@ PLAIN = {
         "ReLU",
         "Rescaling",
         "Reshape",
+        "UpSampling2D",
         "ZeroPadding2D",
     },
 }

@@ -14,7 +14,8 @@ from helpers.files import ROOT
 from metastasis.base.errors import InputError
 from metastasis.base.published import RemoteFile
 from metastasis.download import lite0, network_weights
-from metastasis.pretrained import architectures, catalogue
+from metastasis.pretrained import catalogue
+from metastasis.train import train_params
 
 SCRIPT = ROOT / "scripts" / "fetch_weights.py"
 NAME = "tiny_notop.h5"
@@ -73,7 +74,7 @@ def test_wrong_bytes_leave_no_file(server: serving.Server, tmp_path: Path) -> No
 
 def test_every_network_with_published_weights_is_offered() -> None:
     offers = network_weights.OFFERS
-    assert set(offers) == set(architectures.ARCHITECTURES)
+    assert set(offers) == set(train_params.PRETRAINED.values())
     assert set(offers) == {*catalogue.FILES, lite0.NETWORK}
     for network, file in catalogue.FILES.items():
         assert offers[network].megabytes == round(file.num_bytes / 1e6)

@@ -3,11 +3,13 @@
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.special import expit
 
@@ -33,11 +35,11 @@ def final(name: str, num: int, tta: str) -> keras.Model:
     keras.utils.set_random_seed(0)
     networks = [models.build(name, SIZE) for _ in range(num)]
     for seed, network in enumerate(networks):
-        if (
-            name in architectures.ARCHITECTURES
-        ):  # so deep that any statistics would end in one value
+        if name in architectures.ARCHITECTURES:
+            # So deep that any statistics would end in one value. A graph is several times as fast.
+            adapt = tf.function(partial(network, training=True))
             for _ in range(60):
-                network(noise(seed=seed).astype(np.float32), training=True)
+                adapt(tf.constant(noise(seed=seed), tf.float32))
         else:
             unsettle(network, seed)
         _centre(network)
@@ -72,7 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 ("compact", 2, "d4"),
                 ("p4m", 1, "d4"),
                 ("baseline", 2, "none"),
-                ("densenet121", 1, "d4"),
+                ("densenet121-x2", 1, "none"),
                 ("efficientnetv2b0", 1, "none"),
                 ("efficientnet-lite0", 1, "none"),
             )

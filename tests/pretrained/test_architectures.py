@@ -1,5 +1,6 @@
 """Tests of `pretrained.architectures`: the layers are those of the published networks."""
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -47,15 +48,57 @@ def test_every_layer_has_a_name_that_does_not_depend_on_the_process(name: str) -
     assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
 
 
-@pytest.mark.parametrize("name", architectures.ARCHITECTURES)
-@pytest.mark.parametrize("size", [48, 64, 80])
-def test_a_crop_whose_centre_is_no_whole_cell_is_refused(name: str, size: int) -> None:
+def test_an_enlarged_patch_gives_what_the_network_gives_for_a_patch_of_that_size() -> None:
+    keras.utils.set_random_seed(1)
+    large = architectures.build("densenet121", 192, keras.layers.BatchNormalization)
+    body = architectures.build("densenet121-x2", 96, keras.layers.BatchNormalization)
+    body.set_weights(large.get_weights())
+    patches = PATCHES.astype(np.float32)
+    enlarged = [cv2.resize(patch, (192, 192), interpolation=cv2.INTER_LINEAR) for patch in patches]
+    np.testing.assert_allclose(body(patches), large(np.stack(enlarged)), rtol=1e-3, atol=1e-4)
+
+
+def test_an_enlarged_patch_looks_the_same_from_all_sides() -> None:
+    body = architectures.build("densenet121-x2", 96, keras.layers.BatchNormalization)
+    enlarge = keras.Model(body.input, body.get_layer("enlarge").output)
+    expected = np.rot90(enlarge(PATCHES), axes=(1, 2))
+    np.testing.assert_allclose(enlarge(np.rot90(PATCHES, axes=(1, 2))), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        (name, size)
+        for name in architectures.ARCHITECTURES
+        for size in range(32, 97, 2)
+        if size not in train_params.SIZES[name]
+    ],
+)
+def test_a_crop_whose_centre_is_no_whole_cells_is_refused(name: str, size: int) -> None:
     with pytest.raises(InputError, match=rf"published weights need crop\.size 32 or.*found {size}"):
         models.build(name, size)
 
 
-def test_params_know_the_networks_and_their_crops() -> None:
+@pytest.mark.parametrize(
+    ("name", "size"), [("densenet121", 96), ("densenet121-x2", 64), ("densenet121-x2", 96)]
+)
+def test_the_centre_is_pooled_separately(name: str, size: int) -> None:
+    network = models.build(name, size)
+    side = network.get_layer("centre").input.shape[1]
+    assert network.get_layer("centre").output.shape[1] / side == 32 / size
+
+
+def test_params_know_the_networks_and_whose_weights_fit_them() -> None:
     assert set(train_params.PRETRAINED) == set(architectures.ARCHITECTURES)
-    assert {train_params.SIZES[name] for name in train_params.PRETRAINED} == {
-        models.PUBLISHED_SIZES
-    }
+    others = {name: fit for name, fit in train_params.PRETRAINED.items() if name != fit}
+    assert others
+    for name, published in others.items():
+        shapes = [
+            {
+                layer.name: [weight.shape for weight in layer.weights]
+                for layer in models.build(network, 32).layers
+                if layer.weights
+            }
+            for network in (name, published)
+        ]
+        assert shapes[0] == shapes[1]

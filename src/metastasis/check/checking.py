@@ -179,7 +179,8 @@ def _faults(path: Path) -> Iterator[str]:
         ):
             yield (
                 f"{path}: train.model {network} starts from published weights, and train.weights "
-                f"names none: run `make weights NAME={network}`, which prints what to set."
+                f"names none: run `make weights NAME={train_params.PRETRAINED[network]}`, which "
+                "prints what to set."
             )
         case {"train": TrainParams(starts_from=None)} if not Path(params.NO_WEIGHTS).is_file():
             yield (

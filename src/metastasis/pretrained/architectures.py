@@ -13,7 +13,8 @@ from keras import layers
 Maker = Callable[..., layers.Layer]
 Tensor = Any  # keras.KerasTensor; Keras ships no types
 
-PREPROCESSING = ("patch", "rescale", "standardise")  # layers before a network's own
+CELL = 32  # pixels of an enlarged patch to a side of a cell of every last feature map
+PREPROCESSING = ("patch", "rescale", "standardise", "enlarge")  # layers before a network's own
 
 
 def build(name: str, size: int, norm: Maker) -> keras.Model:
@@ -29,6 +30,10 @@ def build(name: str, size: int, norm: Maker) -> keras.Model:
     tensor = layers.Normalization(mean=architecture.mean, variance=variance, name="standardise")(
         tensor
     )
+    if architecture.scale > 1:
+        tensor = layers.UpSampling2D(architecture.scale, interpolation="bilinear", name="enlarge")(
+            tensor
+        )
     return _rebuilt(keras.Model(inputs, architecture.body(tensor), name=name), norm)
 
 
@@ -131,15 +136,17 @@ def _norm_relu6(tensor: Tensor, name: str) -> Tensor:
 
 
 class Architecture(NamedTuple):
-    """A published network, and by which mean and deviation (shares of 255) it expects patches."""
+    """A published network, and the patches it expects: mean and deviation are shares of 255."""
 
     body: Callable[[Tensor], Tensor]  # from (n, size, size, 3) to the last feature map
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # of ImageNet's pixels
     deviation: tuple[float, ...] = (0.229, 0.224, 0.225)
+    scale: int = 1  # times by which the side of a patch is enlarged before
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
     "densenet121": Architecture(_densenet121),
+    "densenet121-x2": Architecture(_densenet121, scale=2),
     "efficientnetv2b0": Architecture(_efficientnetv2b0),
     "efficientnet-lite0": Architecture(
         _efficientnet_lite0, mean=(127 / 255,) * 3, deviation=(128 / 255,) * 3

@@ -12,15 +12,29 @@ Optimizer = Literal["muon", "adamw"]
 Schedule = Literal["cosine", "plateau", "constant"]
 Geometry = Literal["none", "d4", "rotation", "affine"]
 Network = Literal[
-    "compact", "p4m", "baseline", "densenet121", "efficientnetv2b0", "efficientnet-lite0"
+    "compact",
+    "p4m",
+    "baseline",
+    "densenet121",
+    "densenet121-x2",
+    "efficientnetv2b0",
+    "efficientnet-lite0",
 ]
 Precision = Literal["auto", "float32", "bfloat16"]
 
-# The networks that start from published weights, and the crops that each network accepts; `models`
-# says why.
-PRETRAINED = ("densenet121", "efficientnetv2b0", "efficientnet-lite0")
-SIZES = dict.fromkeys(("compact", "p4m"), (32, 48, 64, 80, 96)) | dict.fromkeys(
-    PRETRAINED, (32, 96)
+# The networks that start from published weights, with the network that these are published for.
+PRETRAINED = {
+    "densenet121": "densenet121",
+    "densenet121-x2": "densenet121",
+    "efficientnetv2b0": "efficientnetv2b0",
+    "efficientnet-lite0": "efficientnet-lite0",
+}
+
+# The crops that each network accepts; `models` says why.
+SIZES = (
+    dict.fromkeys(("compact", "p4m"), (32, 48, 64, 80, 96))
+    | dict.fromkeys(PRETRAINED, (32, 96))
+    | {"densenet121-x2": (32, 64, 96)}
 )
 
 
