@@ -54,7 +54,7 @@ def ours(
 ) -> Progress:
     """Train as `fitting` does."""
     network = training.compiled_network(params_, feed.patches.size, feed.num_steps, policy)
-    steps = stepping.Steps(network, params_.average_decay, class_weights=None)
+    steps = stepping.Steps(network, params_.average_decay, None, feed.to_patches)
     seconds = 0.0
     for epoch in range(params_.epochs):
         start = time.process_time()

@@ -99,6 +99,14 @@ def test_workers_that_cannot_share_a_batch_are_refused(tree: Path) -> None:
         check()
 
 
+def test_several_workers_cannot_train_on_patches_on_one_device(tree: Path) -> None:
+    edit(tree, "train", workers=2, feed="device")
+    with pytest.raises(
+        InputError, match=r"train\.feed: device .* and train\.workers is 2: expected"
+    ):
+        check()
+
+
 @pytest.mark.parametrize("model", ["densenet121", "densenet121-x2"])
 def test_a_published_network_needs_a_file_of_weights_that_is_there(tree: Path, model: str) -> None:
     edit(tree, "train", model=model)

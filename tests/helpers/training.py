@@ -17,6 +17,7 @@ PARAMS = train_params.Recipe(
     patience=5,
     batch_size=4,
     workers=1,
+    feed="host",
     optimizer="muon",
     learning_rate=0.001,
     schedule="cosine",

@@ -23,6 +23,14 @@ def augmented(patches: NDArray[np.uint8], seed: int = 0, **changes: object) -> N
     return augmenting.augment(patches, np.random.default_rng(seed), params)
 
 
+def stained(patches: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    return augmented(patches, geometry="none", stain_jitter=scale, focus_jitter=0.0)
+
+
+def focused_by(patches: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    return augmented(patches, geometry="none", stain_jitter=0.0, focus_jitter=scale)
+
+
 def test_each_patch_is_turned_by_its_own_element() -> None:
     turned = augmenting.turn(NOISE, np.arange(16) % 8)
     for patch, result, element in zip(NOISE, turned, np.arange(16) % 8, strict=True):
@@ -51,7 +59,7 @@ def test_stain_jitter_changes_optical_density_by_the_scale_asked_for() -> None:
     scale = 0.1
     grey = round(256 / np.e) - 1
     patches = np.full((20_000, 2, 2, 3), grey, np.uint8)
-    jittered = augmenting.jitter_stain(patches, np.random.default_rng(0), scale)
+    jittered = stained(patches, scale)
     density = -np.log((jittered[:, 0, 0].astype(float) + 1) / 256)
     expected = scale * np.hypot(1, augmenting.STAIN_SHIFT_SHARE)
     assert density.std(axis=0) == pytest.approx([expected] * 3, rel=0.03)
@@ -62,7 +70,7 @@ def test_stain_jitter_changes_optical_density_by_the_scale_asked_for() -> None:
 def test_stain_jitter_keeps_the_order_of_brightness_within_a_channel() -> None:
     ramp = np.arange(256, dtype=np.uint8)[None, None, :, None].repeat(3, axis=3)
     patches = np.broadcast_to(ramp, (50, 2, 256, 3)).copy()
-    jittered = augmenting.jitter_stain(patches, np.random.default_rng(0), 0.15)
+    jittered = stained(patches, 0.15)
     assert (np.diff(jittered.astype(int), axis=2) >= 0).all()
 
 
@@ -70,7 +78,7 @@ def test_focus_jitter_blurs_half_of_the_patches_by_up_to_the_width_asked_for() -
     """A dot's second moment, over both axes, is twice the blur's variance; here up to 2 pixels."""
     dot = np.zeros((400, 33, 33, 3), np.uint8)
     dot[:, 16, 16] = 255
-    focused = augmenting.jitter_focus(dot, np.random.default_rng(0), 2.0)[..., 0].astype(float)
+    focused = focused_by(dot, 2.0)[..., 0].astype(float)
     places = np.arange(33) - 16
     squares = places[:, None] ** 2 + places**2
     moments = (focused * squares).sum(axis=(1, 2)) / focused.sum(axis=(1, 2))
@@ -86,7 +94,7 @@ def test_focus_jitter_sharpens_the_other_half_by_up_to_the_strength_asked_for() 
     period = 8
     ripple = np.round(128 + 40 * np.cos(2 * np.pi * np.arange(64) / period)).astype(np.uint8)
     patches = np.broadcast_to(ripple[None, None, :, None], (400, 8, 64, 3)).copy()
-    focused = augmenting.jitter_focus(patches, np.random.default_rng(0), 1.0).astype(float)
+    focused = focused_by(patches, 1.0).astype(float)
     wave = np.exp(2j * np.pi * np.arange(period * 4) / period)  # four periods, off the edges
     gain = np.abs(focused[:, 4, 16:48, 0] @ wave) / np.abs(patches[0, 4, 16:48, 0] @ wave)
     kept = np.exp(-((2 * np.pi / period) ** 2) / 2)  # by a Gaussian of one pixel
@@ -98,7 +106,7 @@ def test_focus_jitter_sharpens_the_other_half_by_up_to_the_strength_asked_for() 
 
 def test_focus_jitter_leaves_plain_colour_as_it_is() -> None:
     plain = np.broadcast_to(np.array([200, 120, 180], np.uint8), (50, 32, 32, 3)).copy()
-    assert np.array_equal(augmenting.jitter_focus(plain, np.random.default_rng(0), 2.0), plain)
+    assert np.array_equal(focused_by(plain, 2.0), plain)
 
 
 def moved_by(patches: NDArray[np.uint8]) -> NDArray[np.floating]:

@@ -202,7 +202,13 @@ def _faults(path: Path) -> Iterator[str]:
 
 
 def _wrong_workers(path: Path, section: params.Section | None) -> Iterator[str]:
-    """Yield a message if the workers can't share a batch."""
+    """Yield a message if the workers can't share a batch, or patches on one device."""
+    match section:
+        case TrainParams(feed="device", workers=num) if num > 1:
+            yield (
+                f"{path}: train.feed: device keeps the patches on one device, and train.workers "
+                f"is {num}: expected train.feed: host, or one worker."
+            )
     match section:
         case TrainParams(batch_size=size, workers=num) if size % num:
             yield (

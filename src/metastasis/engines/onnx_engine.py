@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metastasis import onnx_sessions
 from metastasis.base import processor
-from metastasis.engines import exported, extras
+from metastasis.engines import exported, extras, onnx_sessions
 
 BATCH_SIZE = 8  # as for OpenVINO: larger ones leave the cache
 

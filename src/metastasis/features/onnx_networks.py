@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metastasis import onnx_sessions
 from metastasis.base.errors import InputError
+from metastasis.engines import onnx_sessions
 from metastasis.features.networks import BATCH_SIZE, CHANNELS, Float32, Network, brief
 
 

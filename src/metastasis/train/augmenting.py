@@ -1,11 +1,13 @@
 """Changes patches at random in ways that keep their label.
 
-The functions map arrays to arrays; the caller passes the random generator. A worker of several
-passes its share of a batch; all draw for the whole batch, so that a patch changes as with one.
+`draw` draws how the patches of a batch change, `change` changes them; `augment` does both. A
+worker of several passes its share of a batch; all draw for the whole batch, so that a patch changes
+as with one. `device_augmenting` changes patches in the same ways on a GPU.
 """
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from metastasis.patches import symmetries
 from metastasis.patches.shards import UInt8
-from metastasis.train.train_params import Recipe
+from metastasis.train.train_params import Geometry, Recipe
 from metastasis.train.workers import ALONE, Worker
 
 # Network A's ranges, in the units of Keras's ImageDataGenerator: degrees, share of the side,
@@ -22,6 +24,17 @@ AFFINE_ROTATION, AFFINE_SHIFT, AFFINE_SHEAR, AFFINE_ZOOM = 20.0, 0.1, 0.1, 0.1
 ROTATION_ZOOM = 0.1  # by which the free rotation's zoom differs from 1 at most
 STAIN_SHIFT_SHARE = 1 / 3  # of the stain jitter's scale, for the shift of the optical density
 SHARPENED_WIDTH = 1.0  # pixels: the standard deviation of the detail that sharpening amplifies
+
+# What lies beyond a patch's edge: the patch mirrored, as tissue goes on there, or its last pixels.
+BORDERS = {"rotation": cv2.BORDER_REFLECT_101, "affine": cv2.BORDER_REPLICATE}
+
+
+# How each of n patches changes, in this order; what params switch off is absent:
+# elements (n,): of D4, numbered as in `symmetries`;
+# maps (n, 2, 3): from a pixel's place (x, y, 1) to its new place;
+# densities (n, 3, 2): factor and shift of each channel's optical density;
+# focus (n,): the width of the blur in pixels, or as a negative number the detail to be added.
+Changes = dict[str, NDArray[Any]]
 
 
 def augment(
@@ -34,21 +47,40 @@ def augment(
     `affine` is network A's set, which may move tissue into or out of the centre. `jitter_stain` and
     `jitter_focus` define the jitters; 0 switches them off.
     """
-    num = len(patches) * worker.num
-    own = worker.share(num)
+    changes = draw(random, len(patches) * worker.num, patches.shape[1], params)
+    own = worker.share(len(patches) * worker.num)
+    changes = {name: rows[own] for name, rows in changes.items()}
+    return change(patches, changes, params.geometry)
+
+
+def draw(random: np.random.Generator, num: int, size: int, params: Recipe) -> Changes:
+    """Draw how `num` patches of `size` pixels change, as `params` say."""
+    changes: Changes = {}
     if params.geometry == "d4":
-        patches = turn(patches, random.integers(symmetries.NUM_ELEMENTS, size=num)[own])
+        changes["elements"] = random.integers(symmetries.NUM_ELEMENTS, size=num)
     elif params.geometry == "rotation":
-        # Beyond the edge is the patch mirrored, as tissue goes on there.
-        maps = _rotations(random, num, patches.shape[1])
-        patches = _moved(patches, maps[own], cv2.BORDER_REFLECT_101)
+        changes["maps"] = _rotations(random, num, size)
     elif params.geometry == "affine":
-        maps = _affine_maps(random, num, patches.shape[1])
-        patches = _moved(patches, maps[own], cv2.BORDER_REPLICATE)
-    if params.stain_jitter:
-        patches = jitter_stain(patches, random, params.stain_jitter, worker)
-    if params.focus_jitter:
-        patches = jitter_focus(patches, random, params.focus_jitter, worker)
+        changes["maps"] = _affine_maps(random, num, size)
+    if scale := params.stain_jitter:
+        factors = random.normal(1, scale, (num, 3))
+        shifts = random.normal(0, scale * STAIN_SHIFT_SHARE, (num, 3))
+        changes["densities"] = np.stack([factors, shifts], axis=2)
+    if scale := params.focus_jitter:
+        changes["focus"] = random.uniform(-scale, scale, num)
+    return changes
+
+
+def change(patches: UInt8, changes: Changes, geometry: Geometry) -> UInt8:
+    """Return the patches changed as was drawn for them, with the same params."""
+    if "elements" in changes:
+        patches = turn(patches, changes["elements"])
+    if "maps" in changes:
+        patches = _moved(patches, changes["maps"], BORDERS[geometry])
+    if "densities" in changes:
+        patches = jitter_stain(patches, changes["densities"])
+    if "focus" in changes:
+        patches = jitter_focus(patches, changes["focus"])
     return patches
 
 
@@ -77,20 +109,15 @@ TURNS: tuple[Callable[..., object], ...] = (
 )
 
 
-def jitter_stain(
-    patches: UInt8, random: np.random.Generator, scale: float, worker: Worker = ALONE
-) -> UInt8:
-    """Scale and shift the optical density of each channel of each patch.
+def jitter_stain(patches: UInt8, densities: NDArray[np.float64]) -> UInt8:
+    """Scale and shift the optical density of each channel of each patch, by (n, 3, 2).
 
-    The factor's standard deviation is `scale`, the shift's is a third of it; a shift changes the
-    brightness. Stain and scanner act on the optical density, -log(transmitted light), almost
-    linearly (Ruifrok and Johnston 2001; jitter after Tellez et al. 2019). With 8 bits, a table of
-    256 values does it.
+    The factor's standard deviation is `train.stain_jitter`, the shift's is a third of it; a shift
+    changes the brightness. Stain and scanner act on the optical density, -log(transmitted light),
+    almost linearly (Ruifrok and Johnston 2001; jitter after Tellez et al. 2019). With 8 bits, a
+    table of 256 values does it.
     """
-    num = len(patches) * worker.num
-    own = worker.share(num)
-    factor = random.normal(1, scale, (num, 3, 1))[own]
-    shift = random.normal(0, scale * STAIN_SHIFT_SHARE, (num, 3, 1))[own]
+    factor, shift = np.moveaxis(densities[:, :, np.newaxis], 3, 0)
     density = -np.log((np.arange(256) + 1) / 256)
     light = 256 * np.exp(-(factor * density + shift)) - 1
     tables = np.clip(np.round(light), 0, 255).astype(np.uint8).transpose(0, 2, 1)
@@ -100,17 +127,13 @@ def jitter_stain(
     return jittered
 
 
-def jitter_focus(
-    patches: UInt8, random: np.random.Generator, scale: float, worker: Worker = ALONE
-) -> UInt8:
-    """Blur one half of the patches and sharpen the other.
+def jitter_focus(patches: UInt8, strengths: NDArray[np.float64]) -> UInt8:
+    """Blur the patches with a positive strength, (n,), and sharpen the others.
 
     Scanners differ in focus, and some sharpen. The blur is Gaussian, with a standard deviation of
-    up to `scale` pixels. Sharpening adds up to `scale` times the detail that a Gaussian of one
-    pixel removes. Optics act on light, so this comes after the stain.
+    as many pixels. Sharpening adds as much of the detail that a Gaussian of one pixel removes.
+    Optics act on light, so this comes after the stain.
     """
-    num = len(patches) * worker.num
-    strengths = random.uniform(-scale, scale, num)[worker.share(num)]
     focused = np.empty_like(patches)
     for patch, strength, out in zip(patches, strengths, focused, strict=True):
         if strength > 0:

@@ -46,13 +46,22 @@ class Feed:
 
         It consists of n patches and their (n, 1) labels.
         """
+        batch, random = self.drawn(step)
+        chosen = batch[self.worker.share(self.batch_size)]
+        patches = self.patches.take(self.places[chosen])
+        return self.augment(patches, random), self.labels[chosen, np.newaxis]
+
+    def drawn(self, step: int) -> tuple[NDArray[np.integer], np.random.Generator]:
+        """Return the numbers of the patches in batch `step`, and what draws their changes."""
         epoch, number = divmod(int(step), self.num_steps)
         start = number * self.batch_size
         batch = _order(len(self.labels), self.seed, epoch)[start : start + self.batch_size]
-        chosen = batch[self.worker.share(self.batch_size)]
-        patches = self.patches.take(self.places[chosen])
-        random = chance.generator(self.seed, epoch, number)
-        return self.augment(patches, random), self.labels[chosen, np.newaxis]
+        return batch, chance.generator(self.seed, epoch, number)
+
+    @staticmethod
+    def to_patches(patches: tf.Tensor) -> tf.Tensor:
+        """Return the patches of a batch, which are ready."""
+        return patches
 
     def epoch(self, number: int) -> tf.data.Dataset:
         """Return the batches of one epoch in order, made in parallel while the network trains."""

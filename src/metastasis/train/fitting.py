@@ -18,6 +18,7 @@ from metastasis.train import optimizing, resuming
 from metastasis.train.averaging import Average
 from metastasis.train.feeding import Feed
 from metastasis.train.monitoring import Monitor
+from metastasis.train.resident import ResidentFeed
 from metastasis.train.resuming import Arrays, Row, State
 from metastasis.train.stepping import Steps
 
@@ -54,7 +55,7 @@ def best_epoch(history: list[Row]) -> int:
     return int(np.argmax([row["eval/auc"] for row in history]))
 
 
-def fit(network: keras.Model, feed: Feed, plan: Plan, desk: Desk | None) -> State:
+def fit(network: keras.Model, feed: Feed | ResidentFeed, plan: Plan, desk: Desk | None) -> State:
     """Train the compiled `network` until the plan is over; return the state after the last epoch.
 
     Of several workers, all call this, and only the chief with a `desk`. If the desk's path holds a
@@ -65,7 +66,7 @@ def fit(network: keras.Model, feed: Feed, plan: Plan, desk: Desk | None) -> Stat
         InputError: the loss is not a number any more.
     """
     hear = feed.worker.hear
-    steps = Steps(network, plan.average_decay, plan.class_weights)
+    steps = Steps(network, plan.average_decay, plan.class_weights, feed.to_patches)
     average = steps.average
     state = hear(resuming.load(desk.state_path) if desk else None) or State(
         _values(network), average.get_weights(), best=[], history=[]
@@ -100,7 +101,9 @@ def _resume(desk: Desk, state: State) -> None:
         _log(desk.live, row)
 
 
-def _train_epoch(network: keras.Model, steps: Steps, feed: Feed, epoch: int) -> tuple[Row, float]:
+def _train_epoch(
+    network: keras.Model, steps: Steps, feed: Feed | ResidentFeed, epoch: int
+) -> tuple[Row, float]:
     """Train one epoch; return the metrics measured meanwhile, and patches/s."""
     start = time.perf_counter()
     # None: the bar is shown on a terminal only.

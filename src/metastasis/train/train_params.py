@@ -20,6 +20,7 @@ Network = Literal[
     "efficientnetv2b0",
     "efficientnet-lite0",
 ]
+Feeding = Literal["host", "device"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 # The networks that start from published weights, with the network that these are published for.
@@ -48,6 +49,7 @@ class Recipe(Section):
     patience: PositiveInt
     batch_size: Annotated[int, Field(ge=2)]
     workers: PositiveInt
+    feed: Feeding
     optimizer: Optimizer
     learning_rate: PositiveFloat
     schedule: Schedule

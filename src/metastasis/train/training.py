@@ -34,6 +34,7 @@ from metastasis.train import (
     layers,
     monitoring,
     optimizing,
+    resident,
     resuming,
 )
 from metastasis.train.train_params import Recipe
@@ -120,7 +121,8 @@ def work(job: Job, worker: Worker) -> None:
     table = members.divide(tables.read_patches(job.split_path), job.member)
     learnt = table[table["split"] == "train"]
     patches = shards.read(job.crops_folder)
-    feed = make_feed(params, patches, learnt, job.member.seed, worker)
+    made = make_feed(params, patches, learnt, job.member.seed, worker)
+    feed = resident.ResidentFeed(made, params) if params.feed == "device" else made
     build = partial(compiled_network, params, patches.size, feed.num_steps, job.policy)
     # A network shared by machines computes only on all of them at once, so that the chief validates
     # with one of its own.
@@ -134,7 +136,7 @@ def work(job: Job, worker: Worker) -> None:
         patience=params.patience,
         average_decay=params.average_decay,
         plateau_rate=params.learning_rate if params.schedule == "plateau" else None,
-        class_weights=_class_weights(params, feed),
+        class_weights=_class_weights(params, feed.labels),
     )
     if not worker.is_chief:
         fitting.fit(network, feed, plan, desk=None)
@@ -213,6 +215,11 @@ def _check_batch(params: Recipe, num_patches: int, num_devices: int) -> None:
             f"train: {sharing} can't share train.batch_size = {params.batch_size} evenly; "
             f"choose a multiple of {num_devices}."
         )
+    if params.feed == "device" and num_devices > 1:
+        raise InputError(
+            f"train: train.feed: device keeps the patches on one device, found {num_devices}. "
+            "Choose train.feed: host, or let one GPU be seen (CUDA_VISIBLE_DEVICES=0)."
+        )
 
 
 def make_feed(
@@ -234,11 +241,11 @@ def make_feed(
     )
 
 
-def _class_weights(params: Recipe, feed: feeding.Feed) -> list[float] | None:
+def _class_weights(params: Recipe, labels: feeding.Floats) -> list[float] | None:
     if params.class_weights == "none":
         return None
     classes = np.array([0, 1])
-    weights = compute_class_weight(params.class_weights, classes=classes, y=feed.labels)
+    weights = compute_class_weight(params.class_weights, classes=classes, y=labels)
     found: list[float] = weights.tolist()
     return found
 
