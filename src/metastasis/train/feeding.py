@@ -6,6 +6,7 @@ The caller chooses the patches and the augmentation.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -65,10 +66,7 @@ class Feed:
 
     def epoch(self, number: int) -> tf.data.Dataset:
         """Return the batches of one epoch in order, made in parallel while the network trains."""
-        start = number * self.num_steps
-        steps = tf.data.Dataset.range(start, start + self.num_steps)
-        batches = steps.map(self._shaped, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return batches.prefetch(NUM_AHEAD)
+        return epoch(number, self.num_steps, self._shaped)
 
     def _shaped(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # With a stateful function, deterministic TensorFlow would make one batch at a time.
@@ -79,6 +77,15 @@ class Feed:
         patches.set_shape((num, self.patches.size, self.patches.size, 3))
         labels.set_shape((num, 1))
         return patches, labels
+
+
+def epoch(
+    number: int, num_steps: int, make: Callable[[tf.Tensor], tuple[Any, tf.Tensor]]
+) -> tf.data.Dataset:
+    """Return what `make` makes of each step of an epoch, in order and in parallel."""
+    steps = tf.data.Dataset.range(number * num_steps, (number + 1) * num_steps)
+    batches = steps.map(make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return batches.prefetch(NUM_AHEAD)
 
 
 def in_order(patches: Patches, places: Places, batch_size: int) -> tf.data.Dataset:

@@ -34,10 +34,7 @@ class ResidentFeed:
 
     def epoch(self, number: int) -> tf.data.Dataset:
         """Return what the batches of one epoch are made of, in order: (inputs, labels)."""
-        start = number * self.num_steps
-        steps = tf.data.Dataset.range(start, start + self.num_steps)
-        batches = steps.map(self._shaped, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return batches.prefetch(feeding.NUM_AHEAD)
+        return feeding.epoch(number, self.num_steps, self._shaped)
 
     def to_patches(self, inputs: Inputs) -> tf.Tensor:
         """Return the (n, size, size, 3) uint8 patches of a batch, on the device."""
