@@ -191,15 +191,23 @@ def _whose(members: Sequence[Member]) -> str:
     return f"the first of {len(members)} members: seed {first.seed}, fold {first.fold}"
 
 
+def _drawn(found: pd.DataFrame) -> pd.DataFrame:
+    return found.sample(min(NUM_DRAWN, len(found)), random_state=SEED)
+
+
 def _attention_figure(
     model: keras.Model, part: pd.DataFrame, patches: Patches, whose: str
 ) -> Figure:
-    rows = {}
-    for name, (label, is_called) in OUTCOMES.items():
-        found = part[(part["label"] == label) & (part["is_called"] == is_called)]
-        chosen = found.sample(min(NUM_DRAWN, len(found)), random_state=SEED)
-        pixels = _pixels(patches, chosen)
-        looked, covered = (way(model, pixels) for way in (attention.grad_cam, attention.occlusion))
-        captions = _names(chosen)
-        rows[name] = explanation_figures.Attended(pixels, captions, looked, covered)
+    chosen = {
+        name: _drawn(part[(part["label"] == label) & (part["is_called"] == is_called)])
+        for name, (label, is_called) in OUTCOMES.items()
+    }
+    pixels = _pixels(patches, pd.concat(chosen.values()))
+    looked, covered = (way(model, pixels) for way in (attention.grad_cam, attention.occlusion))
+    rows, end = {}, 0
+    for name, found in chosen.items():
+        start, end = end, end + len(found)
+        rows[name] = explanation_figures.Attended(
+            pixels[start:end], _names(found), looked[start:end], covered[start:end]
+        )
     return explanation_figures.attention(rows, whose)
