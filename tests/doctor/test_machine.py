@@ -42,6 +42,7 @@ def test_the_speed_to_expect_follows_from_the_processors_features(
             "H100 (compute capability 9.0), a GPU",
             "",
         ),
+        ("print('[[\"H100\", [9, 0]]]')", "(compute capability 9.0)\ntrain.feed device", ""),
         ("raise ImportError('no such library')", "ImportError: no such library", "make setup"),
         ("import os; os.kill(os.getpid(), 4)", "exit code -4", "needs a processor with AVX"),
         ("import time; time.sleep(9)", "hasn't started within 1 s", "a first start reads"),
