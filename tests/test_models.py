@@ -152,7 +152,11 @@ def test_the_networks_that_params_take_are_those_that_can_be_built() -> None:
     assert set(train_params.SIZES) <= built
 
 
-@pytest.mark.parametrize("name", architectures.ARCHITECTURES)
+@pytest.mark.parametrize(
+    "name",
+    # densenet121 is densenet121-x2 with a layer less.
+    [name for name in architectures.ARCHITECTURES if name != "densenet121"],
+)
 def test_a_published_network_trains_and_is_saved_like_the_others(name: str, tmp_path: Path) -> None:
     """The layers used in training compute as Keras's own, which alone are saved."""
     keras.utils.set_random_seed(1)
