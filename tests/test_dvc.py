@@ -21,8 +21,7 @@ from helpers.files import ROOT
 from helpers.kaggle import zipped
 from helpers.pages import browser
 from helpers.pcam import SIZES, pack, write_pcam
-from helpers.projects import TINY, edit, make_project, ran, run, running
-from metastasis.patches import shards
+from helpers.projects import edit, make_project, ran, run, running
 
 EVALUATED = [
     "roc_auc", "roc_auc_low", "roc_auc_high", "accuracy", "sensitivity", "specificity",
@@ -110,9 +109,8 @@ def given_by_the_readmes_snippet(project: Path) -> NDArray[np.float32]:
     """What the README's lines give for the demo's unlabelled patches, in the submission's order."""
     rows = (project / "data/submission.csv").read_text().splitlines()[1:]
     paths = [project / f"data/demo/test/{row.split(',')[0]}.tif" for row in rows]
-    patches = np.stack([np.asarray(cv2.imread(str(path))) for path in paths])[..., ::-1]
-    inside = shards.centre(patches.shape[1], TINY["crop"]["size"])
-    np.save(project / "patches.npy", patches[:, inside, inside])
+    patches = [np.asarray(cv2.imread(str(path))) for path in paths]
+    np.save(project / "patches.npy", [patch[..., ::-1] for patch in patches])
     readme = (ROOT / "README.md").read_text()
     [snippet] = re.findall(r"```python\n(import keras\n.*?)```", readme, re.DOTALL)
     program = (

@@ -24,7 +24,6 @@ COPIED = (
 
 TINY = {
     "demo": {"num_slides": 15, "num_patches": 150, "num_test_slides": 3, "num_test_patches": 12},
-    "crop": {"size": 32},  # a ninth of the pixels, for the processor's sake
     "train": {"epochs": 2, "batch_size": 16},
 }
 
