@@ -312,8 +312,13 @@ def test_the_page_of_plots_opens_offline_and_stays_out_of_git(
 def test_queued_experiments_run_and_show(project: Path) -> None:
     run(project, "dvc", "exp", "run", "--queue", "-n", "q", "-S", "train.learning_rate=1e-3,1e-4")
     run(project, "dvc", "queue", "start")
-    run(project, "dvc", "queue", "logs", "q-1", "--follow")
-    run(project, "dvc", "queue", "logs", "q-2", "--follow")
+    for name in ("q-1", "q-2"):
+        # The worker takes the next one up a moment after the last.
+        for _ in range(60):
+            if not re.search(rf"{name}\b.*Queued", run(project, "dvc", "queue", "status").stdout):
+                break
+            time.sleep(1)
+        run(project, "dvc", "queue", "logs", name, "--follow")
     status = run(project, "dvc", "queue", "status").stdout
     assert status.count("Success") == 2, status
     shown = run(project, "dvc", "exp", "show", "--csv", "--no-pager").stdout

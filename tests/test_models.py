@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from helpers.networks import unsettle
+from helpers.networks import PUBLISHED, unsettle
 from metastasis import models, saving
 from metastasis.base.errors import InputError
 from metastasis.patches import symmetries
@@ -152,11 +152,7 @@ def test_the_networks_that_params_take_are_those_that_can_be_built() -> None:
     assert set(train_params.SIZES) <= built
 
 
-@pytest.mark.parametrize(
-    "name",
-    # densenet121 is densenet121-x2 with a layer less.
-    [name for name in architectures.ARCHITECTURES if name != "densenet121"],
-)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_a_published_network_trains_and_is_saved_like_the_others(name: str, tmp_path: Path) -> None:
     """The layers used in training compute as Keras's own, which alone are saved."""
     keras.utils.set_random_seed(1)

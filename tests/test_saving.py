@@ -7,18 +7,18 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.special import logit
 
 from helpers.files import ROOT
-from helpers.networks import unsettle
+from helpers.networks import PUBLISHED, unsettle
 from metastasis import models, saving
 from metastasis.patches.symmetries import TestTime
-from metastasis.pretrained import architectures
 from metastasis.train import training
 
 PATCHES = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), np.uint8)
@@ -63,34 +63,48 @@ def old_keras(version: str, folder: Path) -> Path:
     return target
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, NDArray[np.float32]]]:
+    """A folder with models of every kind of layer, and what each file's model gives."""
+    folder, expected = tmp_path_factory.mktemp("saved"), {}
+
+    def save(model: keras.Model, name: str) -> None:
+        saving.save(model, folder / name)
+        expected[name] = model.predict(PATCHES, verbose=0)
+
+    for name in (*models.BUILDERS, *PUBLISHED):
+        network = models.build(name, 96)
+        unsettle(network)
+        if name in PUBLISHED:  # their final models are averaged and turned as those below
+            save(models.to_final([network], 1.7, "none"), f"{name}-none.keras")
+            continue
+        save(network, f"{name}-alone-none.keras")
+        for tta in get_args(TestTime):
+            save(models.to_final([network], 1.7, tta), f"{name}-{tta}.keras")
+    networks = [models.build("compact", 96) for _ in range(2)]
+    for seed, network in enumerate(networks):
+        unsettle(network, seed)
+    for tta in get_args(TestTime):
+        save(models.to_final(networks, 1.7, tta), f"members-{tta}.keras")
+    return folder, expected
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("version", "ttas"),
     [("3.5.0", ["none"]), ("3.8.0", ["none", "d4"]), ("3.12.0", ["none", "d4"])],
 )
 def test_an_older_keras_gives_the_same_probabilities(
-    version: str, ttas: list[TestTime], tmp_path: Path
+    version: str,
+    ttas: list[TestTime],
+    saved: tuple[Path, dict[str, NDArray[np.float32]]],
+    tmp_path: Path,
 ) -> None:
-    expected = {}
-    for name in (*models.BUILDERS, *architectures.ARCHITECTURES):
-        network = models.build(name, 96)
-        unsettle(network)
-        chosen: list[TestTime] = ttas if name in models.BUILDERS else ["none"]  # averaged alike
-        for tta in chosen:
-            final = models.to_final([network], 1.7, tta)
-            saving.save(final, tmp_path / f"{name}-{tta}.keras")
-            expected[f"{name}-{tta}.keras"] = final.predict(PATCHES, verbose=0)
-        if name == "compact":  # and of several, whichever network they are of
-            twin = models.build(name, 96)
-            unsettle(twin, 1)
-            final = models.to_final([network, twin], 1.7, ttas[-1])
-            saving.save(final, tmp_path / "members.keras")
-            expected["members.keras"] = final.predict(PATCHES, verbose=0)
-        saving.save(network, tmp_path / f"{name}.keras")
-        expected[f"{name}.keras"] = network.predict(PATCHES, verbose=0)
-    load_elsewhere(tmp_path, list(expected), old_keras(version, tmp_path))
-    for path, probabilities in expected.items():
-        np.testing.assert_allclose(np.load(tmp_path / f"{path}.npy"), probabilities, atol=1e-6)
+    folder, expected = saved
+    names = [name for name in expected if Path(name).stem.rpartition("-")[2] in ttas]
+    load_elsewhere(folder, names, old_keras(version, tmp_path))
+    for name in names:
+        np.testing.assert_allclose(np.load(folder / f"{name}.npy"), expected[name], atol=1e-6)
 
 
 def configs(path: Path) -> dict[str, dict[str, Any]]:

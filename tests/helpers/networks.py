@@ -6,6 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from metastasis.pretrained import architectures
+
+# That differ by more than a layer: densenet121-x2 is densenet121 and one.
+PUBLISHED = [name for name in architectures.ARCHITECTURES if name != "densenet121"]
+
 
 def unsettle(network: Any, seed: int = 0) -> None:  # noqa: ANN401  # keras.Model; Keras ships no types
     """Give `network` random weights and statistics, unlike those of any initialiser."""
