@@ -2,11 +2,10 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[2] / "src"
+from helpers.files import ROOT
 
 SCRIPT = """
 from metastasis.base import starting
@@ -30,6 +29,6 @@ def test_a_gpu_scores_in_full_float32_and_without_compiling_first() -> None:
         check=True,
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": str(SOURCE), "CUDA_VISIBLE_DEVICES": ""},
+        env={"PYTHONPATH": str(ROOT / "src"), "CUDA_VISIBLE_DEVICES": ""},
     )
     assert result.stdout.splitlines() == ["XLA: False", "TF32: False"]

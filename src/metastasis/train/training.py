@@ -128,7 +128,7 @@ def work(job: Job, worker: Worker) -> None:
     # with one of its own.
     own = build() if worker.is_chief and worker.num > 1 else None
     keras.utils.set_random_seed(job.member.seed)
-    tf.config.experimental.enable_op_determinism()
+    tf.config.experimental.enable_op_determinism()  # where `starting` isn't used
     with strategy.scope():
         network = build()
     plan = fitting.Plan(
