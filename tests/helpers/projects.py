@@ -13,19 +13,20 @@ import yaml
 from helpers.files import ROOT
 
 LOCKED = ("libraries.yaml", "uv.lock")
-
-
 COPIED = (
     "dvc.yaml", "params.yaml", *LOCKED, "stages", "src", ".dvc/config", ".dvc/.gitignore",
     ".dvc/plots.html", ".dvcignore", ".gitignore", "models/.gitignore", "plots/.gitignore",
     "reports/.gitignore", "metrics/train/.gitignore",
 )  # fmt: skip
-
-
 TINY = {
     "demo": {"num_slides": 15, "num_patches": 150, "num_test_slides": 3, "num_test_patches": 12},
     "train": {"epochs": 2, "batch_size": 16},
 }
+STAGES = [
+    "check", "demo", "ingest", "validate", "split", "crop", "train@1-0", "score@1-0", "evaluate",
+    "explain", "predict", "report",
+]  # fmt: skip
+AFTER_SPLIT = STAGES[STAGES.index("train@1-0") :]
 
 
 def run(folder: Path, *command: str, is_ok: bool = True) -> subprocess.CompletedProcess[str]:

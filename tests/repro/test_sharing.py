@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers.files import ROOT
-from helpers.projects import edit, make_project, ran, run
+from helpers.projects import edit, ran, run
 from helpers.s3 import BUCKET, Server, serving
 from metastasis.cluster import member_runs, shipping
 
@@ -25,23 +25,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def owner(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
-    """A project whose pipeline has run once, in git and in a remote that docs/sharing.md sets up.
+def owner(built: Path, server: Server) -> Path:
+    """The first run, in git and in a remote that docs/sharing.md sets up.
 
     `hub.git` beside it is what others clone.
     """
-    folder = make_project(tmp_path_factory.mktemp("sharing") / "owner")
-    edit(folder, "train", "epochs", 1)
-    run(folder, "git", "commit", "--quiet", "--all", "--message", "one epoch")
-    run(folder, "dvc", "remote", "add", "--default", "storage", f"s3://{BUCKET}/metastasis")
-    run(folder, "dvc", "remote", "modify", "storage", "endpointurl", server.url)
-    run(folder, "dvc", "repro")
-    run(folder, "git", "add", "--all")
-    run(folder, "git", "commit", "--quiet", "--message", "the first run")
-    run(folder, "dvc", "push")
-    run(folder.parent, "git", "clone", "--quiet", "--bare", "owner", "hub.git")
-    run(folder, "git", "remote", "add", "origin", str(folder.parent / "hub.git"))
-    return folder
+    run(built, "dvc", "remote", "add", "--default", "storage", f"s3://{BUCKET}/metastasis")
+    run(built, "dvc", "remote", "modify", "storage", "endpointurl", server.url)
+    run(built, "git", "commit", "--quiet", "--all", "--amend", "--no-edit")
+    run(built, "dvc", "push")
+    run(built.parent, "git", "clone", "--quiet", "--bare", built.name, "hub.git")
+    run(built, "git", "remote", "add", "origin", str(built.parent / "hub.git"))
+    return built
 
 
 def cloned(owner: Path, folder: Path, *options: str) -> Path:
