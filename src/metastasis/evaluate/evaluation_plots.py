@@ -37,47 +37,25 @@ def write(
     A part has the columns label, slide, patient, logit and probability. `slides` has a row for each
     slide (split, slide, num_patches, num_positive, roc_auc, accuracy).
     """
-    roc, precision_recall, reliability = {}, {}, {}
+    roc, precision_recall = {}, {}
     for name, part in sorted(parts.items()):
-        labels, probabilities = part["label"].to_numpy(), part["probability"].to_numpy()
-        confusion = metrics.confusion_matrix(
-            labels, probabilities >= evaluation.threshold, labels=[0, 1]
-        )
+        confusion = _confusion(part, evaluation.threshold)
         title = (
             f"Confusion matrix of {name},\n"
-            f"{len(labels):,} patches, threshold {evaluation.threshold:.3f}"
+            f"{len(part):,} patches, threshold {evaluation.threshold:.3f}"
         )
         plotting.save(figures.confusion(confusion, title), folder / f"confusion-{name}.png", note)
-        logits = part["logit"].to_numpy(np.float64)
-        plain = expit(logits)
-        reliability[f"{name}, {len(labels):,} patches"] = {
-            "calibrated": measuring.calibration(labels, probabilities)[:2],
-            "uncalibrated": measuring.calibration(labels, plain)[:2],
-        }
-        if len(np.unique(labels)) < 2:  # noqa: PLR2004  # a curve needs two classes
+        if part["label"].nunique() < 2:  # noqa: PLR2004  # a curve needs two classes
             continue
         measured = evaluation.parts[name]
         average = numbers.rate(measured.average_precision, measured.num_patches)
-        fpr, tpr, _ = metrics.roc_curve(labels, logits)
-        precision, recall, _ = metrics.precision_recall_curve(labels, logits)
-        bands = _bands(part)
-        (kept, false_alarms), (missed, found) = confusion.tolist()
-        sensitivity = found / (missed + found)
-        at = (false_alarms / (kept + false_alarms), sensitivity)
-        roc[name] = (
-            f"{name}, {len(labels):,} patches, AUC {measured.area}",
-            figures.Curve(*_thinned(fpr, tpr), bands[0], at),
-        )
-        called = found + false_alarms
+        curves = _curves(part, confusion)
+        roc[name] = (f"{_counted(name, part)}, AUC {measured.area}", curves[0])
         precision_recall[name] = (
-            f"{name}, {len(labels):,} patches, average precision {average}",
-            figures.Curve(
-                *_thinned(recall, precision),
-                bands[1],
-                (sensitivity, found / called) if called else None,
-            ),
+            f"{_counted(name, part)}, average precision {average}",
+            curves[1],
         )
-        points = pd.DataFrame(dict(zip(("fpr", "tpr"), _thinned(fpr, tpr), strict=True)))
+        points = pd.DataFrame({"fpr": curves[0].x, "tpr": curves[0].y})
         files.write_csv(folder / f"roc-{name}.csv", points)
     drawn = {
         "roc": figures.curves(
@@ -86,7 +64,9 @@ def write(
         "precision-recall": figures.curves(
             precision_recall, title="Precision and recall", xlabel="recall", ylabel="precision"
         ),
-        "reliability": figures.reliability(reliability),
+        "reliability": figures.reliability(
+            {_counted(name, part): _calibrations(part) for name, part in sorted(parts.items())}
+        ),
         "scores": _score_histogram(parts, evaluation.threshold),
         "slides": figures.slide_areas(
             {part: _values(rows, "roc_auc") for part, rows in _by_part(slides, "roc_auc")}
@@ -97,6 +77,53 @@ def write(
         drawn["one-class-slides"] = figures.slide_rates(_rates(of_one_class))
     for name, figure in drawn.items():
         plotting.save(figure, folder / f"{name}.png", note)
+
+
+def _counted(name: str, part: pd.DataFrame) -> str:
+    return f"{name}, {len(part):,} patches"
+
+
+def _confusion(part: pd.DataFrame, threshold: float) -> NDArray[np.integer]:
+    """Return the counts (2, 2), with true classes in rows and called ones in columns."""
+    called = part["probability"] >= threshold
+    counts: NDArray[np.integer] = metrics.confusion_matrix(part["label"], called, labels=[0, 1])
+    return counts
+
+
+def _calibrations(part: pd.DataFrame) -> dict[str, tuple[Floats, Floats]]:
+    """Return the share of positives by probability, with the temperature and without."""
+    labels, plain = part["label"].to_numpy(), expit(part["logit"].to_numpy(np.float64))
+    return {
+        "calibrated": measuring.calibration(labels, part["probability"].to_numpy())[:2],
+        "uncalibrated": measuring.calibration(labels, plain)[:2],
+    }
+
+
+def _curves(
+    part: pd.DataFrame, confusion: NDArray[np.integer]
+) -> tuple[figures.Curve, figures.Curve]:
+    """Return the ROC curve, and precision by recall, each with its band and the threshold's point.
+
+    If nothing is called positive, the precision has no such point.
+    """
+    labels, logits = part["label"].to_numpy(), part["logit"].to_numpy(np.float64)
+    (kept, false_alarms), (missed, found) = confusion.tolist()
+    sensitivity, called = found / (missed + found), found + false_alarms
+    fpr, tpr, _ = metrics.roc_curve(labels, logits)
+    precision, recall, _ = metrics.precision_recall_curve(labels, logits)
+    of_sensitivity, of_precision = _bands(part)
+    return (
+        figures.Curve(
+            *_thinned(fpr, tpr),
+            of_sensitivity,
+            (false_alarms / (kept + false_alarms), sensitivity),
+        ),
+        figures.Curve(
+            *_thinned(recall, precision),
+            of_precision,
+            (sensitivity, found / called) if called else None,
+        ),
+    )
 
 
 def _by_part(slides: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
