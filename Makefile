@@ -14,7 +14,7 @@ SECTIONS := (data|demo|validate|split|crop|train|evaluate|export|predict|probe)[
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## install the locked environment into .venv; `export EXTRA=gpu` adds CUDA
+setup: ## install the locked environment into .venv; EXTRA=gpu adds CUDA, which stays
 	@scripts/setup.sh $(EXTRA)
 
 libraries: setup ## after an upgrade, record the versions in uv.lock that stages depend on

@@ -15,6 +15,8 @@ PatchCamelyon is in {folder}. Now set in params.yaml
     source: {folder.absolute()}
   validate:
     ids: any
+  split:
+    official: true   # its own test part, for numbers that others can compare
 and run
   make repro""")
 

@@ -1,22 +1,27 @@
 #!/bin/sh
 # Install the locked environment of this folder into .venv; do nothing if it is up to date.
-# usage: scripts/setup.sh [EXTRA]
+# usage: scripts/setup.sh [EXTRA...]; extras that are there stay, until .venv is deleted
 set -eu
 cd "$(dirname "$0")/.."
-extra=${1:-}
 folder=$(pwd -P)
 stamp=.venv/.made-for
+# An environment of an earlier version may be made for the extra "none".
+extras=$({ printf '%s\n' "$@"; sed -n 's/^extra //p' "$stamp" 2> /dev/null; } | grep -vx none | sort -u)
 
 die() {
     echo "setup: $*" >&2
     exit 1
 }
 
+name_extras() {
+    for extra in $extras; do echo "extra $extra"; done
+}
+
 # Print the stamp of an environment that was made here. An environment that was copied, renamed or
 # interrupted has a different stamp or none.
 made_for() {
     echo "folder $folder"
-    echo "extra ${extra:-none}"
+    name_extras
     .venv/bin/python --version 2>&1
     cksum pyproject.toml uv.lock
 }
@@ -63,13 +68,13 @@ install() {
             rm -rf .venv # if it is a link, this removes the link, not its target
         fi
     fi
-    rm -f "$stamp"
+    [ ! -d .venv ] || name_extras > "$stamp" # for another try, if this one is interrupted
     echo "setup: installing the locked libraries into .venv (1 to 2 minutes on a fast line; 4 GB)"
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
     # Without compiled bytecode, TensorFlow starts 5 s slower every time.
     UV_COMPILE_BYTECODE=1 UV_PROJECT_ENVIRONMENT=.venv \
-        "$uv" sync --locked ${extra:+--extra "$extra"} > "$log" 2>&1 || {
+        "$uv" sync --locked $(for extra in $extras; do echo "--extra $extra"; done) > "$log" 2>&1 || {
         cat "$log" >&2
         die "the installation failed (see above). 'make setup' resumes it."
     }

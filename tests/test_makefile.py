@@ -114,6 +114,28 @@ def test_another_lock_or_extra_is_installed_into_the_environment_that_is_there(
     assert (project / ".venv/mine").exists()
 
 
+def test_extras_stay_when_others_are_asked_for_or_none_or_a_try_fails(
+    project: Path, tools: Path
+) -> None:
+    """Otherwise, TensorFlow would silently lose its GPU."""
+    make(project, tools, "setup", "EXTRA=s3 gpu")
+    make(project, tools, "setup")
+    make(project, tools, "setup", "EXTRA=ray")
+    (tools / "calls.break").touch()
+    with (project / "uv.lock").open("a") as file:
+        file.write("# another lock\n")
+    make(project, tools, "setup", is_ok=False)
+    (tools / "calls.break").unlink()
+    make(project, tools, "setup")
+    three = "sync --locked --extra gpu --extra ray --extra s3"
+    assert (tools / "calls").read_text().splitlines() == [
+        "sync --locked --extra gpu --extra s3",
+        three,
+        three,
+        three,
+    ]
+
+
 @pytest.mark.parametrize("way", ["copied", "hard-linked", "renamed"])
 def test_the_environment_of_another_folder_is_made_anew_and_the_other_left_alone(
     project: Path, tools: Path, way: str

@@ -19,7 +19,7 @@ def test_without_the_extra_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    assert "Ray isn't installed: run `export EXTRA=ray` and `make setup`" in refused("auto")
+    assert "Ray isn't installed: run `make setup EXTRA=ray`" in refused("auto")
 
 
 @pytest.mark.medium  # imports Ray

@@ -42,7 +42,7 @@ def require() -> ModuleType:
         if error.name != "ray":
             raise
         raise InputError(
-            "Ray isn't installed: run `export EXTRA=ray` and `make setup` in the project's folder, "
+            "Ray isn't installed: run `make setup EXTRA=ray` in the project's folder, "
             "or `pip install 'ray[data,train]'` elsewhere."
         ) from None
     return ray

@@ -158,7 +158,7 @@ def test_without_ray_the_command_names_the_extra(
     monkeypatch.chdir(ROOT)
     monkeypatch.setitem(sys.modules, "ray", None)
     assert __main__.main(["members", "127.0.0.1:6379"]) == 2
-    assert "Ray isn't installed: run `export EXTRA=ray`" in capsys.readouterr().err
+    assert "Ray isn't installed: run `make setup EXTRA=ray`" in capsys.readouterr().err
 
 
 def test_members_that_train_on_several_machines_each_are_refused(

@@ -63,7 +63,7 @@ def test_a_driver_without_a_usable_gpu_is_a_problem(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(machine, "LOOK", "print('[]')")
     monkeypatch.setattr(machine, "has_driver", lambda: True)
     gpu = machine.examine_gpu()
-    assert "export EXTRA=gpu" in gpu.advice
+    assert "make setup EXTRA=gpu" in gpu.advice
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def test_a_missing_extra_is_named_with_how_to_install_it(
     extra: str,
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    message = rf"{told} isn't installed: run `export EXTRA={extra}` and `make setup`"
+    message = rf"{told} isn't installed: run `make setup EXTRA={extra}`"
     with pytest.raises(InputError, match=message):
         engines.open_engine(name, folder / "model.keras")
 

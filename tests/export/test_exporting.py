@@ -133,7 +133,7 @@ def test_without_nncf_the_message_says_what_to_do(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "nncf", None)
-    for first, expected in (((3, 99), "export EXTRA=openvino"), ((3, 0), "use Python 3.11")):
+    for first, expected in (((3, 99), "make setup EXTRA=openvino"), ((3, 0), "use Python 3.11")):
         monkeypatch.setattr(extras, "NO_NNCF", first)
         with pytest.raises(InputError, match=expected):
             quantising.quantise(data / "model.xml", validation(data), tmp_path / "8.xml")

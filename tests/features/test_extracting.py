@@ -252,7 +252,7 @@ def test_without_onnx_runtime_the_message_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     (tmp_path / "mean.onnx").write_bytes(b"")
-    with pytest.raises(InputError, match=r"needs ONNX Runtime, .* run `export EXTRA=onnx`"):
+    with pytest.raises(InputError, match=r"needs ONNX Runtime, .* run `make setup EXTRA=onnx`"):
         extract(tmp_path / "mean.onnx", crops)
 
 

@@ -145,9 +145,7 @@ def test_a_slide_without_the_extra_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openslide", None)  # as if it weren't there
-    with pytest.raises(
-        InputError, match="install the extra `slides`: `export EXTRA=slides && make"
-    ):
+    with pytest.raises(InputError, match="install the extra `slides`: `make setup EXTRA=slides`"):
         opened(written(tmp_path, b"", "a.svs"))
 
 

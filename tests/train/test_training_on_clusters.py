@@ -48,7 +48,7 @@ def test_without_ray_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.chdir(tmp_path)
     write_noise(tmp_path)
-    with pytest.raises(InputError, match=r"Ray, which isn't installed: run `export EXTRA=ray`"):
+    with pytest.raises(InputError, match=r"Ray, which isn't installed: run `make setup EXTRA=ray`"):
         train(tmp_path, workers=2)
     assert not (tmp_path / "out").exists()
 

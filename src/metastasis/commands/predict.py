@@ -83,7 +83,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         default="keras",
         help="what computes: keras (the default), which gives the pipeline's own bits, or openvino "
         "or onnx, which are extras and faster on most processors. openvino computes in bfloat16 "
-        "where the processor has it: probabilities differ from keras' by some 0.001, at most 0.008 "
+        "where the processor has it: probabilities differ from keras' by some 0.001, at most 0.01 "
         "as measured",
     )
     parser.add_argument(

@@ -125,7 +125,7 @@ def examine_gpu() -> Finding:
     return Finding(
         "GPU",
         f"none for TensorFlow: {reason}",
-        "There is an NVIDIA driver: run `export EXTRA=gpu` and `make setup`, which installs "
+        "There is an NVIDIA driver: run `make setup EXTRA=gpu`, which installs "
         "TensorFlow with CUDA."
         if has_driver()
         else "",

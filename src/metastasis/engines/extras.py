@@ -40,6 +40,6 @@ def require(extra: str, names: Sequence[str]) -> list[Any]:
                 "project uses a later one: use Python 3.11, or export 32 bits."
             ) from None
         raise InputError(
-            f"{LIBRARIES[error.name]} isn't installed: run `export EXTRA={extra}` and `make setup` "
-            f"in the project's folder, or `pip install {error.name}` elsewhere."
+            f"{LIBRARIES[error.name]} isn't installed: run `make setup EXTRA={extra}` in the "
+            f"project's folder, or `pip install {error.name}` elsewhere."
         ) from None

@@ -49,8 +49,7 @@ def _session(path: Path) -> tuple[Any, tuple[type[Exception], ...]]:  # it ships
         import onnxruntime  # noqa: PLC0415  # an extra
     except ImportError:
         raise InputError(
-            f"{path} needs ONNX Runtime, which isn't installed: run `export EXTRA=onnx` and "
-            "`make setup`."
+            f"{path} needs ONNX Runtime, which isn't installed: run `make setup EXTRA=onnx`."
         ) from None
     failures = onnx_sessions.failures(onnxruntime)
     try:

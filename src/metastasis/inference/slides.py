@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BOUNDS = tuple(f"openslide.bounds-{name}" for name in ("x", "y", "width", "height"))
 EXTRA = (
     "a whole-slide format, or a TIFF with a compression that only OpenSlide reads; install the "
-    "extra `slides`: `export EXTRA=slides && make setup`, or "
+    "extra `slides`: `make setup EXTRA=slides`, or "
     "`pip install openslide-python openslide-bin`"
 )
 

@@ -56,7 +56,7 @@ def run(work: Work, num_workers: int) -> None:
     except ModuleNotFoundError:
         raise InputError(
             f"train: train.workers = {num_workers} needs Ray, which isn't installed: run "
-            "`export EXTRA=ray` and `make setup` in the project's folder, or set it to 1."
+            "`make setup EXTRA=ray` in the project's folder, or set it to 1."
         ) from None
 
     with _cluster(num_workers) as (node, unit), printed() as says:
