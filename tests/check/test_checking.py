@@ -289,6 +289,17 @@ def test_a_member_is_probed_only_if_it_is_named(tree: Path) -> None:
     check()
 
 
+def test_no_probe_is_validated_on_what_its_network_learnt(tree: Path) -> None:
+    edit(tree, "split", folds=3)
+    edit(tree, "train", folds=[0, 1])
+    edit(tree, "probe", networks={"own": "models/members/1-0.keras"})
+    check()
+    for file in ("models/members/1-1.keras", "models/model.keras"):
+        edit(tree, "probe", networks={"own": file})
+        with pytest.raises(InputError, match=f"own: {file} learnt from fold 0"):
+            check()
+
+
 def test_the_file_of_a_frozen_network_has_to_exist_unless_a_stage_writes_it(tree: Path) -> None:
     edit(tree, "probe", networks={"own": "models/model.keras"})
     check()

@@ -105,6 +105,8 @@ def test_an_interrupted_call_and_a_killed_worker_cost_no_member(
     wait_for(lambda: not training(folders))
     before = states()
     assert before
+    with (project / "dvc.lock").open("a") as lock:  # as if another member had ended since
+        lock.write("# another\n")
     with running(project, *MEMBERS, nodes.address) as process:
         wait_for(lambda: training(folders) and working(nodes))
         [worker] = working(nodes)

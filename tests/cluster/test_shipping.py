@@ -66,6 +66,16 @@ def test_the_same_files_are_packed_into_the_same_bytes(tree: Path) -> None:
     assert shipping.project() != packed
 
 
+def test_a_finished_member_gives_the_project_no_other_name(tree: Path) -> None:
+    """Otherwise the state of the others would be lost: dvc.lock gets an entry for each member."""
+    before = shipping.digest(shipping.project())
+    with (tree / "dvc.lock").open("a") as lock:
+        lock.write("# another member\n")
+    assert shipping.digest(shipping.project()) == before
+    (tree / "params.yaml").write_text("train: {weights: raw/known.h5, epochs: 11}")
+    assert shipping.digest(shipping.project()) != before
+
+
 @pytest.mark.usefixtures("tree")
 def test_weights_elsewhere_are_expected_on_every_machine() -> None:
     params.PARAMS_PATH.write_text("train: {weights: /data/known.h5}")

@@ -26,7 +26,7 @@ from metastasis.report import reporting
 from metastasis.results import provenance
 from metastasis.results.card import TrainedMember
 from metastasis.results.decision import Decision
-from metastasis.scores import member_scores
+from metastasis.scores import intervals, member_scores
 
 LINKED = ("crops", "network.keras", "another.keras", "inventory.parquet", "source.json")
 MEMBER = Member(seed=1, fold=0)
@@ -421,6 +421,23 @@ def test_a_coverage_that_takes_more_slides_is_warned_of(
     assert numbers["test"]["abstention"]["decided_accuracy"] is None
     told = capsys.readouterr().out
     assert "warning: evaluate.coverage: 0.99 takes 99 slides with patches of tumour" in told
+
+
+def test_without_slides_a_coverage_takes_regions_of_which_there_are_more_than_groups(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The jackknife's groups are no units of which a new one is drawn."""
+    monkeypatch.setattr(intervals, "NUM_DEALT", 4)
+    unknown = Path(shutil.copytree(data, tmp_path / "data"))
+    split = pd.read_csv(unknown / "split.csv").assign(slide="")
+    split.to_csv(unknown / "split.csv", index=False)
+    found = evaluate(unknown, tmp_path, coverage=0.9)["test"]["abstention"]
+    assert "evaluate.coverage" not in capsys.readouterr().out
+    decision = records.read(tmp_path / "decision.json", Decision)
+    scores = pd.read_csv(tmp_path / "scores.csv").query("split == 'test' and label == 1")
+    held = decision.held(decision.probabilities(scores["logit"].to_numpy()))
+    assert held is not None
+    assert found["tumour_coverage"] == pytest.approx((held != "no tumour").mean(), abs=1e-6)
 
 
 def test_the_risk_coverage_curve_ends_at_the_share_of_wrong_calls(

@@ -243,6 +243,18 @@ def test_a_known_frame_gives_the_same_pixels_and_facts_as_a_closer_look() -> Non
     assert 3 <= len(frames.facts) < 3 * len(SOUND)  # uncompressed ones, one frame a writer
 
 
+@pytest.mark.parametrize("writer", SOUND)
+@given(length=st.integers(0, 40_000))
+def test_a_cut_file_of_a_known_writer_has_the_facts_of_a_closer_look(
+    writer: str, length: int
+) -> None:
+    frames, out = Frames(), np.empty_like(NOISE)
+    content = SOUND[writer](NOISE)
+    images.look(content, out, frames)
+    cut = content[:length]
+    assert images.look(cut, out, frames) == images.look(cut, out, Frames())
+
+
 def test_a_file_with_another_frame_is_looked_at_closely() -> None:
     """Of two files with the same pixels at the same place, one says that they are CMYK."""
     plain = tiff(NOISE, metadata=None)

@@ -62,6 +62,7 @@ def test_a_folder_behind_a_link_is_listed_and_a_circle_ends(source: Path) -> Non
     (source / "train").rename(source.parent / "train")
     (source / "train").symlink_to(source.parent / "train")
     (source / "train" / "circle").symlink_to(source)
+    (source / "train" / "itself").symlink_to("itself")
     before = listed(source)
     first(source).unlink()
     assert listed(source) != before

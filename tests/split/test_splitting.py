@@ -402,6 +402,15 @@ def test_official_splits_without_a_test_part_are_taken(tmp_path: Path) -> None:
     assert "test" not in metrics
 
 
+def test_official_splits_without_validation_are_told_what_helps(tmp_path: Path) -> None:
+    write(tmp_path, ORIGINALS, [None] * 60)
+    path = tmp_path / "manifest.csv"
+    path.write_text(path.read_text().replace("validation", "train"))
+    message = "validation got 0 patches .* add the files of this part, or set split.official: false"
+    with pytest.raises(InputError, match=message):
+        run(tmp_path, official=True)
+
+
 def test_official_splits_that_are_not_known_are_told(tmp_path: Path) -> None:
     write(tmp_path, ORIGINALS, [None] * 60)
     path = tmp_path / "manifest.csv"

@@ -139,7 +139,25 @@ def test_rows_of_one_patch_agree_are_completed_or_contradict_each_other() -> Non
     mapped = read({"id": ids, "slide": ["s1", "S1.tif", "", "s2", "s3", "s4"]})
     assert mapped.patches["slide"].tolist()[:2] == ["s1", "s2"]
     assert mapped.rows["again"].tolist() == ["", "a second row", "", "a second row", "", ""]
-    assert mapped.rows["other_slide"].tolist() == [""] * 4 + ["slide s3", "slide s4"]
+    assert mapped.rows["differs"].tolist() == [""] * 4 + ["slide s3", "slide s4"]
+
+
+@pytest.mark.parametrize(
+    ("fact", "said", "named"),
+    [
+        ("patient", ("p1", "p2"), ("patient p1", "patient p2")),
+        ("split", ("train", "Test"), ("split train", "split test")),
+        ("label", ("0", "1"), ("label 0", "label 1")),
+    ],
+)
+def test_rows_of_one_patch_that_differ_in_any_fact_are_no_repetition(
+    fact: str, said: tuple[str, str], named: tuple[str, str]
+) -> None:
+    """The first row would win, and the patch could be on both sides of the split."""
+    rows = {"id": [IDS[0], IDS[0], IDS[0], IDS[1]], fact: [*said, "", said[0]]}
+    mapped = read({"patient": ["p1"] * 4} | rows)
+    assert mapped.rows["differs"].tolist() == [*named, "", ""]
+    assert mapped.rows["again"].tolist() == ["", "", "a second row", ""]
 
 
 def test_one_row_names_the_patient_of_its_slide() -> None:

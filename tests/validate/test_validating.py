@@ -132,6 +132,23 @@ def leave_out(out: Path, rows: str) -> None:
     (out / "leave-out.csv").write_text(f"id,reason\n{rows}")
 
 
+def test_a_label_that_the_user_leaves_out_refutes_no_other(
+    source: Path, tmp_path: Path, patches: NDArray[np.uint8]
+) -> None:
+    """Neither that of a copy nor those of patches that overlap."""
+    first, second = sha1(patches[0]), sha1(patches[1])
+    write_tif(source / "train" / f"{second}.tif", patches[0])
+    before = pd.read_csv(source / "train_labels.csv")
+    faults.covered(source)
+    after = pd.read_csv(source / "train_labels.csv")
+    added = after[~after["id"].isin(before["id"])]
+    wrong = [second, *added.loc[added["label"] == 0, "id"]]
+    leave_out(tmp_path / "out", "".join(f"{id_},wrong label\n" for id_ in wrong))
+    manifest = validate(source, tmp_path / "out", ids="any", bad_patches="quarantine")
+    assert set(quarantine(tmp_path / "out")) == set(wrong)
+    assert {first, *added.loc[added["label"] == 1, "id"]} <= set(manifest["id"])
+
+
 def test_patches_that_the_user_leaves_out_are_quarantined_with_the_reason(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -118,12 +118,20 @@ def _check_networks(
 ) -> None:
     """Raise InputError unless the file of each frozen network exists, or a stage writes it.
 
-    `folders` hold the outputs of members, of which only those of the `chosen` ones will stay.
+    `folders` hold the outputs of members, of which only those of the `chosen` ones will stay. A
+    probe is judged on the first fold, so that no network may have learnt it.
     """
     keys = {member.key for member in chosen}
+    learnt = {member.key for member in chosen if member.fold}
     for name, file in probe.networks.items():
         path = Path(file)
         is_of_member = path.parent in folders
+        if (is_of_member and path.stem in learnt) or (path in outputs and learnt):
+            raise InputError(
+                f"probe.networks.{name}: {file} learnt from fold 0, on which the probe is "
+                "validated; expected a network that didn't, such as a member of fold 0 "
+                "(models/members/SEED-0.keras)."
+            )
         if path.is_file() and not is_of_member:
             catalogue.require_published(path)
         elif path not in outputs and not (is_of_member and path.stem in keys):

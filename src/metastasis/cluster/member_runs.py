@@ -3,7 +3,6 @@
 A worker of the cluster runs it; `sharing_out` hands the members out and collects their outputs.
 """
 
-import hashlib
 import os
 import platform
 import shutil
@@ -67,7 +66,7 @@ def run(job: Job) -> Outcome:
 
 def _run(job: Job) -> bytes:
     home = _home()
-    folder = home / f"{job.key}-{hashlib.sha256(job.project).hexdigest()[:16]}"
+    folder = home / f"{job.key}-{shipping.digest(job.project)[:16]}"
     (folder / STATE).mkdir(parents=True, exist_ok=True)
     with files.alone(folder, f"the same member is training there already, in {folder}."):
         _clear(folder)  # of a killed try

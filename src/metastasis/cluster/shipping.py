@@ -3,6 +3,7 @@
 `member_runs` unpacks it. What DVC tracks isn't packed: the other machine gets it through DVC.
 """
 
+import hashlib
 import io
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -12,10 +13,11 @@ from metastasis.base import libraries, params, pipeline
 from metastasis.base.errors import InputError
 
 PIPELINE, _ = pipeline.FILES
+LOCK = Path("dvc.lock")
 # What DVC itself reads; not `.dvc/config.local`, which may hold credentials.
 DVC_FILES = (
     PIPELINE,
-    Path("dvc.lock"),
+    LOCK,
     params.PARAMS_PATH,
     Path(libraries.PATH.name),
     Path(".dvcignore"),
@@ -59,6 +61,20 @@ def archive(files: Iterable[Path], root: Path) -> bytes:
             with file.open("rb") as stream:
                 tar.addfile(member, stream)
     return content.getvalue()
+
+
+def digest(project: bytes) -> str:
+    """Return a hash of the code and params in an archive of `project`.
+
+    dvc.lock isn't part of it: each finished member gets an entry there, and the others go on.
+    """
+    found = hashlib.sha256()
+    with tarfile.open(fileobj=io.BytesIO(project)) as tar:
+        for member in tar:
+            stream = tar.extractfile(member)
+            if stream is not None and member.name != str(LOCK):
+                found.update(f"{member.name}\0{member.size}\0".encode() + stream.read())
+    return found.hexdigest()
 
 
 def unpack(content: bytes, folder: Path) -> None:

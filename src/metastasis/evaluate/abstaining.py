@@ -25,8 +25,8 @@ SLACK = 1e-9  # of sums of weights: 19 times 1/20 has to reach 0.95
 def choose(labels: Ints, probabilities: Floats, groups: intervals.Groups, coverage: float) -> Sets:
     """Return the sets for the labels, probabilities and groups (n,) of validation.
 
-    Each class has its own threshold (Mondrian conformal prediction; Vovk et al. 2005), over the
-    groups that hold it.
+    The groups are the units (`intervals.units`): of them a new one is drawn. Each class has its own
+    threshold (Mondrian conformal prediction; Vovk et al. 2005), over the groups that hold it.
     """
     found = {
         name: lowest(given[labels == label], groups[labels == label], coverage)
@@ -79,17 +79,18 @@ def warnings(sets: Sets, labels: Ints, groups: intervals.Groups, unit: intervals
 def measure(part: pd.DataFrame, decision: Decision, groups: intervals.Groups) -> dict[str, Any]:
     """Return the field `abstention` of a part, or nothing if no coverage is promised.
 
-    The part has the columns label and probability. The coverage is what is promised: each group
-    counts once.
+    The part has the columns label, slide, patient, region and probability. The coverage is what is
+    promised: each unit counts once. Its interval is over the `groups` (n,).
     """
     held = decision.held(part["probability"].to_numpy())
     if held is None:
         return {}
     labels = part["label"].to_numpy()
+    units, _ = intervals.units(part)
     calls = decision.calls(part["probability"].to_numpy())
 
     def measured(kept: NDArray[np.bool_]) -> dict[str, float]:
-        return summarise(labels[kept], held[kept], calls[kept], groups[kept])
+        return summarise(labels[kept], held[kept], calls[kept], units[kept])
 
     values = measured(np.ones(len(part), bool))
     ends = intervals.ends(measured, labels, groups)

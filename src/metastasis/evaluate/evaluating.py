@@ -126,9 +126,9 @@ def _decide(params: EvaluateParams, validation: pd.DataFrame) -> tuple[Decision,
     doubts = list(filter(None, [decision.warning()]))
     if params.coverage is None:
         return decision, doubts
-    groups, unit = intervals.groups(validation)
-    sets = abstaining.choose(labels, decision.probabilities(logits), groups, params.coverage)
-    doubts += abstaining.warnings(sets, labels, groups, unit)
+    units, unit = intervals.units(validation)
+    sets = abstaining.choose(labels, decision.probabilities(logits), units, params.coverage)
+    doubts += abstaining.warnings(sets, labels, units, unit)
     return decision.model_copy(update={"sets": sets}), doubts
 
 

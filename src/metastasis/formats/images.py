@@ -124,8 +124,10 @@ class Frames:
     def find(self, content: bytes) -> Facts | None:
         """Return the facts of a patch with the same frame, if one was seen."""
         for start in tuple(self.starts):
-            facts = self.facts.get((content[:start], content[start + PATCH_BYTES :]))
-            if facts is not None:
+            end = start + PATCH_BYTES
+            facts = self.facts.get((content[:start], content[end:]))
+            # Where nothing follows the pixels, nothing follows those of a truncated file either.
+            if facts is not None and len(content) >= end:
                 return facts
         return None
 

@@ -68,10 +68,17 @@ def _files(top: Path) -> Iterator[bytes]:
         seen.add((state.st_dev, state.st_ino))
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.is_dir():
+                if _is_folder(entry):
                     waiting.append((entry.path, f"{start}{entry.name}/"))
                 else:
                     yield _line(entry, start + entry.name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _line(entry: os.DirEntry[str], name: str) -> bytes:

@@ -45,16 +45,26 @@ _FROM = {"logit": special.expit, "log": np.exp, "plain": np.positive}
 def groups(patches: pd.DataFrame) -> tuple[Groups, Unit]:
     """Return each patch's group (n,), which is left out together, and the unit of the groups.
 
-    The unit is the coarsest that is known for every patch. Regions and single patches, of which
-    there are many, are dealt at random into groups, for which the jackknife is valid as well.
+    The groups are the `units`. Only regions and single patches, of which there are many, are dealt
+    at random into groups, for which the jackknife is valid as well.
+    """
+    codes, unit = units(patches)
+    if unit in INDEPENDENT:
+        return codes, unit
+    dealt = np.arange(codes.max(initial=-1) + 1) % NUM_DEALT
+    return np.random.default_rng(DEAL_SEED).permutation(dealt)[codes], unit
+
+
+def units(patches: pd.DataFrame) -> tuple[Groups, Unit]:
+    """Return each patch's patient, slide, region or itself (n,), and which of them it is.
+
+    It is the coarsest that is known for every patch.
     """
     unit = tables.unit(patches)
-    if UNITS[unit] in INDEPENDENT:
-        return patches[unit].factorize()[0], UNITS[unit]
+    if unit == "patch":
+        return np.arange(len(patches)), UNITS[unit]
     # By name: the order of the rows, which may be a model's ranking, must not matter.
-    codes = np.arange(len(patches)) if unit == "patch" else patches[unit].factorize(sort=True)[0]
-    dealt = np.arange(codes.max(initial=-1) + 1) % NUM_DEALT
-    return np.random.default_rng(DEAL_SEED).permutation(dealt)[codes], UNITS[unit]
+    return patches[unit].factorize(sort=UNITS[unit] not in INDEPENDENT)[0], UNITS[unit]
 
 
 def lowest(rows: pd.DataFrame, column: str, part: str) -> pd.DataFrame:

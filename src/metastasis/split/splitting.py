@@ -126,7 +126,12 @@ def _divide(
     wanted = np.array(list(shares.values()))
     parts = dealing.deal(counts, wanted, random)
     part = table["group"].map(pd.Series(np.array(list(shares))[parts], positive.index))
-    _check_parts(table["label"].groupby(part).agg(["size", "nunique"]), list(shares))
+    _check_parts(
+        table["label"].groupby(part).agg(["size", "nunique"]),
+        list(shares),
+        "The groups are too few or too unequal for split.validation and split.test: choose larger "
+        "shares, another split.seed, or add slides.",
+    )
     return part
 
 
@@ -140,7 +145,12 @@ def _take_official(table: pd.DataFrame) -> pd.DataFrame:
         )
     table = table.assign(split=table["official"], fold="")
     found = table.groupby("split")["label"].agg(["size", "nunique"])
-    _check_parts(found, ["train", "validation", *found.index.intersection(["test"])])
+    _check_parts(
+        found,
+        ["train", "validation", *found.index.intersection(["test"])],
+        "These are the source's own splits (split.official: true): add the files of this part, or "
+        "set split.official: false to divide the patches here.",
+    )
     return table
 
 
@@ -278,12 +288,11 @@ def _check(counts: dealing.Counts, names: list[str]) -> None:
             )
 
 
-def _check_parts(found: pd.DataFrame, names: list[str]) -> None:
+def _check_parts(found: pd.DataFrame, names: list[str], advice: str) -> None:
     """Raise if a part lacks a class; `found` has the part's size and its number of labels."""
     for name, size, num_classes in found.reindex(names, fill_value=0).itertuples():
         if num_classes < 2:  # noqa: PLR2004  # classes
             raise InputError(
-                f"split: {name} got {size} patches of {num_classes} classes; expected both. The "
-                "groups are too few or too unequal for split.validation and split.test: choose "
-                "larger shares, another split.seed, or add slides."
+                f"split: {name} got {size} patches of {num_classes} classes; expected both. "
+                f"{advice}"
             )

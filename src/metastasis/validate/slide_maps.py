@@ -25,6 +25,7 @@ OFFICIAL = {  # the possible names of an official split: ours
 NODE = r"^(.*(?<![a-z])patient[_ -]?0*(\d+))[_ -]node[_ -]?\d+$"
 NORMAL = r"(?<![a-z])normal(?![a-z])"
 LABELS = {"0": "0", "1": "1", "false": "0", "true": "1"}
+FACTS = (*UNITS, "split", "label")  # that a row may say about its patch
 MIN_JOINED = 0.5  # of the map's rows or of the labels: a partial or larger map reaches one
 # A column whose name holds one of these says where patches come from.
 ORIGINS = re.compile(r"patient|case|subject|donor|person|slide|wsi|block|specimen|barcode")
@@ -88,11 +89,10 @@ def read(table: pd.DataFrame, labels: pd.DataFrame, others: pd.Series) -> SlideM
     is_named = rows["slide" if has_slides else "patient"] != ""
     rows["no_slide"] = np.where(is_named, "", "no slide")
     rows["unknown"] = np.where(rows["id"].isin(labels["id"]), "", "no label")
-    num_slides = rows["slide"].where(rows["slide"] != "").groupby(rows["id"]).transform("nunique")
-    rows["other_slide"] = np.where(num_slides > 1, "slide " + rows["slide"], "")
-    is_again = rows["id"].duplicated() & (num_slides <= 1)
+    rows["differs"] = _differing(rows)
+    is_again = rows["id"].duplicated() & (rows["differs"] == "")
     rows["again"] = np.where(is_again, "a second row", "")
-    named = rows[["id", *UNITS, "split", "label"]]
+    named = rows[["id", *FACTS]]
     named = named.where(named != "")
     patches = named[ids.notna()].groupby("id", as_index=False).first().fillna("")
     return SlideMap(rows, patches.astype("str"), num_named)
@@ -141,6 +141,16 @@ def _patients(rows: pd.DataFrame) -> tuple[pd.Series, int]:
     pairs = pairs[(pairs != "").all(axis=1)].drop_duplicates()
     known = pairs[~pairs["slide"].duplicated(keep=False)].set_index("slide")["patient"]
     return patient.where(patient != "", _mapped(slide, known).fillna("")), num_named
+
+
+def _differing(rows: pd.DataFrame) -> pd.Series:
+    """Return the first fact of each row about which the rows of its patch differ, or nothing."""
+    found = pd.Series("", rows.index, dtype="str")
+    for fact in FACTS:
+        said = rows[fact].where(rows[fact] != "")
+        is_other = said.notna() & (said.groupby(rows["id"]).transform("nunique") > 1)
+        found = found.where((found != "") | ~is_other, f"{fact} " + rows[fact])
+    return found
 
 
 def _mapped(texts: pd.Series, mapping: Mapping[str, str] | pd.Series) -> pd.Series:

@@ -35,7 +35,13 @@ def unread() -> list[Rule]:
 def rows() -> list[Rule]:
     """Return the rules on the rows of a map: `slide_maps.SlideMap.rows`."""
     return [
-        empty("slides-id-unique", "error", "A patch comes from one slide.", "other_slide"),
+        empty(
+            "slides-id-unique",
+            "error",
+            "A patch comes from one slide and one patient, and all its rows name the same official "
+            "split and label. Remove the wrong rows.",
+            "differs",
+        ),
         empty(
             "slides-id-once",
             "warning",

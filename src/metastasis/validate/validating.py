@@ -165,15 +165,18 @@ def judge(
     found, verdicts = _read_tables(tables_folder)
     if any(verdict.stops for verdict in verdicts):
         return {}, verdicts
-    verdicts += _check(params, found, inventory, patches)
     left_out = leaving_out.read(leave_out_path)
-    verdicts += suites.run(joins.left_out(found["labels"], left_out), rules.left_out())
-    verdicts += suites.run(joins.without_label(left_out, found["labels"]), rules.known_left_out())
+    labels = found["labels"]
+    # A label that the user leaves out refutes no other one.
+    kept = labels[~labels["id"].isin(left_out["id"])]
+    verdicts += _check(params, found, kept, inventory, patches)
+    verdicts += suites.run(joins.left_out(labels, left_out), rules.left_out())
+    verdicts += suites.run(joins.without_label(left_out, labels), rules.known_left_out())
     mapped = _map(found["slides"], found, inventory)
     verdicts += _check_slides(mapped, found, tables_folder, inventory)
     verdicts += suites.run(joins.overlaps(links.overlaps, mapped.patches), rules.overlaps())
     verdicts += suites.run(
-        labelling.contradictions(joins.regions(links.regions, found["labels"])),
+        labelling.contradictions(joins.regions(links.regions, kept)),
         rules.contradictions(is_quarantined=params.bad_patches == "quarantine"),
     )
     return found | {"slides": mapped.patches}, verdicts
@@ -201,8 +204,13 @@ def _read_tables(folder: Path) -> tuple[Tables, list[Verdict]]:
 
 
 def _check(
-    params: ValidateParams, found: Tables, inventory: pd.DataFrame, patches: Patches
+    params: ValidateParams,
+    found: Tables,
+    kept: pd.DataFrame,
+    inventory: pd.DataFrame,
+    patches: Patches,
 ) -> list[Verdict]:
+    """Return the verdicts on labels and images; `kept` are the labels of patches not left out."""
     labels = found["labels"]
     verdicts = suites.run(
         joins.counted(labels), [*rules.ids("labels", params.ids), *_labels(params)]
@@ -219,7 +227,7 @@ def _check(
         if POOL_TABLES[pool] in found and (pool == "labelled" or len(images)):
             verdicts += _check_images(params, pool, found, images, patches)
     if not any(verdict.stops and verdict.rule.pool is None for verdict in verdicts):
-        verdicts += _check_copies(params, labels, inventory)
+        verdicts += _check_copies(params, kept, inventory)
     return verdicts
 
 
