@@ -108,3 +108,53 @@ def test_long_names_are_cut_so_that_their_outputs_can_be_written(tmp_path: Path)
     found, _ = finding.find([tmp_path], NOWHERE)
     assert [each.name for each in found] == ["ä" * 55, "ä" * 55 + "-2"]
     assert all(len(f"{each.name}.ome.tiff.partial".encode()) <= 143 for each in found)
+
+
+def test_a_folder_in_the_output_folder_is_searched(tmp_path: Path) -> None:
+    """As in `metastasis predict patches --output .`; an output folder below is left out."""
+    touch(tmp_path / "patches/a.png", tmp_path / "patches/results/a.png")
+    found, failures = finding.find([tmp_path / "patches"], tmp_path)
+    assert len(found) == 2
+    found, _ = finding.find([tmp_path / "patches"], tmp_path / "patches/results")
+    assert [each.path for each in found] == [tmp_path / "patches/a.png"]
+    assert failures == []
+
+
+def test_links_to_folders_are_followed_and_a_circle_ends(tmp_path: Path) -> None:
+    touch(tmp_path / "store/a.png")
+    (tmp_path / "store/circle").symlink_to(tmp_path)
+    (tmp_path / "named").mkdir()
+    (tmp_path / "named/linked").symlink_to(tmp_path / "store")
+    found, failures = finding.find([tmp_path / "named"], NOWHERE)
+    assert [each.path for each in found] == [tmp_path / "named/linked/a.png"]
+    assert failures == []
+
+
+def test_a_folder_that_cannot_be_listed_is_told_and_the_rest_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "a.png", tmp_path / "closed/b.png", tmp_path / "other/c.png")
+    closed = tmp_path / "closed"
+    scan, look = os.scandir, Path.lstat
+
+    def refuse(path: object) -> None:
+        if Path(str(path)).is_relative_to(closed):
+            raise PermissionError(13, "Permission denied", str(path))
+
+    def scandir(path: str) -> object:
+        refuse(path)
+        return scan(path)
+
+    def lstat(path: Path) -> os.stat_result:
+        refuse(path)
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)  # tests may run as root, who may do everything
+    monkeypatch.setattr(Path, "lstat", lstat)
+    named = [tmp_path, closed / "b.png", tmp_path / "other"]
+    found, failures = finding.find(named, NOWHERE)
+    assert [each.path.name for each in found] == ["a.png", "c.png"]
+    assert [(each.path, each.reason) for each in failures] == [
+        (closed, "the folder can't be listed: Permission denied"),
+        (closed / "b.png", "it can't be reached: Permission denied"),
+    ]

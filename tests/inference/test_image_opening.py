@@ -1,5 +1,6 @@
 """Tests of how files are opened, and of the reasons why some aren't."""
 
+import os
 import struct
 import sys
 from io import BytesIO
@@ -232,3 +233,19 @@ def test_a_region_is_not_turned(tmp_path: Path, form: str, turn: int) -> None:
     assert region.raster.sizes == ((200, 150),)
     found = region.raster.read(0, Box(0, 0, 200, 150))
     np.testing.assert_allclose(found.astype(int), REGION, atol=9 if form == "JPEG" else 0)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_a_huge_file_of_another_kind_is_refused_by_its_beginning(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, b"PK\x03\x04" + bytes(100), name)
+    os.truncate(path, 2**37)  # a hole of 128 GB, which no memory holds
+    with pytest.raises(InputError, match="a zip file; expected TIFF, PNG"):
+        opened(path)
+
+
+def test_a_huge_stack_of_patches_is_refused_by_its_tags(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.stack([PATCH] * 3), photometric="rgb")
+    os.truncate(path, 2**37)
+    with pytest.raises(InputError, match="3 pages, of which page 2"):
+        opened(path)

@@ -1,7 +1,10 @@
 """Tests of the readers of large images: by tifffile, and by OpenSlide."""
 
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 
 from helpers import pyramids
 from metastasis.base.errors import InputError
-from metastasis.inference import slides, tiff_tiles
+from metastasis.inference import opening, slides, tiff_tiles
 from metastasis.inference.rasters import Box, Raster
 
 PICTURE = pyramids.picture(300, 410)
@@ -68,12 +71,16 @@ def test_tifffile_reads_by_itself_what_zlib_unpacks(
     raster.close()
 
 
-def test_the_levels_of_an_ome_tiff_are_found(tmp_path: Path) -> None:
-    path = tmp_path / "a.ome.tif"
+def write_ome(path: Path) -> None:
     with tifffile.TiffWriter(path, ome=True) as writer:
         options = {"tile": (64, 64), "photometric": "rgb"}
         writer.write(PICTURE, subifds=1, metadata={"axes": "YXS"}, **options)  # type: ignore[arg-type]
         writer.write(PICTURE[::2, ::2].copy(), subfiletype=1, **options)  # type: ignore[arg-type]
+
+
+def test_the_levels_of_an_ome_tiff_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    write_ome(path)
     raster = opened("tifffile", path)
     assert raster.sizes == ((410, 300), (205, 150))
     np.testing.assert_array_equal(raster.read(1, Box(0, 0, 205, 150)), PICTURE[::2, ::2])
@@ -107,6 +114,68 @@ def test_a_damaged_tile_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"tile 8 can't be decoded .*: the file is damaged"):
         raster.read(0, Box(64, 64, 64, 64))
     raster.close()
+
+
+@pytest.mark.parametrize("tag", ["TileWidth", "TileLength"])
+def test_tiles_without_pixels_are_told(tmp_path: Path, tag: str) -> None:
+    path = tmp_path / "a.tif"
+    pyramids.write(path, PICTURE)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages.first.tags[tag].overwrite(0)
+    with pytest.raises(InputError, match="its tags are damaged"):
+        opening.region(path)
+
+
+def test_a_level_that_does_not_match_the_others_is_left_to_openslide(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    pyramids.write(path, PICTURE)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        cast("tifffile.TiffPage", file.pages[1]).tags["SamplesPerPixel"].overwrite(0)
+    assert tiff_tiles.read(path) is None
+
+
+def test_a_level_without_pixels_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    write_ome(path)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        [level] = file.pages.first.pages or []
+        for tag in ("ImageWidth", "ImageLength"):
+            cast("tifffile.TiffPage", level).tags[tag].overwrite(0)
+    with pytest.raises(InputError, match="its tags are damaged"):
+        opening.region(path)
+
+
+def test_strips_without_rows_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    pyramids.write(path, PICTURE, tile=None, rowsperstrip=7)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages.first.tags["RowsPerStrip"].overwrite(0)
+    with pytest.raises(InputError):
+        opening.region(path)
+
+
+def test_a_tile_that_holds_more_than_its_tags_claim_is_refused(tmp_path: Path) -> None:
+    """A file of 1 MB could otherwise fill the memory."""
+    path = tmp_path / "a.tif"
+    pyramids.write(path, PICTURE, compression="deflate")
+    bomb = zlib.compress(bytes(2**29))
+    with tifffile.TiffFile(path, mode="r+") as file:
+        tags = file.pages.first.tags
+        place = path.stat().st_size
+        tags["TileOffsets"].overwrite([place, *file.pages.first.dataoffsets[1:]])
+        tags["TileByteCounts"].overwrite([len(bomb), *file.pages.first.databytecounts[1:]])
+    with path.open("r+b") as file_:
+        file_.seek(place)
+        file_.write(bomb)
+    raster = opened("tifffile", path)
+    tracemalloc.start()
+    with pytest.raises(
+        InputError, match=r"tile 0 can't be decoded \(it holds more than 12,288 byt"
+    ):
+        raster.read(0, Box(0, 0, 10, 10))
+    raster.close()
+    assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
+    tracemalloc.stop()
 
 
 def test_a_cut_file_is_refused_before_anything_is_scored(tmp_path: Path) -> None:

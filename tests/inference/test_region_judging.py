@@ -32,10 +32,14 @@ def judge(
         facts = {"um": um_per_pixel}
         return unfinished.state(output, size, region_judging.BAND, facts, [image.path])
 
+    found: list[tuple[Image, Judged | Failure]] = []
     try:
-        return list(region_judging.judge_regions(images, crew, stride, state_of))
+        region_judging.judge_regions(
+            images, crew, stride, state_of, lambda *each: found.append(each)
+        )
     finally:
         crew.worker.close()
+    return found
 
 
 def only(
@@ -94,6 +98,29 @@ def test_an_interrupted_region_goes_on_where_it_was(tmp_path: Path) -> None:
     ((_, found),) = judge(tmp_path, images, crews.alone(rest := Middle()))
     np.testing.assert_array_equal(scored(found).logits, scored(whole).logits)
     assert rest.num_scored == 1000 - 480  # three bands of 8 rows and 20 columns were stored
+
+
+def test_of_an_interrupted_call_what_is_complete_is_handed_over_before_the_next_is_looked_at(
+    tmp_path: Path,
+) -> None:
+    """Otherwise, a call over many regions would hold all of them in memory."""
+    pixels = pyramids.picture(150, 200)
+    images = write(tmp_path / "images", a=pixels, b=pixels, c=pixels, d=pixels)
+    judge(tmp_path, images, crews.alone(Middle()))
+    happened: list[str] = []
+
+    def state_of(image: Image, size: tuple[int, int], um_per_pixel: float) -> State:
+        happened.append(f"looks at {image.name}")
+        facts = {"um": um_per_pixel}
+        return unfinished.state(tmp_path, size, region_judging.BAND, facts, [image.path])
+
+    crew = crews.alone(Middle())
+    region_judging.judge_regions(
+        images, crew, 32, state_of, lambda image, _: happened.append(f"has {image.name}")
+    )
+    crew.worker.close()
+    expected = [f"{what} {each.name}" for each in images for what in ("looks at", "has")]
+    assert happened == expected
 
 
 @pytest.fixture(scope="module")

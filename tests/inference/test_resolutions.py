@@ -1,14 +1,18 @@
 """Tests of where a file's resolution comes from, and when it isn't believed."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
+from helpers import images as made
 from metastasis.base.errors import InputError
 from metastasis.inference import resolutions
 from metastasis.inference.resolutions import Tagged
@@ -139,3 +143,15 @@ def test_a_greek_mu_is_a_micro_sign(tmp_path: Path) -> None:
     metadata = {"axes": "YXS", **sizes, **units}
     found = of_tiff(tmp_path / "a.ome.tif", ome=True, metadata=metadata)
     assert found == Tagged(0.25, 0.25, "OME's PhysicalSize")
+
+
+def test_a_png_whose_other_metadata_is_odd_says_nothing() -> None:
+    """OpenCV reads both; Pillow refuses a text that is too long, and a wrong checksum."""
+    plain = made.encoded(np.zeros((200, 200, 3), np.uint8), ".png")
+    text = b"Raw profile type xmp\0\0" + zlib.compress(bytes(2**21))
+    for kind, data, wrong in ((b"zTXt", text, 0), (b"tEXt", b"a\0b", 1)):
+        checksum = (zlib.crc32(kind + data) + wrong) % 2**32
+        chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+        content = plain[:33] + chunk + plain[33:]  # after the header
+        assert cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) is not None
+        assert resolutions.of_content(content) is None

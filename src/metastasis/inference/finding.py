@@ -46,8 +46,8 @@ def shown(path: Path | str) -> str:
 def find(paths: Iterable[Path], output: Path) -> tuple[list[Image], list[Failure]]:
     """Return the images in the order of `paths`, a folder's sorted by path, and what isn't there.
 
-    A file is listed once, even if two paths lead to it. A folder is searched to any depth, but for
-    the folder `output`, which may hold the results of an earlier run.
+    A file is listed once, even if two paths lead to it. A folder is searched to any depth, also
+    through links, but for a folder `output` in it, which may hold the results of an earlier run.
 
     Raises:
         InputError: an image lies in `output`, where a result could overwrite it.
@@ -55,17 +55,16 @@ def find(paths: Iterable[Path], output: Path) -> tuple[list[Image], list[Failure
     files: dict[Path, None] = {}
     failures = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(each for each in path.rglob("*") if _is_image(each))
-            if path.resolve() != output.resolve():
-                inside = [each for each in inside if not _is_below(each, output)]
+        if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where it may not look
+            inside, unlisted = _search(path, output)
             files |= dict.fromkeys(inside)
-            if not inside:
+            failures += unlisted
+            if not inside and not unlisted:
                 failures.append(Failure(path, f"the folder holds no file named {_endings()}"))
-        elif path.exists() or path.is_symlink():
-            files[path] = None
+        elif reason := _unreached(path):
+            failures.append(Failure(path, reason))
         else:
-            failures.append(Failure(path, "there is no such file or folder"))
+            files[path] = None
     images = _named(files)
     for image in images:
         # A link's own folder counts, and that of the file that it leads to.
@@ -77,13 +76,43 @@ def find(paths: Iterable[Path], output: Path) -> tuple[list[Image], list[Failure
     return images, failures
 
 
-def _is_image(path: Path) -> bool:
-    """Return whether a folder's entry counts; hidden files are other programs' leavings."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+def _search(top: Path, output: Path) -> tuple[list[Path], list[Failure]]:
+    """Return the images in `top` and below, sorted by path, and the folders that can't be listed.
+
+    Each folder is listed once, also if links make a circle.
+    """
+    found: list[Path] = []
+    errors: list[OSError] = []
+    # If `top` is the output or in it, the user means the images there.
+    seen = {_real(output)} if _real(top) in _real(output).parents else set()
+    for name, folders, names in os.walk(top, onerror=errors.append, followlinks=True):
+        folder = Path(name)
+        if _real(folder) in seen:
+            folders.clear()
+            continue
+        seen.add(_real(folder))
+        found += [folder / each for each in names if _is_image(each)]
+    failures = [
+        Failure(Path(os.fsdecode(each.filename)), f"the folder can't be listed: {each.strerror}")
+        for each in errors
+    ]
+    return sorted(found), failures
 
 
-def _is_below(path: Path, folder: Path) -> bool:
-    return path.parent.resolve().is_relative_to(folder.resolve())
+def _is_image(name: str) -> bool:
+    """Return whether a folder's file counts; hidden files are other programs' leavings."""
+    return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+
+
+def _unreached(path: Path) -> str:
+    """Return in words why nothing is at the path; a link to nowhere is something."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "there is no such file or folder"
+    except OSError as error:
+        return f"it can't be reached: {error.strerror}"
+    return ""
 
 
 def _endings() -> str:

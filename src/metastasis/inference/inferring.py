@@ -161,16 +161,20 @@ def _infer(call: _Call, found: list[Image], failures: list[Failure]) -> Summary:
         failures += result.failures
         rows.append(table, rows.of_patches(result.patches, result.logits, decision), form)
         num_patches = num_images = len(result.patches)
-        for image, judged in region_judging.judge_regions(
-            result.larger, call.crew, call.options.stride, call.of_region
-        ):
+
+        def hand_over(image: Image, judged: Judged | Failure) -> None:
+            nonlocal num_patches, num_images
             if isinstance(judged, Failure):
                 failures.append(judged)
-                continue
+                return
             _write(call, image, judged)
             rows.append(table, rows.of_view(image, judged.scored, decision), form)
             num_patches += int(np.isfinite(judged.scored.logits).sum())
             num_images += 1
+
+        region_judging.judge_regions(
+            result.larger, call.crew, call.options.stride, call.of_region, hand_over
+        )
     rows.write_failures(call.output, failures)
     _remove_outputs(call.output, found, failures)
     unfinished.remove(call.output, call.states)

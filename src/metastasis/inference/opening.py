@@ -19,6 +19,7 @@ from metastasis.inference.resolutions import Tagged
 from metastasis.patches.shards import PATCH_SIZE, UInt8
 
 MAX_PATCH_BYTES = 2**18  # a patch's pixels take 27 KB; larger files are described before
+MAX_PACKED_BYTES = 2**24  # of a patch with much beside its pixels
 MAX_PIXELS = 2**26  # of an image that is decoded as a whole: 200 MB; a larger one has to be a TIFF
 # By the kind of flaw: what would be accepted, or what to do.
 EXPECTED = {
@@ -56,7 +57,10 @@ def patch(path: Path, frames: images.Frames) -> UInt8 | None:
     num_bytes = path.stat().st_size
     if path.suffix.lower() in SLIDE_SUFFIXES:
         return None
-    if num_bytes > MAX_PATCH_BYTES and _size(path) != (PATCH_SIZE, PATCH_SIZE):
+    is_one = num_bytes <= MAX_PATCH_BYTES or (
+        num_bytes <= MAX_PACKED_BYTES and _size(path) == (PATCH_SIZE, PATCH_SIZE)
+    )
+    if not is_one:
         return None
     content = path.read_bytes()
     other = OTHER_FORMATS.get(images.format_of(content) or "")
@@ -84,7 +88,8 @@ def region(path: Path) -> Region:
         return _slide(path)
     if images.format_of(head) == "TIFF":
         return _tiff(path)
-    content = path.read_bytes()
+    # Another file may be of any size, and only its beginning is needed to refuse it.
+    content = path.read_bytes() if images.format_of(head) in OTHER_FORMATS else head
     pixels = _whole(content)
     return Region(Whole(pixels), resolutions.of_content(content))
 

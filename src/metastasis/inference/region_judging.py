@@ -61,16 +61,29 @@ class Judged:
 
 
 def judge_regions(
-    images: list[Image], crew: Crew, stride: int, state_of: StateOf
-) -> Iterator[tuple[Image, Judged | Failure]]:
-    """Yield each image with its scores, of every cell whose central square holds tissue.
+    images: list[Image],
+    crew: Crew,
+    stride: int,
+    state_of: StateOf,
+    hand_over: Callable[[Image, Judged | Failure], None],
+) -> None:
+    """Hand over each image with its scores, of every cell whose central square holds tissue.
 
-    It prints what an image is when its turn comes.
+    It prints what an image is when its turn comes. Images are handed over in their order, each as
+    soon as it and those before it are complete, so that few are in memory.
 
     Raises:
         BrokenNetworkError: a logit is not a number.
     """
     begun: deque[_Begun] = deque()
+
+    def hand_over_ended() -> None:
+        while begun and begun[0].has_ended:
+            region = begun.popleft()
+            region.close()
+            hand_over(region.image, region.judged())
+            if begun:
+                begun[0].announce()
 
     def asked() -> Iterator[tuple[tuple[_Begun, int], BandOf]]:
         paths = [(each.path.absolute(),) for each in images]
@@ -81,22 +94,12 @@ def judge_regions(
             begun.append(region)
             begun[0].announce()
             region.survey(next(surveys), stride, state_of)
+            hand_over_ended()  # of an interrupted call, many may be complete
             yield from region.asked()
 
     for (region, part), logits in crew.as_finished(Worker.judge_band, asked()):
         region.take(part, logits)
-        yield from _ended(begun)
-    yield from _ended(begun)
-
-
-def _ended(begun: "deque[_Begun]") -> Iterator[tuple[Image, Judged | Failure]]:
-    """Yield the first images, as far as they are at an end, and announce the one that follows."""
-    while begun and begun[0].has_ended:
-        region = begun.popleft()
-        region.close()
-        yield region.image, region.judged()
-        if begun:
-            begun[0].announce()
+        hand_over_ended()
 
 
 @dataclass(frozen=True)

@@ -112,12 +112,16 @@ def of_tiff(file: tifffile.TiffFile) -> Tagged | None:
 
 def of_content(content: bytes) -> Tagged | None:
     """Return what the header of a PNG or JPEG says, in memory."""
-    with Image.open(io.BytesIO(content)) as image:
-        dpi = image.info.get("dpi")
-    if not dpi or not all(dpi):
-        return None
-    x, y = (UM_PER_INCH / float(each) for each in dpi)
-    return _positive(x, y, "dots per inch")
+    # An error: OpenCV reads some files whose other metadata Pillow refuses.
+    with (
+        contextlib.suppress(
+            ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError
+        ),
+        Image.open(io.BytesIO(content)) as image,
+    ):
+        x, y = (UM_PER_INCH / float(each) for each in image.info["dpi"])
+        return _positive(x, y, "dots per inch")
+    return None
 
 
 def _of_ome(file: tifffile.TiffFile) -> Tagged | None:

@@ -17,12 +17,21 @@ from metastasis.base.errors import InputError
 from metastasis.inference.rasters import GLASS, Box, Size
 from metastasis.patches.shards import UInt8
 
-COMPRESSIONS = (1, 8, 32946)  # none, deflate and its older number: decoded by Python's own zlib
+UNCOMPRESSED = 1
+COMPRESSIONS = (
+    UNCOMPRESSED,
+    8,
+    32946,
+)  # none, deflate and its older number: decoded by Python's own zlib
 MAX_SEGMENT = 2**26  # pixels of a tile or strip: 200 MB decoded
 MAX_KEPT = 2**25  # pixels of decoded tiles that are kept for the next box: 100 MB
 RGB = 2  # of the tag PhotometricInterpretation
 # What tifffile and zlib raise for damaged files.
-DAMAGE = (ArithmeticError, LookupError, OSError, TypeError, ValueError, struct.error, zlib.error)
+DAMAGE = (
+    ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError, struct.error,
+    zlib.error,
+)  # fmt: skip
+DAMAGED = "its tags are damaged: copy or export it again"
 
 
 @dataclass
@@ -76,6 +85,7 @@ class TiffTiles:
         try:
             self.file.filehandle.seek(page.dataoffsets[index])
             content = self.file.filehandle.read(page.databytecounts[index])
+            _require_small(page, content)
             tile, _, shape = page.decode(content or None, index)
             if tile is None:
                 return np.full((*shape[1:3], 3), GLASS, np.uint8)
@@ -94,10 +104,13 @@ def read(path: Path) -> TiffTiles | None:
     """
     try:
         file = tifffile.TiffFile(path)
-        pages = [level.keyframe for level in file.series[0].levels]
     except DAMAGE:
         return None  # OpenSlide may know it
-    if any(page.compression not in COMPRESSIONS for page in pages):
+    try:
+        pages = [level.keyframe for level in file.series[0].levels]
+    except DAMAGE:
+        pages = []
+    if not pages or any(page.compression not in COMPRESSIONS for page in pages):
         file.close()
         return None
     try:
@@ -106,6 +119,9 @@ def read(path: Path) -> TiffTiles | None:
     except InputError:
         file.close()
         raise
+    except DAMAGE:
+        file.close()
+        raise InputError(DAMAGED) from None
     return TiffTiles(file, [page for page in pages if page.chunks[:2]])
 
 
@@ -121,6 +137,8 @@ def _require_rgb(page: tifffile.TiffPage) -> None:
 def _require_data(file: tifffile.TiffFile, pages: list[tifffile.TiffPage]) -> None:
     """Refuse a file that was cut, or whose tags claim pixels that it doesn't hold."""
     num_bytes = file.filehandle.size
+    if not all(min(page.shape[:2]) for page in pages):
+        raise InputError(DAMAGED)
     for page in pages:
         claimed = f"{page.imagewidth:,} x {page.imagelength:,} pixels"
         ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=False))
@@ -134,6 +152,19 @@ def _require_data(file: tifffile.TiffFile, pages: list[tifffile.TiffPage]) -> No
                 f"{claimed} in pieces of {page.chunks[1]:,} x {page.chunks[0]:,}, too large to "
                 "read one by one; save it as a tiled TIFF"
             )
+
+
+def _require_small(page: tifffile.TiffPage, content: bytes) -> None:
+    """Refuse a packed tile that holds more than its tags claim: it could fill the memory.
+
+    Raises:
+        ValueError: it does.
+    """
+    if page.compression == UNCOMPRESSED:
+        return
+    claimed = math.prod(page.chunks)
+    if len(zlib.decompressobj().decompress(content, claimed + 1)) > claimed:
+        raise ValueError(f"it holds more than {claimed:,} bytes")
 
 
 def _paste(tile: UInt8, place: Box, out: UInt8, box: Box) -> None:
