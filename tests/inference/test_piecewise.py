@@ -170,7 +170,7 @@ def test_a_tile_that_holds_more_than_its_tags_claim_is_refused(tmp_path: Path) -
     raster = opened("tifffile", path)
     tracemalloc.start()
     with pytest.raises(
-        InputError, match=r"tile 0 can't be decoded \(it holds more than 12,288 byt"
+        InputError, match=r"tile 0 can't be decoded \(it holds more than 12,288 bytes"
     ):
         raster.read(0, Box(0, 0, 10, 10))
     raster.close()

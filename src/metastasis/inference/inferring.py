@@ -23,6 +23,7 @@ from metastasis.inference import (
     region_judging,
     resolutions,
     rows,
+    slides,
     tiling,
     unfinished,
 )
@@ -123,6 +124,7 @@ def infer(
     tiling.require_stride(options.stride)
     resolutions.require_plausible(options.mpp)
     found, failures = finding.find(paths, output)
+    found = slides.each_once(found)
     _require_writable(output)
     with unfinished.alone(output):
         if not found:

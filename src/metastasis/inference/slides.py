@@ -12,6 +12,7 @@ import numpy as np
 
 from metastasis.base.errors import InputError
 from metastasis.inference import rasters, resolutions
+from metastasis.inference.finding import Image
 from metastasis.inference.rasters import GLASS, Box, Size
 from metastasis.inference.resolutions import Tagged
 from metastasis.patches.shards import UInt8
@@ -19,6 +20,7 @@ from metastasis.patches.shards import UInt8
 if TYPE_CHECKING:
     import openslide
 
+DICOM, SERIES = ".dcm", "dicom.SeriesInstanceUID"
 BOUNDS = tuple(f"openslide.bounds-{name}" for name in ("x", "y", "width", "height"))
 EXTRA = (
     "a whole-slide format, or a TIFF with a compression that only OpenSlide reads; install the "
@@ -92,6 +94,34 @@ def read(path: Path) -> Slide:
     except openslide.OpenSlideError as error:
         raise InputError(f"OpenSlide can't read it ({error}): it is damaged") from None
     return Slide(slide, _bounds(slide))
+
+
+def each_once(found: list[Image]) -> list[Image]:
+    """Return the images without a DICOM slide's further files.
+
+    It has one for each level, for its label and its overview, all in one folder, and OpenSlide
+    reads the whole slide from any of them.
+    """
+    series = {image: _series(image.path) for image in found if image.path.suffix.lower() == DICOM}
+    seen = set()
+    kept = []
+    for image in found:
+        name = series.get(image)
+        if not name or (image.path.parent.resolve(), name) not in seen:
+            kept.append(image)
+        seen.add((image.path.parent.resolve(), name))
+    return kept
+
+
+def _series(path: Path) -> str:
+    """Return the name of a DICOM file's series; empty if it can't be read, as will be told."""
+    try:
+        slide = read(path)
+    except (InputError, OSError):
+        return ""
+    name = slide.slide.properties.get(SERIES, "")
+    slide.close()
+    return str(name)
 
 
 def _bounds(slide: "openslide.OpenSlide") -> Box:
