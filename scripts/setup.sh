@@ -1,27 +1,27 @@
 #!/bin/sh
 # Install the locked environment of this folder into .venv; do nothing if it is up to date.
-# usage: scripts/setup.sh [EXTRA...]; extras that are there stay, until .venv is deleted
+# usage: scripts/setup.sh [EXTRA...]; extras stay, until .extras is deleted
 set -eu
 cd "$(dirname "$0")/.."
 folder=$(pwd -P)
 stamp=.venv/.made-for
-# An environment of an earlier version may be made for the extra "none".
-extras=$({ printf '%s\n' "$@"; sed -n 's/^extra //p' "$stamp" 2> /dev/null; } | grep -vx none | sort -u)
+kept=.extras # outlives an environment that has to be recreated
+# Earlier versions named the extra, or "none", in the stamp alone.
+extras=$({
+    printf '%s\n' "$@"
+    cat "$kept" 2> /dev/null || sed -n 's/^extra //p' "$stamp" 2> /dev/null
+} | grep -vx none | sort -u)
 
 die() {
     echo "setup: $*" >&2
     exit 1
 }
 
-name_extras() {
-    for extra in $extras; do echo "extra $extra"; done
-}
-
 # Print the stamp of an environment that was made here. An environment that was copied, renamed or
 # interrupted has a different stamp or none.
 made_for() {
     echo "folder $folder"
-    name_extras
+    for extra in $extras; do echo "extra $extra"; done
     .venv/bin/python --version 2>&1
     cksum pyproject.toml uv.lock
 }
@@ -68,7 +68,7 @@ install() {
             rm -rf .venv # if it is a link, this removes the link, not its target
         fi
     fi
-    [ ! -d .venv ] || name_extras > "$stamp" # for another try, if this one is interrupted
+    rm -f "$stamp"
     echo "setup: installing the locked libraries into .venv (1 to 2 minutes on a fast line; 4 GB)"
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
@@ -78,6 +78,8 @@ install() {
         cat "$log" >&2
         die "the installation failed (see above). 'make setup' resumes it."
     }
+    # Only now: an extra that doesn't exist must not be asked for again.
+    [ -z "$extras" ] || echo "$extras" > "$kept"
     made_for > "$stamp"
 }
 

@@ -124,6 +124,7 @@ def test_extras_stay_when_others_are_asked_for_or_none_or_a_try_fails(
     (tools / "calls.break").touch()
     with (project / "uv.lock").open("a") as file:
         file.write("# another lock\n")
+    make(project, tools, "setup", "EXTRA=gpo", is_ok=False)  # a typing error
     make(project, tools, "setup", is_ok=False)
     (tools / "calls.break").unlink()
     make(project, tools, "setup")
@@ -131,9 +132,11 @@ def test_extras_stay_when_others_are_asked_for_or_none_or_a_try_fails(
     assert (tools / "calls").read_text().splitlines() == [
         "sync --locked --extra gpu --extra s3",
         three,
+        three.replace("gpu", "gpo --extra gpu"),
         three,
         three,
     ]
+    assert git(ROOT, "check-ignore", ".extras") == b".extras\n"
 
 
 @pytest.mark.parametrize("way", ["copied", "hard-linked", "renamed"])

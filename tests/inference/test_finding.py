@@ -1,7 +1,10 @@
 """Tests of what a user's paths name."""
 
 import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -9,6 +12,24 @@ from metastasis.base.errors import InputError
 from metastasis.inference import finding
 
 NOWHERE = Path("predictions")
+
+
+class Scanned(Iterator[os.DirEntry[str]]):
+    """The entries of a folder as `scan` finds them, in a certain order."""
+
+    def __init__(
+        self, scan: Callable[[str], Iterable[os.DirEntry[str]]], path: str, *, is_reversed: bool
+    ) -> None:
+        by_name = sorted(scan(path), key=lambda entry: entry.name, reverse=is_reversed)
+        self._entries = iter(by_name)
+
+    def __next__(self) -> os.DirEntry[str]:
+        return next(self._entries)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 def touch(*paths: Path) -> None:
@@ -128,6 +149,26 @@ def test_links_to_folders_are_followed_and_a_circle_ends(tmp_path: Path) -> None
     found, failures = finding.find([tmp_path / "named"], NOWHERE)
     assert [each.path for each in found] == [tmp_path / "named/linked/a.png"]
     assert failures == []
+
+
+def test_of_two_ways_to_a_folder_the_first_by_name_counts_however_the_disk_orders_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "b/x.png", tmp_path / "aa/y.png")
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    for is_reversed in (False, True):
+        monkeypatch.setattr(os, "scandir", partial(Scanned, os.scandir, is_reversed=is_reversed))
+        found, _ = finding.find([tmp_path], NOWHERE)
+        monkeypatch.undo()
+        assert [each.path for each in found] == [tmp_path / "a/x.png", tmp_path / "aa/y.png"]
+
+
+def test_an_output_folder_behind_a_link_is_left_out(tmp_path: Path) -> None:
+    touch(tmp_path / "store/a.png", tmp_path / "store/results/a.png")
+    (tmp_path / "top").mkdir()
+    (tmp_path / "top/linked").symlink_to(tmp_path / "store")
+    found, _ = finding.find([tmp_path / "top"], tmp_path / "store/results")
+    assert [each.path for each in found] == [tmp_path / "top/linked/a.png"]
 
 
 def test_a_folder_that_cannot_be_listed_is_told_and_the_rest_is_found(

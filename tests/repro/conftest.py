@@ -1,6 +1,5 @@
 """One run of the tiny project's pipeline, of which each file of tests takes a copy."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,8 +32,10 @@ def first_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 @pytest.fixture(scope="module")
 def built(first_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the first run for the tests of one file."""
-    return Path(shutil.copytree(first_run, tmp_path_factory.mktemp("project") / "project"))
+    """A copy of the first run for the tests of one file, with the links to DVC's cache."""
+    folder = tmp_path_factory.mktemp("project") / "project"
+    run(first_run, "cp", "-a", str(first_run), str(folder))
+    return folder
 
 
 @pytest.fixture

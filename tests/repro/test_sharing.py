@@ -191,5 +191,5 @@ def test_a_machine_that_can_not_get_a_members_inputs_says_what_to_do(
     run(owner, "git", "checkout", "--quiet", ".dvc/config")
     outcome = member_runs.run(job)
     assert "it can't get data/crops and data/split.csv: DVC's cache at" in outcome.failure
-    assert "Run `dvc push data/crops data/split.csv` here" in outcome.failure
+    assert "Run `make push` here" in outcome.failure
     assert outcome.objects == b""

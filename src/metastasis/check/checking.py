@@ -126,7 +126,8 @@ def _check_networks(
     for name, file in probe.networks.items():
         path = Path(file)
         is_of_member = path.parent in folders
-        if (is_of_member and path.stem in learnt) or (path in outputs and learnt):
+        is_final = path in outputs and path.suffix == ".keras"
+        if learnt and ((is_of_member and path.stem in learnt) or is_final):
             raise InputError(
                 f"probe.networks.{name}: {file} learnt from fold 0, on which the probe is "
                 "validated; expected a network that didn't, such as a member of fold 0 "

@@ -25,8 +25,9 @@ SLACK = 1e-9  # of sums of weights: 19 times 1/20 has to reach 0.95
 def choose(labels: Ints, probabilities: Floats, groups: intervals.Groups, coverage: float) -> Sets:
     """Return the sets for the labels, probabilities and groups (n,) of validation.
 
-    The groups are the units (`intervals.units`): of them a new one is drawn. Each class has its own
-    threshold (Mondrian conformal prediction; Vovk et al. 2005), over the groups that hold it.
+    The groups are the units (`intervals.units`): a new patch comes from a new unit. Each class has
+    its own threshold (Mondrian conformal prediction; Vovk et al. 2005), over the groups that hold
+    it.
     """
     found = {
         name: lowest(given[labels == label], groups[labels == label], coverage)

@@ -84,8 +84,9 @@ def _search(top: Path, output: Path) -> tuple[list[Path], list[Failure]]:
     found: list[Path] = []
     errors: list[OSError] = []
     # If `top` is the output or in it, the user means the images there.
-    seen = {_real(output)} if _real(top) in _real(output).parents else set()
+    seen = set() if _real(top).is_relative_to(_real(output)) else {_real(output)}
     for name, folders, names in os.walk(top, onerror=errors.append, followlinks=True):
+        folders.sort()  # of two ways to a folder, the same one each time
         folder = Path(name)
         if _real(folder) in seen:
             folders.clear()
