@@ -14,6 +14,7 @@ import yaml
 from helpers.files import ROOT
 from metastasis.base import params
 from metastasis.check import locking
+from metastasis.report import reporting
 from metastasis.report.reporting import FIGURES
 
 SOURCE = ROOT / "src" / "metastasis"
@@ -212,6 +213,8 @@ def libraries(script: Path) -> set[str]:
     normal = {name.lower().replace("_", "-") for name in found} - {"metastasis"}
     for name in sorted(normal):
         normal |= BEHIND.get(name, set())
+    if script.stem == "report":
+        normal |= set(reporting.LIBRARIES)  # whose versions it names
     return normal - WITHOUT_EFFECT - EXTRAS
 
 

@@ -21,7 +21,7 @@ def push() -> tuple[int, int]:
     """Push, and return how many files the pipeline's outputs are and how many DVC had left out.
 
     Raises:
-        InputError: `dvc push` failed, or there is no remote.
+        InputError: `dvc push` failed, there is no remote, or files are neither in it nor here.
     """
     if subprocess.run([sys.executable, "-m", "dvc", "push"], check=False).returncode:
         raise InputError("`dvc push` failed (see above); the same command goes on from there.")
@@ -34,24 +34,29 @@ def push() -> tuple[int, int]:
 
 def _complete(repo: Repo) -> tuple[int, int]:
     cache, remote = repo.cache.local, repo.cloud.get_remote_odb()
-    hashes = set(_hashes(repo))
+    outputs = dict(_outputs(repo))
+    hashes = set(outputs).union(*outputs.values())
     missing = hashes - set(remote.oids_exist(hashes))
-    missing = {each for each in missing if cache.exists(each)}
+    lost = {each for each in missing if not cache.exists(each)}
+    # A list whose files aren't all there would be taken as proof that they are.
+    lists = {each for each in missing - lost if each in outputs and not outputs[each] & lost}
+    files = {each for each in missing - lost if not each.endswith(LIST)}
     # The lists last, as DVC does.
-    for chosen in (_files(missing), sorted(missing - set(_files(missing)))):
+    for chosen in (sorted(files), sorted(lists - files)):
         if chosen:
             remote.add([cache.oid_to_path(each) for each in chosen], cache.fs, chosen)
+    if lost:
+        raise InputError(
+            f"{len(lost):,} of {len(hashes):,} files of dvc.lock are neither in the remote nor in "
+            "DVC's cache here; the others are pushed. Run `dvc repro`, or `dvc pull` from where "
+            "they are, and push again."
+        )
     return len(hashes), len(missing)
 
 
-def _hashes(repo: Repo) -> Iterator[str]:
-    """Yield the hash of each file in DVC's cache that dvc.lock names, and of each folder's list."""
+def _outputs(repo: Repo) -> Iterator[tuple[str, set[str]]]:
+    """Yield the hash of each output in dvc.lock, and those of a folder's files as far as known."""
     for out in repo.index.outs:
         if out.use_cache and out.hash_info:
-            yield out.hash_info.value
-            if out.hash_info.isdir and (tree := out.get_obj()):
-                yield from (file.value for _, _, file in tree)
-
-
-def _files(hashes: set[str]) -> list[str]:
-    return sorted(each for each in hashes if not each.endswith(LIST))
+            tree = out.get_obj() if out.hash_info.isdir else None
+            yield out.hash_info.value, {file.value for _, _, file in tree or ()}

@@ -105,6 +105,11 @@ def test_any_other_file_is_named_with_its_first_line_and_what_was_expected(
     )
 
 
+def test_a_list_longer_than_a_file_name_may_be_is_a_list() -> None:
+    with pytest.raises(InputError, match="is neither a file nor a revision"):
+        revisions.read(",".join(["a" * 40] * 7))
+
+
 @pytest.mark.usefixtures("scores")
 def test_blanks_around_a_name_are_no_part_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["compare", "good.csv, bad.csv", "good.csv"]) == 0

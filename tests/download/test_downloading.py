@@ -105,6 +105,20 @@ def test_a_server_that_ignores_the_range_has_the_file_start_over(
     assert server.ranges == ["bytes=1000000-"]
 
 
+def test_an_answer_shorter_than_what_is_there_costs_nothing(
+    server: serving.Server, tmp_path: Path
+) -> None:
+    """As of a page to sign in, where hours of a download are kept."""
+    partial = tmp_path / f"{NAME}.partial"
+    partial.write_bytes(BODY[:1_000_000])
+    server.planned.append(serving.send(b"<html>Please sign in</html>"))
+    with pytest.raises(InputError, match="would give 27 bytes, fewer than the 1,000,000 that are"):
+        fetch(server, tmp_path)
+    assert partial.read_bytes() == BODY[:1_000_000]
+    fetch(server, tmp_path)
+    assert_only_the_file(tmp_path)
+
+
 def test_a_whole_partial_gets_its_name(server: serving.Server, tmp_path: Path) -> None:
     (tmp_path / f"{NAME}.partial").write_bytes(BODY)
     fetch(server, tmp_path)

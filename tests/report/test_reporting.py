@@ -351,6 +351,7 @@ def test_sets_and_their_metrics_are_shown_if_a_coverage_is_promised(tmp_path: Pa
     text = Page(page).text
     assert "tumour from a probability of 0.2345 on" in text
     assert "of a patch of a new slide with a probability of at least 95.0 %" in text
+    assert "whose set holds it, mean over slides" in text
     assert "for a patch of a new slide" in card
     added = [metrics["evaluate"][name]["abstention"] for name in ("test", "validation")]
     shown = [reporting.shown(number) for number in leaves(added)]
@@ -425,6 +426,27 @@ def test_without_a_test_part_validation_is_told_with_a_warning(tmp_path: Path, p
     text = words(tmp_path, metrics)[place]
     assert "Validation AUC 0.2000" in text
     assert "There is no test part" in text
+
+
+@pytest.mark.parametrize("way", ["patch", "official"])
+def test_what_is_not_kept_together_is_not_claimed_to_be(tmp_path: Path, way: str) -> None:
+    metrics = found()
+    metrics["split"]["groups"] = "patch" if way == "patch" else "slide"
+    inputs = write(tmp_path / "inputs", metrics)
+    params = yaml.safe_load(inputs.params_path.read_text())
+    params["split"]["official"] = way == "official"
+    inputs.params_path.write_text(yaml.safe_dump(params))
+    for text in made(tmp_path, inputs):
+        assert "Kept whole" not in text
+        assert "keeps them together" not in text
+
+
+def test_slides_of_few_patches_are_not_said_to_hold_one_class(tmp_path: Path) -> None:
+    inputs = write(tmp_path / "inputs", found())
+    path = inputs.plots / "evaluate/slides.csv"
+    pd.read_csv(path).assign(num_patches=19).to_csv(path, index=False)
+    page, _ = made(tmp_path, inputs)
+    assert "No slide of 20 patches or more has a defined AUC" in Page(page).text
 
 
 def test_patients_are_named_where_they_are_what_is_kept_whole(tmp_path: Path) -> None:

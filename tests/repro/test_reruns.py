@@ -12,6 +12,7 @@ from helpers.projects import AFTER_SPLIT, STAGES, edit, ran, run
 pytestmark = pytest.mark.slow
 
 COMPUTED = {"train@1-0", "score@1-0", "evaluate", "explain", "predict"}  # with Keras
+NAMED = COMPUTED | {"report"}  # which names its version
 
 
 @pytest.mark.parametrize(
@@ -99,8 +100,8 @@ def upgrade(project: Path, name: str, *, is_recorded: bool) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("keras", COMPUTED),
-        ("tensorflow", COMPUTED),
+        ("keras", NAMED),
+        ("tensorflow", NAMED),
         ("great-expectations", {"validate"}),
         ("dvclive", {"train@1-0"}),
         ("ruff", set()),

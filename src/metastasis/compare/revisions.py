@@ -4,6 +4,7 @@
 """
 
 import io
+import os
 import subprocess
 from pathlib import Path
 
@@ -29,12 +30,16 @@ def read(names: str) -> list[pd.DataFrame]:
     Raises:
         InputError: a revision, its scores or a file is missing, or a file isn't a file of scores.
     """
-    separate = [names] if Path(names).is_file() else map(str.strip, names.split(","))
+    separate = [names] if _is_file(names) else map(str.strip, names.split(","))
     return [_table(_content(name), name) for name in separate]
 
 
+def _is_file(name: str) -> bool:
+    return os.path.isfile(name)  # noqa: PTH113  # Path.is_file raises for a name that is too long
+
+
 def _content(name: str) -> bytes:
-    if Path(name).is_file():
+    if _is_file(name):
         return Path(name).read_bytes()
     if not name:
         raise InputError(

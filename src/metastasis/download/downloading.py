@@ -222,6 +222,12 @@ def _append(response: requests.Response, file: RemoteFile, partial: Path) -> Non
     start = _start(response)
     length = response.headers.get("Content-Length")
     total = start + int(length) if length else None
+    if total is not None and total < _size(partial):
+        raise InputError(
+            f"{file.url} would give {total:,} bytes, fewer than the {_size(partial):,} that are "
+            "there: something on the way may answer instead of the server, such as a page to sign "
+            f"in. Run this again when the way is free, or delete {partial} to start over."
+        )
     partial.parent.mkdir(parents=True, exist_ok=True)  # only now, when there is something to keep
     with partial.open("ab") as out, _bar(file.name, start, total) as bar:
         out.truncate(start)

@@ -34,17 +34,11 @@ from metastasis.results.parts import SplitMetrics
 from metastasis.results.prediction import Unlabelled
 from metastasis.results.training_metrics import TrainingMetrics
 from metastasis.scores import intervals
+from metastasis.tables import UNITS
 
 TEMPLATE_NAMES = ("report.html", "card.md")
-LIBRARIES = (
-    "metastasis",
-    "tensorflow",
-    "keras",
-    "numpy",
-    "scikit-learn",
-    "opencv-python-headless",
-    "dvc",
-)
+# The stage declares them, so that it runs again after an upgrade of one.
+LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless")
 NUM_WORST = 5  # slides and stains
 UNDEFINED = {"roc_auc": [""], "accuracy": [""]}  # only these: names are text
 NUM_SUSPICIOUS = 20  # labels in the table
@@ -199,6 +193,8 @@ def _gather(inputs: Inputs) -> dict[str, Any]:
         "metrics": metrics,
         "rules": _rules(pd.read_csv(inputs.reports / "verdicts.csv", keep_default_na=False)),
         "parts": _records(pd.read_csv(inputs.plots / "split" / "parts.csv")),
+        "kept_whole": _kept_whole(metrics.split),
+        "min_told": intervals.MIN_TOLD,
         "measured": _measured(evaluation),
         "calibrated_unit": intervals.SINGULAR[evaluation.validation.interval.over],
         "limits": list(_limits(metrics, decision)),
@@ -215,8 +211,15 @@ def _gather(inputs: Inputs) -> dict[str, Any]:
         "initial_weights": _initial_weights(parameters["train"]["weights"]),
         "data": _data(inputs.data / "inventory.parquet", inputs.split_path),
         "model_hash": files.sha256(inputs.model_path),
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": {name: version(name) for name in ("metastasis", *LIBRARIES)},
     }
+
+
+def _kept_whole(split: SplitMetrics) -> str:
+    """Return what the split keeps in one part, unless its groups are the source's or patches."""
+    if split.groups != "slide":
+        return split.groups
+    return split.unit if split.unit in UNITS else "slide that is known"
 
 
 def _metrics(inputs: Inputs) -> Measured:
@@ -273,7 +276,11 @@ def _measured(evaluation: Evaluation) -> dict[str, Any]:
     ]
     sets = [(part.abstention, part.num_patches) for part in parts if part.abstention]
     abstained = [
-        (name, meaning, [_with_interval(found, key, num) for found, num in sets])
+        (
+            name,
+            meaning.format(units=evaluation.validation.interval.over),
+            [_with_interval(found, key, num) for found, num in sets],
+        )
         for key, (name, meaning) in ABSTAINED.items()
         if sets
     ]
