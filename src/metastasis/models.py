@@ -59,7 +59,9 @@ def build(name: str, size: int, parts: Parts = PLAIN, policy: str = "float32") -
     with _dtype_policy(policy):
         if name in architectures.ARCHITECTURES:
             _require_whole_cells(name, size)
-            body = architectures.build(name, size, partial(parts.norm, momentum=MOMENTUM))
+            body = architectures.build(
+                name, size, partial(parts.norm, momentum=MOMENTUM), parts.dropout
+            )
             inputs = body.input
             features = parts.dropout(0.3, name="dropout")(_pooled(body.output, size))
         else:

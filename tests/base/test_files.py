@@ -73,3 +73,9 @@ def test_a_file_that_was_not_finished_leaves_the_one_before(tmp_path: Path) -> N
         write_half()
     assert target.read_text() == "before"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_error_of_the_work_is_no_second_run(tmp_path: Path) -> None:
+    """A pipe that is full raises the error of a lock that is taken."""
+    with pytest.raises(BlockingIOError), files.alone(tmp_path, "it runs already"):
+        raise BlockingIOError

@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +52,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-def export(data: Path, name: str, bits: Bits) -> tuple[Path, dict[str, Any]]:
+def export(
+    data: Path, name: str, bits: Bits, chosen: Sequence[Member] = (Member(1, 0),)
+) -> tuple[Path, dict[str, Any]]:
     """Export, and return the folder and the metrics."""
     folder = data / "exported" / name
     exporting.export(
         bits,
-        [Member(1, 0)],
+        chosen,
         model_path=data / "model.keras",
         split_path=data / "split.csv",
         crops_folder=data / "crops",
@@ -111,6 +115,24 @@ def test_8_bits_that_keep_the_auc_are_written_and_smaller(
     assert engines.open_network(folder).logits(validation(data)).shape == (32,)
     first = (folder / "model.bin").read_bytes()
     assert first == (export(data, "openvino", 8)[0] / "model.bin").read_bytes()
+
+
+@needs_nncf
+def test_8_bits_are_not_judged_by_patches_that_members_trained_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With folds, all but one of the members trained on those that validate the first."""
+    monkeypatch.setattr(exporting, "MAX_AREA_CHANGE", 1)
+    folds = Path(shutil.copytree(data, tmp_path / "data"))
+    table = pd.read_csv(folds / "split.csv")
+    table["fold"] = np.where(table["split"] == "train", 1, 0)
+    table.to_csv(folds / "split.csv", index=False)
+    _, metrics = export(folds, "openvino", 8, [Member(1, 0), Member(1, 1)])
+    assert metrics["is_learnt"] is True
+    assert metrics["bits"] == 32
+    assert "some members trained on these patches" in capsys.readouterr().out
+    _, metrics = export(folds, "openvino", 32, [Member(1, 0)])
+    assert "is_learnt" not in metrics
 
 
 @needs_nncf

@@ -8,7 +8,8 @@ import pytest
 from metastasis import models
 from metastasis.base.errors import InputError
 from metastasis.pretrained import architectures
-from metastasis.train import train_params
+from metastasis.train import train_params, training
+from metastasis.train.layers import SharedDropout
 
 pytestmark = pytest.mark.medium
 
@@ -46,6 +47,17 @@ def test_lite0_has_the_published_number_of_weights() -> None:
 def test_every_layer_has_a_name_that_does_not_depend_on_the_process(name: str) -> None:
     first, second = (models.build(name, 32) for _ in range(2))
     assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
+
+
+def test_every_dropout_draws_for_the_whole_batch_in_training() -> None:
+    """Also EfficientNetV2's own: else, all devices would leave out the same blocks."""
+    name = "efficientnetv2b0"
+    network = models.build(name, 96, training.parts(name))
+    dropouts = [each for each in network.layers if isinstance(each, keras.layers.Dropout)]
+    assert len(dropouts) > 10
+    assert {type(each) for each in dropouts} == {SharedDropout}
+    plain = [each.name for each in models.build(name, 96).layers]
+    assert {each.name for each in dropouts} <= set(plain)
 
 
 def test_an_enlarged_patch_gives_what_the_network_gives_for_a_patch_of_that_size() -> None:

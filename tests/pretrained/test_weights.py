@@ -176,10 +176,13 @@ def test_an_array_that_lies_in_another_file_is_refused(
         weights.read(path)
 
 
-def test_a_damaged_compressed_archive_is_refused(tmp_path: Path, source: keras.Model) -> None:
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_compressed_archive_is_refused(
+    tmp_path: Path, source: keras.Model, packing: int
+) -> None:
     source.save_weights(tmp_path / "model.weights.h5")
     path = tmp_path / "model.keras"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w", packing) as archive:
         archive.write(tmp_path / "model.weights.h5", "model.weights.h5")
     content = bytearray(path.read_bytes())
     content[len(content) // 3 : len(content) // 2] = bytes(len(content) // 2 - len(content) // 3)
@@ -193,6 +196,47 @@ def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
         file.attrs["layer_names"] = [1, 2]
     with pytest.raises(InputError, match=r"odd\.h5 can't be read as weights"):
         weights.read(tmp_path / "odd.h5")
+
+
+@pytest.mark.parametrize(
+    "place", ["layers/x/vars", "layers/x", "conv1", "model_weights", "named type"]
+)
+def test_an_array_in_the_place_of_a_group_is_refused(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "odd.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"conv1"]
+        if place == "named type":
+            file["conv1"] = np.dtype("f4")
+        else:
+            file[place] = np.zeros(3, np.float32)
+            file[place].attrs["name"] = "x"
+            file[place].attrs["weight_names"] = [b"kernel"]
+        if place.startswith("layers"):
+            del file.attrs["layer_names"]
+    with pytest.raises(InputError, match=r"odd\.h5 (can't be read as|holds no) weights"):
+        weights.read(path)
+
+
+@pytest.mark.parametrize("way", ["names", "links"])
+def test_an_array_that_is_named_many_times_counts_as_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    path = tmp_path / "weights.h5"
+    with h5py.File(path, "w") as file:
+        if way == "names":
+            file.attrs["layer_names"] = [b"conv1"]
+            group = file.create_group("conv1")
+            group["k"] = np.zeros(1_000, np.float32)
+            group.attrs["weight_names"] = [b"k"] * 3
+        else:
+            kernel = file.create_dataset("kernel", data=np.zeros(1_000, np.float32))
+            for number in range(3):
+                group = file.create_group(f"layers/{number}/vars")
+                group.attrs["name"] = f"conv{number}"
+                group["0"] = kernel
+    monkeypatch.setattr(weights, "MAX_BYTES", 10_000)
+    with pytest.raises(InputError, match="would unpack to 12,000 bytes"):
+        weights.read(path)
 
 
 def test_a_small_file_that_would_fill_the_memory_is_refused(

@@ -67,6 +67,12 @@ def test_stain_jitter_changes_optical_density_by_the_scale_asked_for() -> None:
     assert np.abs(np.corrcoef(density.T) - np.eye(3)).max() < 0.03
 
 
+def test_the_strongest_stain_jitter_exchanges_no_dark_and_bright() -> None:
+    recipe = PARAMS.model_copy(update={"stain_jitter": 0.5})
+    drawn = augmenting.draw(np.random.default_rng(0), 20_000, 32, recipe)
+    assert drawn["densities"][:, :, 0].min() > 0
+
+
 def test_stain_jitter_keeps_the_order_of_brightness_within_a_channel() -> None:
     ramp = np.arange(256, dtype=np.uint8)[None, None, :, None].repeat(3, axis=3)
     patches = np.broadcast_to(ramp, (50, 2, 256, 3)).copy()

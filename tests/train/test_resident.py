@@ -120,11 +120,20 @@ def test_only_numbers_cross_to_the_device(feed: feeding.Feed) -> None:
     assert num_bytes < 5 * 80  # of the 5 * 192 bytes of these small patches
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "OOM"),
+        tf.errors.InternalError(
+            None, None, "Failed copying input tensor: Dst tensor is not initialized."
+        ),
+    ],
+)
 def test_patches_that_do_not_fit_into_the_memory_are_told(
-    feed: feeding.Feed, monkeypatch: pytest.MonkeyPatch
+    feed: feeding.Feed, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def full(*_: object) -> NoReturn:
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+        raise error
 
     monkeypatch.setattr(tf, "constant", full)
     with pytest.raises(InputError, match=r"the 20 training patches \(0\.0 GB\) don't fit .*host"):

@@ -68,10 +68,11 @@ def alone(folder: Path, refusal: str) -> Iterator[None]:
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(refusal) from None
         yield
-    except BlockingIOError:
-        raise InputError(refusal) from None
     finally:
         os.close(descriptor)  # this releases the lock, as does the end of the process
 

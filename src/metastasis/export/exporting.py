@@ -42,14 +42,20 @@ def export(
 
     With 8 `bits` it is quantised on training patches. If that changes the AUC on validation by more
     than `MAX_AREA_CHANGE`, the floats of 32 bits are kept. With folds, validation is that of the
-    first of the `chosen` members.
+    first of the `chosen` members. If others trained on it, its AUC says too little about 8 bits,
+    and the floats are kept too.
 
     Raises:
         InputError: the format's libraries aren't installed.
     """
-    divided = members.divide(tables.read_patches(split_path), chosen[0])
+    split = tables.read_patches(split_path)
+    divided = members.divide(split, chosen[0])
     patches = shards.read(crops_folder)
     validation = divided[divided["split"] == "validation"]
+    is_learnt = any(
+        validation["id"].isin(part.loc[part["split"] == "train", "id"]).any()
+        for part in (members.divide(split, member) for member in chosen)
+    )
     labels, places = validation["label"].to_numpy(), patches.locate(validation["id"], "labelled")
     keras_logits = scoring.score(model_path, patches, places)
     keras_area = float(roc_auc_score(labels, keras_logits))
@@ -63,7 +69,7 @@ def export(
             quantising.quantise(path, _calibration(divided, patches), quantised)
             logits = scoring.score(quantised, patches, places)
             change = float(roc_auc_score(labels, logits)) - keras_area
-            kept = 8 if abs(change) <= MAX_AREA_CHANGE else 32
+            kept = 8 if abs(change) <= MAX_AREA_CHANGE and not is_learnt else 32
             _choose(quantised, path, is_chosen=kept == bits)
         if kept == 32:  # noqa: PLR2004
             logits = scoring.score(path, patches, places)
@@ -78,6 +84,7 @@ def export(
         roc_auc_change_8_bits=change,
         num_bytes=num_bytes,
         is_drawn=known.is_drawn,
+        **({"is_learnt": True} if is_learnt else {}),
     )
     records.write_metrics(metrics_path, found)
     _report(exported_folder, found, len(validation))
@@ -107,7 +114,12 @@ def _report(folder: Path, found: ExportMetrics, num_patches: int) -> None:
         f"{found.roc_auc:.4f} on {num_patches:,} validation patches, Keras "
         f"{found.roc_auc_keras:.4f}; probabilities differ by at most {found.max_difference:.2g}"
     )
-    if found.roc_auc_change_8_bits is not None and found.bits != 8:  # noqa: PLR2004
+    if found.is_learnt:
+        print(
+            "warning: some members trained on these patches: the AUCs are optimistic, and 8 bits "
+            "can't be judged by them."
+        )
+    elif found.roc_auc_change_8_bits is not None and found.bits != 8:  # noqa: PLR2004
         print(
             f"warning: 8 bits change the AUC by {found.roc_auc_change_8_bits:+.4f}, more than "
             f"{MAX_AREA_CHANGE:g}: the floats of 32 bits are kept."

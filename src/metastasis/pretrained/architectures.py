@@ -17,11 +17,11 @@ CELL = 32  # pixels of an enlarged patch to a side of a cell of every last featu
 PREPROCESSING = ("patch", "rescale", "standardise", "enlarge")  # layers before a network's own
 
 
-def build(name: str, size: int, norm: Maker) -> keras.Model:
+def build(name: str, size: int, norm: Maker, dropout: Maker = layers.Dropout) -> keras.Model:
     """Return the network `name` from RGB patches of 0..255 to its last feature map.
 
-    `norm` makes the layers that normalise batches; it takes the arguments of
-    `keras.layers.BatchNormalization`.
+    `norm` and `dropout` make the layers that depend on the batch; they take the arguments of
+    `keras.layers.BatchNormalization` and `keras.layers.Dropout`.
     """
     architecture = ARCHITECTURES[name]
     inputs = keras.Input((size, size, 3), name="patch")
@@ -34,11 +34,11 @@ def build(name: str, size: int, norm: Maker) -> keras.Model:
         tensor = layers.UpSampling2D(architecture.scale, interpolation="bilinear", name="enlarge")(
             tensor
         )
-    return _rebuilt(keras.Model(inputs, architecture.body(tensor), name=name), norm)
+    return _rebuilt(keras.Model(inputs, architecture.body(tensor), name=name), norm, dropout)
 
 
-def _rebuilt(body: keras.Model, norm: Maker) -> keras.Model:
-    """Return `body` with layers of `norm`, and with the same names in each process.
+def _rebuilt(body: keras.Model, norm: Maker, dropout: Maker) -> keras.Model:
+    """Return `body` with layers of `norm` and `dropout`, and the same names in each process.
 
     Keras numbers unnamed layers by process. None of these has weights; they get the number of their
     position.
@@ -51,6 +51,8 @@ def _rebuilt(body: keras.Model, norm: Maker) -> keras.Model:
         config = layer.get_config()
         if not layer.weights and layer.name not in PREPROCESSING:
             config["name"] = f"{type(layer).__name__.lower()}_{positions[layer.name]}"
+        if isinstance(layer, layers.Dropout):
+            return dropout(layer.rate, noise_shape=layer.noise_shape, name=config["name"])
         return type(layer).from_config(config)
 
     return keras.models.clone_model(body, clone_function=copy)

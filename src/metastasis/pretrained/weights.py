@@ -4,6 +4,7 @@
 """
 
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from metastasis.base.errors import InputError
 from metastasis.pretrained import catalogue
 
 Weights = dict[str, list[NDArray[Any]]]  # of each layer with weights, in the layer's order
+Arrays = dict[str, list[h5py.Dataset]]  # the same, not read yet
 
 EXPECTED = (
     "expected a .keras model, or an HDF5 file of weights as keras.applications publishes it or as "
@@ -33,6 +35,7 @@ UNREADABLE = (
     RuntimeError,
     MemoryError,
     zipfile.BadZipFile,
+    lzma.LZMAError,
     zlib.error,
     EOFError,
 )
@@ -80,8 +83,12 @@ def read(path: Path) -> Weights:
     catalogue.require_published(path)
     try:
         with _opened(path) as file:
-            _check_size(_unpacked(file))
-            weights = _published(file) or _saved(file)
+            arrays = _published(file) or _saved(file)
+            # HDF5 says how large they get before they do; a file may name one array many times.
+            _check_size(sum(array.nbytes for layer in arrays.values() for array in layer))
+            weights = {
+                name: [np.asarray(array) for array in layer] for name, layer in arrays.items()
+            }
     except UNREADABLE as error:
         raise InputError(f"{path} can't be read as weights ({error}): {EXPECTED}.") from None
     if not weights:
@@ -104,19 +111,19 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-def _published(file: h5py.File) -> Weights:
+def _published(file: h5py.File) -> Arrays:
     """Return the weights in Keras 2's format, which keras.applications' files have."""
     group = _member(file, "model_weights") if "model_weights" in file else file
-    weights: Weights = {}
+    weights: Arrays = {}
     for name in map(_text, group.attrs.get("layer_names", [])):
         layer = _member(group, name)
         weights[name] = [_array(layer, _text(weight)) for weight in layer.attrs["weight_names"]]
     return {name: arrays for name, arrays in weights.items() if arrays}
 
 
-def _saved(file: h5py.File) -> Weights:
+def _saved(file: h5py.File) -> Arrays:
     """Return the weights in Keras 3's format: a group `vars` for each layer, with its name."""
-    weights: Weights = {}
+    weights: Arrays = {}
 
     def collect(path: str, item: h5py.Group | h5py.Dataset) -> None:
         if path.startswith("layers/") and path.endswith("/vars") and len(item):
@@ -127,7 +134,7 @@ def _saved(file: h5py.File) -> Weights:
     return weights
 
 
-def _array(group: h5py.Group, path: str) -> NDArray[Any]:
+def _array(group: h5py.Group, path: str) -> h5py.Dataset:
     """Return an array of numbers that lies in the file itself.
 
     An array of HDF5 may lie in any other file of the machine, whose bytes would end up in a model
@@ -138,19 +145,7 @@ def _array(group: h5py.Group, path: str) -> NDArray[Any]:
         raise KeyError(f"{path} is no array in this file")
     if found.dtype.kind not in NUMBERS:
         raise TypeError(f"{path} holds no numbers, but {found.dtype}")
-    return np.asarray(found)
-
-
-def _unpacked(file: h5py.File) -> int:
-    """Return the bytes of all arrays in a file; HDF5 says how large they get before they do."""
-    sizes: list[int] = []
-
-    def collect(_: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset):
-            sizes.append(item.nbytes)
-
-    file.visititems(collect)  # it follows no links
-    return sum(sizes)
+    return found
 
 
 def _check_size(num_bytes: int) -> None:
@@ -161,7 +156,8 @@ def _check_size(num_bytes: int) -> None:
 def _member(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset:
     """Return what lies at a path, reached through no link to another place or file."""
     for part in filter(None, path.split("/")):
-        if not isinstance(group.get(part, getlink=True), h5py.HardLink):
+        is_group = isinstance(group, h5py.Group)
+        if not is_group or not isinstance(group.get(part, getlink=True), h5py.HardLink):
             raise KeyError(f"{path} is no member of this file")
         group = group[part]
     return group

@@ -19,3 +19,4 @@ class ExportMetrics(Record, frozen=True):
     roc_auc_change_8_bits: float | None
     num_bytes: int  # of all files
     is_drawn: bool
+    is_learnt: bool = False  # set if members trained on patches that validate the first of them

@@ -22,6 +22,7 @@ from metastasis.train.workers import ALONE, Worker
 # degrees, factor. Its shear of .1 is a tenth of a degree.
 AFFINE_ROTATION, AFFINE_SHIFT, AFFINE_SHEAR, AFFINE_ZOOM = 20.0, 0.1, 0.1, 0.1
 ROTATION_ZOOM = 0.1  # by which the free rotation's zoom differs from 1 at most
+LEAST_STAIN = 0.2  # factor of the optical density: below 0 it would exchange dark and bright
 STAIN_SHIFT_SHARE = 1 / 3  # of the stain jitter's scale, for the shift of the optical density
 SHARPENED_WIDTH = 1.0  # pixels: the standard deviation of the detail that sharpening amplifies
 
@@ -63,7 +64,7 @@ def draw(random: np.random.Generator, num: int, size: int, params: Recipe) -> Ch
     elif params.geometry == "affine":
         changes["maps"] = _affine_maps(random, num, size)
     if scale := params.stain_jitter:
-        factors = random.normal(1, scale, (num, 3))
+        factors = np.maximum(random.normal(1, scale, (num, 3)), LEAST_STAIN)
         shifts = random.normal(0, scale * STAIN_SHIFT_SHARE, (num, 3))
         changes["densities"] = np.stack([factors, shifts], axis=2)
     if scale := params.focus_jitter:

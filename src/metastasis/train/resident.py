@@ -13,6 +13,7 @@ from metastasis.base.errors import InputError
 from metastasis.train import augmenting, device_augmenting, feeding
 from metastasis.train.train_params import Recipe
 
+NO_ROOM = "Dst tensor is not initialized"  # what TensorFlow says of a copy to a GPU that is full
 Inputs = dict[str, tf.Tensor]  # a batch before the device has made its patches
 
 
@@ -72,7 +73,9 @@ def _stored(feed: feeding.Feed) -> tf.Tensor:
     patches = feed.patches.take(feed.places)
     try:
         return tf.constant(patches.reshape(len(patches), -1).view(np.float32))
-    except tf.errors.ResourceExhaustedError:
+    except (tf.errors.ResourceExhaustedError, tf.errors.InternalError) as error:
+        if isinstance(error, tf.errors.InternalError) and NO_ROOM not in str(error):
+            raise
         raise InputError(
             f"train: the {len(patches):,} training patches ({patches.nbytes / 1e9:.1f} GB) don't "
             "fit into the memory of the GPU: choose train.feed: host."

@@ -264,7 +264,8 @@ def compiled_network(params: Recipe, size: int, num_steps: int, policy: str) -> 
         InputError: the crop doesn't fit the network, or the file's weights don't.
     """
     network = models.to_logits(models.build(params.model, size, parts(params.model), policy))
-    num_warmup_steps = min(params.warmup_epochs, params.epochs - 1) * num_steps
+    has_warmup = params.schedule == "cosine"
+    num_warmup_steps = has_warmup * min(params.warmup_epochs, params.epochs - 1) * num_steps
     network.compile(
         optimizer=optimizing.optimizer(
             params.optimizer,
