@@ -78,11 +78,10 @@ def trained(folder: Path, way: str, share: float) -> tuple[pd.DataFrame, Flags]:
     kept = folder / f"{way.replace(' ', '-')}-{share}"
     if not (kept / "scores.csv").exists():
         clone, source = folder / "clone", kept / "source"
-        if not (clone / "data/demo").exists():
+        if not clone.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(clone, ignore_errors=True)
             run(folder, "git", "clone", "--quiet", str(ROOT), clone.name)
-            run(clone, "dvc", "repro", "data/dvc.yaml:demo")
+        run(clone, "dvc", "repro", "data/dvc.yaml:demo")
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(clone / "data/demo", source)
         labels = pd.read_csv(source / "train_labels.csv")

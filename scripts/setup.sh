@@ -7,10 +7,14 @@ folder=$(pwd -P)
 stamp=.venv/.made-for
 kept=.extras # outlives an environment that has to be recreated
 # Earlier versions named the extra, or "none", in the stamp alone.
+if [ ! -e "$kept" ] && [ -e "$stamp" ]; then
+    sed -n 's/^extra //p' "$stamp" | grep -vx none > "$kept" || :
+fi
 extras=$({
     printf '%s\n' "$@"
-    cat "$kept" 2> /dev/null || sed -n 's/^extra //p' "$stamp" 2> /dev/null
-} | grep -vx none | sort -u)
+    cat "$kept" 2> /dev/null
+} | grep . | sort -u)
+asked=${*:+" EXTRA=\"$*\""}
 
 die() {
     echo "setup: $*" >&2
@@ -21,7 +25,7 @@ die() {
 # interrupted has a different stamp or none.
 made_for() {
     echo "folder $folder"
-    for extra in $extras; do echo "extra $extra"; done
+    for extra in $extras; do echo "with $extra"; done
     .venv/bin/python --version 2>&1
     cksum pyproject.toml uv.lock
 }
@@ -76,7 +80,7 @@ install() {
     UV_COMPILE_BYTECODE=1 UV_PROJECT_ENVIRONMENT=.venv \
         "$uv" sync --locked $(for extra in $extras; do echo "--extra $extra"; done) > "$log" 2>&1 || {
         cat "$log" >&2
-        die "the installation failed (see above). 'make setup' resumes it."
+        die "the installation failed (see above). 'make setup$asked' resumes it."
     }
     # Only now: an extra that doesn't exist must not be asked for again.
     [ -z "$extras" ] || echo "$extras" > "$kept"

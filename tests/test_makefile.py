@@ -137,6 +137,32 @@ def test_extras_stay_when_others_are_asked_for_or_none_or_a_try_fails(
         three,
     ]
     assert git(ROOT, "check-ignore", ".extras") == b".extras\n"
+    (project / ".extras").unlink()  # the way to be rid of them
+    with (project / "uv.lock").open("a") as file:
+        file.write("# a third lock\n")
+    make(project, tools, "setup")
+    assert (tools / "calls").read_text().splitlines()[-1] == "sync --locked"
+
+
+def test_the_extra_of_a_first_try_that_fails_is_named_in_what_resumes_it(
+    project: Path, tools: Path
+) -> None:
+    (tools / "calls.break").touch()
+    told = make(project, tools, "setup", "EXTRA=gpu", is_ok=False)
+    assert "'make setup EXTRA=\"gpu\"' resumes it" in told
+
+
+def test_the_extra_of_an_earlier_version_s_environment_stays(project: Path, tools: Path) -> None:
+    make(project, tools, "setup")
+    stamp = project / ".venv/.made-for"
+    folder, *rest = stamp.read_text().splitlines()
+    stamp.write_text("\n".join([folder, "extra gpu", *rest]))
+    (project / ".extras").unlink(missing_ok=True)
+    (tools / "calls.break").touch()
+    make(project, tools, "setup", is_ok=False)
+    (tools / "calls.break").unlink()
+    make(project, tools, "setup")
+    assert (tools / "calls").read_text().splitlines()[1:] == ["sync --locked --extra gpu"] * 2
 
 
 @pytest.mark.parametrize("way", ["copied", "hard-linked", "renamed"])

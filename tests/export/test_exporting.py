@@ -130,7 +130,9 @@ def test_8_bits_are_not_judged_by_patches_that_members_trained_on(
     _, metrics = export(folds, "openvino", 8, [Member(1, 0), Member(1, 1)])
     assert metrics["is_learnt"] is True
     assert metrics["bits"] == 32
-    assert "some members trained on these patches" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "some members trained on these patches" in told
+    assert "the floats of 32 bits are kept" in told
     _, metrics = export(folds, "openvino", 32, [Member(1, 0)])
     assert "is_learnt" not in metrics
 

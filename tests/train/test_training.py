@@ -26,7 +26,7 @@ from metastasis.base import files, records
 from metastasis.base.errors import InputError
 from metastasis.patches import shards, symmetries
 from metastasis.scores import scoring
-from metastasis.train import feeding, fitting, resuming, training
+from metastasis.train import feeding, fitting, resuming, train_params, training
 
 pytestmark = pytest.mark.medium
 
@@ -130,6 +130,21 @@ def test_a_network_starts_from_a_files_weights_and_moves_its_body_slowly(
         for path in (Path(known), data / "0.0/network.keras")
     ]
     assert not np.array_equal(*means)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_the_body_stands_still_in_a_warm_up_and_only_then(
+    known: str, schedule: train_params.Schedule
+) -> None:
+    changes = {"weights": known, "schedule": schedule, "warmup_epochs": 1, "epochs": 2}
+    recipe = PARAMS.model_copy(update=changes)
+    network = training.compiled_network(recipe, 32, 10, "float32")
+    body = network.trainable_variables[0]
+    before = body.numpy()
+    noise = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
+    for _ in range(2):  # in the first, the head is zero and gives no gradient
+        network.train_on_batch(noise, np.array([[0.0], [1.0], [0.0], [1.0]]))
+    assert np.array_equal(body.numpy(), before) == (schedule == "cosine")
 
 
 def test_the_head_starts_at_zero_so_that_no_random_gradient_reaches_the_body(

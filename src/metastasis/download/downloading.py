@@ -222,11 +222,13 @@ def _append(response: requests.Response, file: RemoteFile, partial: Path) -> Non
     start = _start(response)
     length = response.headers.get("Content-Length")
     total = start + int(length) if length else None
-    if total is not None and total < _size(partial):
+    present = _size(partial)
+    if start < present and (total is None or total < present):
+        says = "doesn't say how many bytes" if total is None else f"would give {total:,} bytes,"
         raise InputError(
-            f"{file.url} would give {total:,} bytes, fewer than the {_size(partial):,} that are "
-            "there: something on the way may answer instead of the server, such as a page to sign "
-            f"in. Run this again when the way is free, or delete {partial} to start over."
+            f"{file.url} {says} instead of the rest after the {present:,} that are there: "
+            "something on the way may answer instead of the server, such as a page to sign in. Run "
+            f"this again when the way is free, or delete {partial} to start over."
         )
     partial.parent.mkdir(parents=True, exist_ok=True)  # only now, when there is something to keep
     with partial.open("ab") as out, _bar(file.name, start, total) as bar:

@@ -64,12 +64,12 @@ def export(
         path = folder / NAMES[exported_folder.name]
         converting.convert(model_path, path)
         kept: Bits = 32
-        if bits == 8:  # noqa: PLR2004
+        if bits == 8 and not is_learnt:  # noqa: PLR2004
             quantised = folder / f"8-bits{path.suffix}"
             quantising.quantise(path, _calibration(divided, patches), quantised)
             logits = scoring.score(quantised, patches, places)
             change = float(roc_auc_score(labels, logits)) - keras_area
-            kept = 8 if abs(change) <= MAX_AREA_CHANGE and not is_learnt else 32
+            kept = 8 if abs(change) <= MAX_AREA_CHANGE else 32
             _choose(quantised, path, is_chosen=kept == bits)
         if kept == 32:  # noqa: PLR2004
             logits = scoring.score(path, patches, places)
@@ -87,7 +87,7 @@ def export(
         **({"is_learnt": True} if is_learnt else {}),
     )
     records.write_metrics(metrics_path, found)
-    _report(exported_folder, found, len(validation))
+    _report(exported_folder, found, bits, len(validation))
     if known.warning:
         print(f"warning: {known.warning}")
 
@@ -108,16 +108,17 @@ def _choose(quantised: Path, path: Path, *, is_chosen: bool) -> None:
             quantised.with_suffix(ending).unlink()
 
 
-def _report(folder: Path, found: ExportMetrics, num_patches: int) -> None:
+def _report(folder: Path, found: ExportMetrics, asked: Bits, num_patches: int) -> None:
     print(
         f"export: {folder}, {found.bits} bits, {found.num_bytes / 1e6:.1f} MB: AUC "
         f"{found.roc_auc:.4f} on {num_patches:,} validation patches, Keras "
         f"{found.roc_auc_keras:.4f}; probabilities differ by at most {found.max_difference:.2g}"
     )
     if found.is_learnt:
+        kept = ", and 8 bits can't be judged by them: the floats of 32 bits are kept"
         print(
-            "warning: some members trained on these patches: the AUCs are optimistic, and 8 bits "
-            "can't be judged by them."
+            "warning: some members trained on these patches: the AUCs are optimistic"
+            + (f"{kept}." if asked == 8 else ".")  # noqa: PLR2004
         )
     elif found.roc_auc_change_8_bits is not None and found.bits != 8:  # noqa: PLR2004
         print(

@@ -22,7 +22,7 @@ from metastasis.train.workers import ALONE, Worker
 # degrees, factor. Its shear of .1 is a tenth of a degree.
 AFFINE_ROTATION, AFFINE_SHIFT, AFFINE_SHEAR, AFFINE_ZOOM = 20.0, 0.1, 0.1, 0.1
 ROTATION_ZOOM = 0.1  # by which the free rotation's zoom differs from 1 at most
-LEAST_STAIN = 0.2  # factor of the optical density: below 0 it would exchange dark and bright
+LEAST_STAIN = 0.05  # factor of the optical density: below 0 it would exchange dark and bright
 STAIN_SHIFT_SHARE = 1 / 3  # of the stain jitter's scale, for the shift of the optical density
 SHARPENED_WIDTH = 1.0  # pixels: the standard deviation of the detail that sharpening amplifies
 
