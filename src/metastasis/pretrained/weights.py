@@ -83,8 +83,9 @@ def read(path: Path) -> Weights:
     catalogue.require_published(path)
     try:
         with _opened(path) as file:
+            _check_size(_unpacked(file))
             arrays = _published(file) or _saved(file)
-            # HDF5 says how large they get before they do; a file may name one array many times.
+            # A file may name one array many times.
             _check_size(sum(array.nbytes for layer in arrays.values() for array in layer))
             weights = {
                 name: [np.asarray(array) for array in layer] for name, layer in arrays.items()
@@ -146,6 +147,18 @@ def _array(group: h5py.Group, path: str) -> h5py.Dataset:
     if found.dtype.kind not in NUMBERS:
         raise TypeError(f"{path} holds no numbers, but {found.dtype}")
     return found
+
+
+def _unpacked(file: h5py.File) -> int:
+    """Return the bytes of all arrays in a file; HDF5 says how large they get before they do."""
+    sizes: list[int] = []
+
+    def collect(_: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            sizes.append(item.nbytes)
+
+    file.visititems(collect)  # it follows no links
+    return sum(sizes)
 
 
 def _check_size(num_bytes: int) -> None:
