@@ -39,10 +39,10 @@ def _complete(repo: Repo) -> tuple[int, int]:
     missing = hashes - set(remote.oids_exist(hashes))
     lost = {each for each in missing if not cache.exists(each)}
     # A list whose files aren't all there would be taken as proof that they are.
-    lists = {each for each in missing - lost if each in outputs and not outputs[each] & lost}
     files = {each for each in missing - lost if not each.endswith(LIST)}
+    lists = {each for each in missing - lost - files if not outputs[each] & lost}
     # The lists last, as DVC does.
-    for chosen in (sorted(files), sorted(lists - files)):
+    for chosen in (sorted(files), sorted(lists)):
         if chosen:
             remote.add([cache.oid_to_path(each) for each in chosen], cache.fs, chosen)
     if lost:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpers.projects import edit, make_project, ran, run, running
+from helpers.projects import edit, make_project, put_back, ran, run, running
 from helpers.ray_nodes import Nodes, two_nodes
 
 pytestmark = pytest.mark.slow
@@ -37,9 +37,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(built: Path) -> Iterator[Path]:
     """The built project, put back as it was after the test."""
     yield built
-    run(built, "git", "reset", "--hard", "--quiet")
-    run(built, "git", "clean", "-fd", "--quiet")
-    run(built, "dvc", "checkout", "--quiet", "--force", "crop", "split")
+    put_back(built, "crop", "split")
     for name in ("data/members", "models/members", "metrics/train"):
         shutil.rmtree(built / name, ignore_errors=True)
     run(built, "git", "checkout", "--quiet", "metrics/train")

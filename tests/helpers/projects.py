@@ -92,6 +92,16 @@ def edit(folder: Path, section: str, key: str, value: object) -> None:
     path.write_text(yaml.safe_dump(params))
 
 
+def put_back(folder: Path, *targets: str) -> None:
+    """Restore the last commit, and from DVC's cache what it tracks, or only the `targets`.
+
+    DVC stages what it writes, so that the index has to go back too.
+    """
+    run(folder, "git", "reset", "--hard", "--quiet")
+    run(folder, "git", "clean", "-fd", "--quiet")
+    run(folder, "dvc", "checkout", "--quiet", "--force", *targets)
+
+
 def make_project(folder: Path) -> Path:
     """Make the project at a tiny size, in its own repository with one commit."""
     for name in COPIED:

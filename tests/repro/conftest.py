@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from helpers.projects import STAGES, make_project, ran, run
+from helpers.projects import STAGES, make_project, put_back, ran, run
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +42,4 @@ def built(first_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(built: Path) -> Iterator[Path]:
     """The built project, put back as it was after the test."""
     yield built
-    # DVC stages what it writes, so that the index has to go back too.
-    run(built, "git", "reset", "--hard", "--quiet")
-    run(built, "git", "clean", "-fd", "--quiet")
-    run(built, "dvc", "checkout", "--quiet", "--force")
+    put_back(built)

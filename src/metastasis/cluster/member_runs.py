@@ -123,8 +123,8 @@ def _get_inputs(job: Job, project: Path, cache: Path, log: Path) -> None:
     if _dvc(project, log, "pull", *job.inputs):
         raise InputError(
             f"it can't get {' and '.join(job.inputs)}: DVC's cache at {job.cache} isn't seen from "
-            "there or lacks them, and so does the default remote in .dvc/config. Run `make "
-            f"push` here (docs/sharing.md).\n{_last_lines(log)}"
+            "there or lacks them, and so does the default remote in .dvc/config. Run "
+            f"`make push` here (docs/sharing.md).\n{_last_lines(log)}"
         )
 
 

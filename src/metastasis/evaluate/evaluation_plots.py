@@ -49,13 +49,11 @@ def write(
             continue
         measured = evaluation.parts[name]
         average = numbers.rate(measured.average_precision, measured.num_patches)
-        curves = _curves(part, confusion)
-        roc[name] = (f"{_counted(name, part)}, AUC {measured.area}", curves[0])
-        precision_recall[name] = (
-            f"{_counted(name, part)}, average precision {average}",
-            curves[1],
-        )
-        points = pd.DataFrame({"fpr": curves[0].x, "tpr": curves[0].y})
+        sensitivities, precisions = _curves(part, confusion)
+        counted = _counted(name, part)
+        roc[name] = (f"{counted}, AUC {measured.area}", sensitivities)
+        precision_recall[name] = (f"{counted}, average precision {average}", precisions)
+        points = pd.DataFrame({"fpr": sensitivities.x, "tpr": sensitivities.y})
         files.write_csv(folder / f"roc-{name}.csv", points)
     drawn = {
         "roc": figures.curves(
@@ -80,7 +78,7 @@ def write(
 
 
 def _counted(name: str, part: pd.DataFrame) -> str:
-    return f"{name}, {len(part):,} patches"
+    return f"{name}, {numbers.count(len(part), 'patch', 'patches')}"
 
 
 def _confusion(part: pd.DataFrame, threshold: float) -> NDArray[np.integer]:

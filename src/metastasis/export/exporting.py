@@ -52,9 +52,8 @@ def export(
     divided = members.divide(split, chosen[0])
     patches = shards.read(crops_folder)
     validation = divided[divided["split"] == "validation"]
-    is_learnt = any(
-        validation["id"].isin(part.loc[part["split"] == "train", "id"]).any()
-        for part in (members.divide(split, member) for member in chosen)
+    is_learnt = not all(
+        validation["id"].isin(members.unseen(split, member)["id"]).all() for member in chosen
     )
     labels, places = validation["label"].to_numpy(), patches.locate(validation["id"], "labelled")
     keras_logits = scoring.score(model_path, patches, places)

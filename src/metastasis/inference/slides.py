@@ -102,14 +102,13 @@ def each_once(found: list[Image]) -> list[Image]:
     It has one for each level, for its label and its overview, all in one folder, and OpenSlide
     reads the whole slide from any of them.
     """
-    series = {image: _series(image.path) for image in found if image.path.suffix.lower() == DICOM}
-    seen = set()
-    kept = []
+    seen, kept = set(), []
     for image in found:
-        name = series.get(image)
-        if not name or (image.path.parent.resolve(), name) not in seen:
+        series = _series(image.path) if image.path.suffix.lower() == DICOM else ""
+        slide = (image.path.parent.resolve(), series)
+        if not series or slide not in seen:
             kept.append(image)
-        seen.add((image.path.parent.resolve(), name))
+        seen.add(slide)
     return kept
 
 

@@ -18,11 +18,7 @@ from metastasis.inference.rasters import GLASS, Box, Size
 from metastasis.patches.shards import UInt8
 
 UNCOMPRESSED = 1
-COMPRESSIONS = (
-    UNCOMPRESSED,
-    8,
-    32946,
-)  # none, deflate and its older number: decoded by Python's own zlib
+COMPRESSIONS = (UNCOMPRESSED, 8, 32946)  # deflate and its older number: by Python's own zlib
 MAX_SEGMENT = 2**26  # pixels of a tile or strip: 200 MB decoded
 MAX_KEPT = 2**25  # pixels of decoded tiles that are kept for the next box: 100 MB
 RGB = 2  # of the tag PhotometricInterpretation

@@ -78,7 +78,7 @@ class Abstained(Record, Generic[Value], frozen=True):
 
     tumour_coverage: Value = Field(
         title="coverage of tumour",
-        description="share of its patches with tumour whose set holds it, mean over {units}",
+        description="share of the patches with tumour whose set holds it, mean over {units}",
     )
     no_tumour_coverage: Value = Field(
         title="coverage of no tumour", description="the same for its patches without tumour"
