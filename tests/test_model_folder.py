@@ -3,13 +3,15 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import keras
 import pytest
 
-from helpers.model_folders import described, write_model
+from helpers.model_folders import described, write_export, write_model
 from metastasis import model_folder
 from metastasis.base.errors import InputError
+from metastasis.engines.engines import EngineName
 from metastasis.results import card as cards
 
 
@@ -28,7 +30,9 @@ def folder(made: Path, tmp_path: Path) -> Path:
 def test_a_copied_folder_is_read(folder: Path) -> None:
     found = model_folder.read(folder)
     assert found.folder == folder
-    assert found.network_path == folder / "model.keras"
+    for engine in get_args(EngineName):
+        assert found.network_for(engine).path == folder / "model.keras"
+    assert found.exports() == {}
     assert found.decision.threshold == 0.42
     assert found.card.input_size == 32
 
@@ -102,3 +106,52 @@ def test_a_network_that_takes_other_patches_than_the_card_says_is_refused(
         InputError, match=r"takes \[None, 32, 32, 3\]; expected \[None, 48, 48, 3\]"
     ):
         model_folder.read(bad)
+
+
+def test_an_export_is_for_its_engine_alone(folder: Path) -> None:
+    export = write_export(folder, "openvino", {"model.xml": b"graph", "model.bin": b"weights"})
+    found = model_folder.read(folder)
+    network = found.network_for("openvino")
+    assert (network.path, network.bits) == (export, 32)
+    assert found.exports() == {"openvino": network}
+    for engine in ("keras", "onnx"):
+        own = found.network_for(engine)
+        assert (own.path, own.bits) == (folder / "model.keras", None)
+    assert network.digest != own.digest
+
+
+def test_another_export_has_another_digest(folder: Path) -> None:
+    def digest(content: bytes) -> str:
+        write_export(folder, "onnx", {"model.onnx": content})
+        return model_folder.read(folder).network_for("onnx").digest
+
+    assert digest(b"one") == digest(b"one") != digest(b"another")
+
+
+def test_an_export_of_another_network_counts_as_none(folder: Path, tmp_path: Path) -> None:
+    other = write_model(tmp_path / "other", size=48)
+    write_export(other, "onnx", {"model.onnx": b"graph"})
+    shutil.copytree(other / "exported", folder / "exported")
+    assert model_folder.read(other).exports()
+    assert model_folder.read(folder).exports() == {}
+
+
+def test_an_export_without_its_note_counts_as_none(folder: Path) -> None:
+    (write_export(folder, "onnx", {"model.onnx": b"graph"}) / "export.json").unlink()
+    assert model_folder.read(folder).exports() == {}
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [(change_a_byte, "its SHA-256 is .*It was changed"), (Path.unlink, "it is missing")],
+)
+def test_a_file_of_an_export_that_is_changed_or_missing_is_named(
+    folder: Path, harm: Callable[[Path], None], message: str
+) -> None:
+    harm(write_export(folder, "openvino", {"model.xml": b"a", "model.bin": b"b"}) / "model.bin")
+    found = model_folder.read(folder)
+    assert found.network_for("onnx").bits is None
+    with pytest.raises(
+        InputError, match=rf"model\.bin isn't the file that export\.json.*{message}"
+    ):
+        found.network_for("openvino")

@@ -6,7 +6,7 @@ import re
 import shlex
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 import yaml
@@ -18,6 +18,10 @@ from metastasis.report import reporting
 from metastasis.report.reporting import FIGURES
 
 SOURCE = ROOT / "src" / "metastasis"
+MODULES = {
+    ".".join(file.relative_to(ROOT / "src").with_suffix("").parts): file
+    for file in SOURCE.rglob("*.py")
+}
 TEMPLATES = sorted(file for kind in ("html", "css", "md") for file in SOURCE.rglob(f"*.{kind}"))
 PIPELINES = {"dvc.yaml": ROOT, "data/dvc.yaml": ROOT / "data"}
 LIBRARIES = "libraries.yaml"
@@ -124,6 +128,16 @@ def imported(path: Path) -> set[Path]:
     return found
 
 
+def started(path: Path) -> set[Path]:
+    """The files of this package that a file runs as processes: it names their modules."""
+    texts = (node.value for node in ast.walk(ast.parse(path.read_text())) if is_constant(node))
+    return {MODULES[text] for text in texts if text in MODULES}
+
+
+def is_constant(node: ast.AST) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant)
+
+
 def templates(path: Path) -> set[Path]:
     """The templates of this package that a file names."""
     return {file for file in TEMPLATES if file.name in path.read_text()}
@@ -135,7 +149,7 @@ def closure(script: Path) -> set[str]:
     while todo:
         path = todo.pop()
         seen.add(path)
-        found = imported(path) if path.suffix == ".py" else set()
+        found = imported(path) | started(path) if path.suffix == ".py" else set()
         todo |= (found | templates(path)) - seen
     return {str(path.relative_to(ROOT)) for path in seen}
 

@@ -1,16 +1,19 @@
 """Tests of `metastasis predict` as a user sees it: exit codes and messages."""
 
 import errno
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import pytest
 
 from helpers import images as made
-from helpers import pyramids, trained
+from helpers import model_folders, pyramids, trained
 from metastasis.__main__ import main
 from metastasis.commands import predict
-from metastasis.engines import engines
+from metastasis.engines import converting, engines
 from metastasis.inference import heat_maps, rows, unfinished
 
 BAD = {
@@ -22,6 +25,9 @@ BAD = {
     "bomb.png": (made.huge_png(), "more than 67,108,864 pixels"),
     "bomb.tif": (made.huge_tiff(), "claim 200,000 x 200,000 pixels"),
 }
+
+
+SAME = ("converted", "exported")  # folders of the same predictions
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +171,40 @@ def test_the_help_names_the_engines_and_formats_that_there_are() -> None:
     """The command names them again, since their modules take seconds to import."""
     assert engines.EngineName.__args__ == predict.ENGINES  # type: ignore[attr-defined]
     assert rows.Form.__args__ == predict.FORMS  # type: ignore[attr-defined]
+
+
+@pytest.mark.medium
+def test_an_export_in_the_models_folder_is_computed_and_needs_no_tensorflow(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(model, tmp_path / "model"))
+    given = (good(tmp_path), "--model", folder, "--engine", "openvino")
+    assert call(*given, "--output", tmp_path / "converted") == 0
+    assert f"{folder} has no export of this model for openvino: it is" in capsys.readouterr().out
+
+    exported = folder / "exported/openvino"
+    exported.mkdir(parents=True)
+    converting.convert(folder / "model.keras", exported / "model.xml")
+    model_folders.note_export(folder, exported)
+    assert main(["info", str(folder)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"{exported}, 32 bits: for `predict --engine openvino`" in printed
+    with monkeypatch.context() as patched:
+        patched.setattr(converting, "convert", None)
+        assert call(*given, "--output", tmp_path / "exported") == 0
+    told = f"computed by openvino from {exported}, the model's export with 32 bits"
+    assert told in capsys.readouterr().out
+    tables = [(tmp_path / name / "predictions.csv").read_bytes() for name in SAME]
+    assert tables[0] == tables[1]
+
+    code = (
+        "import sys; from metastasis.__main__ import main; code = main(sys.argv[1:]); "
+        "sys.exit(code or 'tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "predict", *given, "--output", tmp_path / "bare"]
+    subprocess.run(list(map(str, command)), check=True)
+
+    (exported / "model.bin").write_bytes(b"another")
+    for arguments in (["predict", *given], ["info", folder]):
+        assert main(list(map(str, arguments)))
+        assert "model.bin isn't the file that export.json describes" in capsys.readouterr().err

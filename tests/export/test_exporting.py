@@ -16,6 +16,7 @@ from scipy.special import expit
 from helpers.networks import unsettle
 from helpers.patches import write_shards
 from metastasis import models, saving, tables
+from metastasis.base import files, records
 from metastasis.base.errors import InputError
 from metastasis.engines import engines, extras
 from metastasis.engines.export_params import Bits
@@ -23,10 +24,12 @@ from metastasis.export import exporting, quantising
 from metastasis.members import Member
 from metastasis.patches import shards
 from metastasis.results import provenance
+from metastasis.results.export import NOTE_NAME, ExportNote
 
 pytestmark = pytest.mark.medium
 
 NUM, SIZE = 48, 32
+OPENVINO = ["model.bin", "model.xml"]
 needs_nncf = pytest.mark.skipif(
     importlib.util.find_spec("nncf") is None, reason="NNCF allows no NumPy of this Python"
 )
@@ -70,6 +73,14 @@ def export(
     return folder, json.loads((data / "metrics.json").read_text())
 
 
+def noted(folder: Path) -> ExportNote:
+    """Return the note, after checking that it describes the files beside it."""
+    note = records.read(folder / NOTE_NAME, ExportNote)
+    written = {path.name: files.sha256(path) for path in folder.iterdir()}
+    assert note.files == {name: digest for name, digest in written.items() if name != NOTE_NAME}
+    return note
+
+
 def validation(data: Path) -> shards.UInt8:
     table = tables.read_patches(data / "split.csv")
     patches = shards.read(data / "crops")
@@ -78,13 +89,15 @@ def validation(data: Path) -> shards.UInt8:
 
 
 @pytest.mark.parametrize(
-    ("name", "written"), [("openvino", ["model.bin", "model.xml"]), ("onnx", ["model.onnx"])]
+    ("name", "written"),
+    [("openvino", ["export.json", *OPENVINO]), ("onnx", ["export.json", "model.onnx"])],
 )
 def test_an_export_scores_as_its_metrics_say(data: Path, name: str, written: list[str]) -> None:
     folder, metrics = export(data, name, 32)
     assert sorted(path.name for path in folder.iterdir()) == written
     assert metrics["num_bytes"] == sum(path.stat().st_size for path in folder.iterdir())
-    assert metrics["bits"] == 32
+    assert metrics["bits"] == noted(folder).bits == 32
+    assert noted(folder).exported_from == files.sha256(data / "model.keras")
     assert metrics["roc_auc_change_8_bits"] is None
     assert metrics["is_drawn"] is True
     found = expit(engines.open_network(folder).logits(validation(data)))
@@ -111,7 +124,8 @@ def test_8_bits_that_keep_the_auc_are_written_and_smaller(
     assert metrics["bits"] == 8
     assert metrics["num_bytes"] < floats["num_bytes"] / 2
     assert metrics["roc_auc"] - 1 == pytest.approx(metrics["roc_auc_change_8_bits"], abs=1e-6)
-    assert sorted(path.name for path in folder.iterdir()) == ["model.bin", "model.xml"]
+    assert sorted(path.name for path in folder.iterdir()) == ["export.json", *OPENVINO]
+    assert noted(folder).bits == 8
     assert engines.open_network(folder).logits(validation(data)).shape == (32,)
     first = (folder / "model.bin").read_bytes()
     assert first == (export(data, "openvino", 8)[0] / "model.bin").read_bytes()
@@ -149,7 +163,8 @@ def test_8_bits_that_change_the_auc_are_refused_with_a_warning(
     assert metrics["bits"] == 32
     assert abs(metrics["roc_auc_change_8_bits"]) > 0.001
     assert metrics["roc_auc"] > 0.9
-    assert sorted(path.name for path in folder.iterdir()) == ["model.bin", "model.xml"]
+    assert sorted(path.name for path in folder.iterdir()) == ["export.json", *OPENVINO]
+    assert noted(folder).bits == 32
     assert "the floats of 32 bits are kept" in capsys.readouterr().out
 
 

@@ -9,6 +9,7 @@ from metastasis.base import files, records
 from metastasis.results import card as cards
 from metastasis.results.card import Card, Measured, Rate, Scored, Source, TrainedMember
 from metastasis.results.decision import Decision
+from metastasis.results.export import FOLDER_NAME, NOTE_NAME, ExportNote
 
 RECIPE: dict[str, members.Setting] = {"model": "compact", "epochs": 10, "learning_rate": 0.003}
 SCORED = Scored(
@@ -30,6 +31,28 @@ def write_model(folder: Path, size: int = 32) -> Path:
     records.write(folder / cards.DECISION_NAME, decision)
     cards.write(folder / cards.CARD_NAME, described(folder, size))
     return folder
+
+
+def write_export(folder: Path, name: str, content: dict[str, bytes]) -> Path:
+    """Write files as an export of the model in `folder` to the format `name`, with their note."""
+    exported = folder / FOLDER_NAME / name
+    exported.mkdir(parents=True, exist_ok=True)
+    for file, written in content.items():
+        (exported / file).write_bytes(written)
+    note_export(folder, exported)
+    return exported
+
+
+def note_export(folder: Path, exported: Path) -> None:
+    """Write the note of an export of the model in `folder`, whose files are there."""
+    note = ExportNote(
+        exported_from=files.sha256(folder / cards.MODEL_NAME),
+        bits=32,
+        files={
+            each.name: files.sha256(each) for each in exported.iterdir() if each.name != NOTE_NAME
+        },
+    )
+    records.write(exported / NOTE_NAME, note)
 
 
 def described(folder: Path, size: int = 32) -> Card:

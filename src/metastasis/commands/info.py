@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ from metastasis.commands import screens
 from metastasis.results import numbers
 
 if TYPE_CHECKING:  # they take a second to import
-    from metastasis.model_folder import ModelFolder
+    from metastasis.engines.engines import EngineName
+    from metastasis.model_folder import ModelFolder, Network
     from metastasis.results.card import Card, Rate, Scored
 
 UNREADABLE = 2  # exit code
@@ -50,17 +51,18 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         found = model_folder.read(arguments.model)
+        exports = found.exports()
     except InputError as error:
         print(f"info: {error}", file=sys.stderr)
         return UNREADABLE
     if arguments.json:
         print(found.card.model_dump_json(indent=2))
     else:
-        print(screens.lay_out(_rows(found)))
+        print(screens.lay_out(_rows(found, exports)))
     return 0
 
 
-def _rows(found: "ModelFolder") -> Iterator[screens.Row]:
+def _rows(found: "ModelFolder", exports: "Mapping[EngineName, Network]") -> Iterator[screens.Row]:
     """Yield what a reader has to know of a model, the most important first."""
     card = found.card
     yield "model", f"{found.folder}: {MEANING}\n{screens.RESEARCH}"
@@ -75,6 +77,8 @@ def _rows(found: "ModelFolder") -> Iterator[screens.Row]:
         yield "note", note
     yield "made with", ", ".join(f"{name} {number}" for name, number in card.versions.items())
     yield "licence", card.licence
+    for engine, network in exports.items():
+        yield "export", f"{network.path}, {network.bits} bits: for `predict --engine {engine}`"
     yield "files", f"intact: {' and '.join(card.files)} are those of this card; {PLAIN}"
 
 

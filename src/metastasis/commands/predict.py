@@ -5,10 +5,15 @@ import contextlib
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from metastasis.base import stage
 from metastasis.base.errors import InputError
 from metastasis.commands import screens
+
+if TYPE_CHECKING:  # they take a second to import
+    from metastasis.engines.engines import EngineName
+    from metastasis.model_folder import ModelFolder
 
 NOTHING_SCORED, SOME_NOT_SCORED = 1, 2  # exit codes; wrong usage ends with argparse's 2
 ENGINES = (
@@ -125,6 +130,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise
 
 
+def _engine(name: "EngineName", model: "ModelFolder") -> str:
+    network = model.network_for(name)
+    if network.bits is None:
+        return (
+            f"{model.folder} has no export of this model for {name}: it is converted now. The "
+            "stage `export` does it once (docs/engines.md)"
+        )
+    return f"computed by {name} from {network.path}, the model's export with {network.bits} bits"
+
+
 def _at_least_one(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of processors")
@@ -144,8 +159,8 @@ def _predict(arguments: argparse.Namespace) -> int:
     model = model_folder.read(arguments.model)
     from metastasis.base import starting  # noqa: PLC0415
 
-    # On a cluster, only converting the network needs TensorFlow here.
-    is_needed = arguments.engine != "keras" or not arguments.ray
+    # Other engines don't need TensorFlow, and a cluster has its own.
+    is_needed = arguments.engine == "keras" and not arguments.ray
     with starting.tensorflow() if is_needed else contextlib.nullcontext():
         import cv2  # noqa: PLC0415
 
@@ -158,6 +173,8 @@ def _predict(arguments: argparse.Namespace) -> int:
         f"predict: model {arguments.model} ({card.network}, trained on {card.source.name}; "
         f"{card.um_per_pixel:g} um per pixel)"
     )
+    if arguments.engine != "keras":
+        print(f"predict: {_engine(arguments.engine, model)}")
     print(screens.RESEARCH)
     if card.source.is_drawn:
         print("warning: the model was trained on drawn patches: its scores say nothing of tissue.")

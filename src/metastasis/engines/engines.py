@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metastasis.base.errors import InputError
-from metastasis.engines import extras, onnx_engine, openvino_engine
+from metastasis.engines import converting, extras, onnx_engine, openvino_engine
 from metastasis.engines.openvino_engine import Precision
 
 EngineName = Literal["keras", "openvino", "onnx"]
@@ -88,8 +88,6 @@ def prepared(name: EngineName, network_path: Path) -> Iterator[list[Path]]:
         yield _with_weights(path)
         return
     extras.require(name, [RUNTIMES[name]])
-    from metastasis.engines import converting  # noqa: PLC0415  # with Keras, which takes seconds
-
     with tempfile.TemporaryDirectory() as folder:
         converted = Path(folder, "model").with_suffix(ENDING_OF[name])
         converting.convert(path, converted)

@@ -19,7 +19,7 @@ from metastasis.members import Member
 from metastasis.patches import shards
 from metastasis.results import provenance
 from metastasis.results.decision import to_probabilities
-from metastasis.results.export import ExportMetrics
+from metastasis.results.export import NOTE_NAME, ExportMetrics, ExportNote
 from metastasis.scores import scoring
 
 NAMES = {"openvino": "model.xml", "onnx": "model.onnx"}  # of the network's file in each format
@@ -72,6 +72,9 @@ def export(
             _choose(quantised, path, is_chosen=kept == bits)
         if kept == 32:  # noqa: PLR2004
             logits = scoring.score(path, patches, places)
+        written = {each.name: files.sha256(each) for each in sorted(folder.iterdir())}
+        note = ExportNote(exported_from=files.sha256(model_path), bits=kept, files=written)
+        records.write(folder / NOTE_NAME, note)
         num_bytes = sum(each.stat().st_size for each in folder.iterdir())
     known = provenance.read(source_path)
     apart = to_probabilities(logits) - to_probabilities(keras_logits)

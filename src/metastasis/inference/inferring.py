@@ -32,8 +32,7 @@ from metastasis.inference.finding import Failure, Image
 from metastasis.inference.region_judging import Judged
 from metastasis.inference.unfinished import State
 from metastasis.inference.working import Terms, Worker
-from metastasis.model_folder import ModelFolder
-from metastasis.results import card as cards
+from metastasis.model_folder import ModelFolder, Network
 from metastasis.results import numbers
 
 NUM_REASONS = 10  # that are printed; the file has all
@@ -72,6 +71,7 @@ class _Call:
     """What all images of a call share."""
 
     model: ModelFolder
+    network: Network
     output: Path
     options: Options
     crew: Crew
@@ -85,7 +85,7 @@ class _Call:
         facts = asdict(replace(self.options, form="csv")) | {
             "kind": kind,
             "um_per_pixel": um_per_pixel,
-            "model": self.model.card.files[cards.MODEL_NAME],
+            "model": self.network.digest,
             "version": libraries.installed("metastasis"),  # of the code
         }
         found = unfinished.state(self.output, size, height, facts, paths)
@@ -130,18 +130,21 @@ def infer(
         if not found:
             rows.write_failures(output, failures)
             return Summary(0, 0, failures)
-        with _crew(model, options, cluster) as crew:
-            call = _Call(model, output, options, crew, [])
+        network = model.network_for(options.engine)
+        with _crew(model, network, options, cluster) as crew:
+            call = _Call(model, network, output, options, crew, [])
             return _infer(call, found, failures)
 
 
 @contextmanager
-def _crew(model: ModelFolder, options: Options, cluster: Cluster | None) -> Iterator[Crew]:
+def _crew(
+    model: ModelFolder, network: Network, options: Options, cluster: Cluster | None
+) -> Iterator[Crew]:
     """Yield who scores: one worker in this process, or many on a cluster."""
     card = model.card
     terms = Terms(card.input_size, card.um_per_pixel, options.stride, options.mpp)
     if cluster is None:
-        worker = Worker(engines.open_engine(options.engine, model.network_path), terms)
+        worker = Worker(engines.open_engine(options.engine, network.path), terms)
         try:
             yield Alone(worker)
         finally:
@@ -149,9 +152,7 @@ def _crew(model: ModelFolder, options: Options, cluster: Cluster | None) -> Iter
         return
     from metastasis.inference import spreading  # noqa: PLC0415  # needs an extra
 
-    with spreading.crew(
-        cluster.address, cluster.cpus, options.engine, model.network_path, terms
-    ) as crew:
+    with spreading.crew(cluster.address, cluster.cpus, options.engine, network.path, terms) as crew:
         yield crew
 
 

@@ -1,8 +1,14 @@
-"""Defines the metrics that `export` writes about the final model in another format."""
+"""Defines what `export` writes about the final model in another format: metrics, and a note.
 
-from typing import Literal
+The note lies beside the network, so that `model_folder` knows whose export it is.
+"""
 
 from metastasis.base.records import Record
+from metastasis.engines.export_params import Bits
+from metastasis.results.card import Sha256
+
+FOLDER_NAME = "exported"  # in the model's folder; a folder in it for each format
+NOTE_NAME = "export.json"  # beside the network
 
 
 class ExportMetrics(Record, frozen=True):
@@ -15,8 +21,16 @@ class ExportMetrics(Record, frozen=True):
     roc_auc: float
     roc_auc_keras: float
     max_difference: float  # of a patch's probability from Keras's
-    bits: Literal[32, 8]
+    bits: Bits
     roc_auc_change_8_bits: float | None
     num_bytes: int  # of all files
     is_drawn: bool
     is_learnt: bool = False  # set if members trained on patches that validate the first of them
+
+
+class ExportNote(Record, frozen=True):
+    """export.json: the network that was exported, and the files that it became."""
+
+    exported_from: Sha256  # model.keras
+    bits: Bits
+    files: dict[str, Sha256]  # of the files beside the note
