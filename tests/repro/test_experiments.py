@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from helpers.projects import AFTER_SPLIT, edit, ran, run
+from metastasis import model_folder
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +39,7 @@ def test_an_export_is_written_only_when_asked_and_predicts(project: Path) -> Non
     assert ran(run(project, "dvc", "repro")) == ["check", "export@openvino", "report"]
     measured = json.loads((project / "metrics/export/openvino.json").read_text())
     assert measured["bits"] == 32
+    assert model_folder.read(project / "models").network_for("openvino").bits == 32
     edit(project, "predict", "network", "models/exported/openvino")
     assert ran(run(project, "dvc", "repro")) == ["check", "predict", "report"]
     after = (project / "data/submission.csv").read_text().splitlines()
