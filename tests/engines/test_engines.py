@@ -3,7 +3,6 @@
 import shutil
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -36,14 +35,19 @@ def final(name: str, num: int, tta: str) -> keras.Model:
     networks = [models.build(name, SIZE) for _ in range(num)]
     for seed, network in enumerate(networks):
         if name in architectures.ARCHITECTURES:
-            # So deep that any statistics would end in one value. A graph is several times as fast.
-            adapt = tf.function(partial(network, training=True))
-            for _ in range(60):
-                adapt(tf.constant(noise(seed=seed), tf.float32))
+            _adapt(network, noise(seed=seed))
         else:
             unsettle(network, seed)
         _centre(network)
     return models.to_final(networks, 1.3, "d4" if tta == "d4" else "none")
+
+
+def _adapt(network: keras.Model, patches: NDArray[np.uint8]) -> None:
+    """Take the patches' own statistics: so deep a network gives one value with any others."""
+    for layer in network._flatten_layers():  # noqa: SLF001  # Keras lists nested layers nowhere else
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0  # one pass is enough
+    network(tf.constant(patches, tf.float32), training=True)
 
 
 def _centre(network: keras.Model) -> None:
