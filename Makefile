@@ -30,10 +30,10 @@ weights: setup ## fetch the published weights of a network: make weights NAME=de
 	$(IN_VENV) python scripts/fetch_weights.py data/raw/weights $(if $(NAME),"$(NAME)")
 
 check: setup ## check params.yaml, the source and the recorded libraries
-	$(IN_VENV) dvc repro check
+	$(IN_VENV) scripts/repro.sh check
 
 repro: setup ## run the stages that changed, from the source to the submission
-	$(IN_VENV) dvc repro
+	$(IN_VENV) scripts/repro.sh
 
 push: setup ## upload the outputs to DVC's remote, and check that each file is there
 	$(IN_VENV) python scripts/push.py

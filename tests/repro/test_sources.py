@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from helpers.files import ROOT
 from helpers.kaggle import zipped
 from helpers.pcam import SIZES, pack, write_pcam
 from helpers.projects import edit, ran, run
+
+REPRO = ROOT / "scripts/repro.sh"  # of `make repro` and `make check`
 
 
 @pytest.mark.medium
@@ -35,6 +38,32 @@ def test_a_wrong_value_stops_the_run_before_anything_is_deleted(
     assert built.read_bytes() == before
     assert (project / "metrics/evaluate.json").exists()
     assert (project / "plots/evaluate/roc.png").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message"),
+    [
+        ("data", "source", None, "data.source is empty (null): should be a valid string"),
+        ("data", "listed", None, "data.listed is empty (null): should be a valid dictionary"),
+        ("train", "seeds", 2, "train.seeds is 2: should be a valid list"),
+    ],
+)
+def test_a_value_that_dvc_cannot_put_into_the_pipeline_is_named_by_make(
+    project: Path, section: str, key: str, value: object, message: str
+) -> None:
+    """DVC ends before any stage, with an error of its own."""
+    edit(project, section, key, value)
+    assert message not in run(project, "dvc", "repro", is_ok=False).stdout
+    for target in ([], ["check"]):
+        assert message in run(project, str(REPRO), *target, is_ok=False).stdout
+
+
+@pytest.mark.slow
+def test_make_adds_nothing_where_a_stage_has_said_what_is_wrong(project: Path) -> None:
+    edit(project, "train", "epochs", "many")
+    printed = run(project, str(REPRO), is_ok=False).stdout
+    assert printed.count("train.epochs is 'many'") == 1
 
 
 @pytest.mark.slow

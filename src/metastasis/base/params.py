@@ -187,7 +187,8 @@ def _explain(name: str, detail: ErrorDetails, model: type[Section]) -> str:
     if detail["type"] == "missing":
         return f"{key} is missing; params.yaml is the only place of defaults."
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{key} is {detail['input']!r}: {message}."
+    found = "empty (null)" if detail["input"] is None else repr(detail["input"])
+    return f"{key} is {found}: {message}."
 
 
 def _nearest(name: str, names: list[str]) -> str:
