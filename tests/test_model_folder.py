@@ -112,7 +112,7 @@ def test_an_export_is_for_its_engine_alone(folder: Path) -> None:
     export = write_export(folder, "openvino", {"model.xml": b"graph", "model.bin": b"weights"})
     found = model_folder.read(folder)
     network = found.network_for("openvino")
-    assert (network.path, network.bits) == (export, 32)
+    assert (network.path, network.bits) == (export / "model.xml", 32)
     assert found.exports() == {"openvino": network}
     for engine in ("keras", "onnx"):
         own = found.network_for(engine)
@@ -139,6 +139,36 @@ def test_an_export_of_another_network_counts_as_none(folder: Path, tmp_path: Pat
 def test_an_export_without_its_note_counts_as_none(folder: Path) -> None:
     (write_export(folder, "onnx", {"model.onnx": b"graph"}) / "export.json").unlink()
     assert model_folder.read(folder).exports() == {}
+
+
+def test_the_engine_of_the_models_own_network_has_no_export(folder: Path) -> None:
+    """Its file is checked for code; an export's files are not."""
+    write_export(folder, "keras", {"model.keras": b"anything"})
+    assert model_folder.read(folder).network_for("keras").path == folder / "model.keras"
+
+
+@pytest.mark.parametrize("name", ["model.keras", "other.xml"])
+def test_an_export_of_other_files_than_its_engine_reads_is_refused(folder: Path, name: str) -> None:
+    write_export(folder, "openvino", {name: b"anything"})
+    with pytest.raises(InputError, match=r"model\.xml isn't the file that export\.json describes"):
+        model_folder.read(folder).network_for("openvino")
+
+
+@pytest.mark.parametrize("files", [(), ("model.xml",)])
+def test_a_file_that_the_note_says_nothing_of_is_refused(
+    folder: Path, files: tuple[str, ...]
+) -> None:
+    export = write_export(folder, "openvino", dict.fromkeys(files, b"noted"))
+    for name in ("model.xml", "model.bin"):
+        (export / name).write_bytes(b"noted")
+    with pytest.raises(InputError, match=r"isn't the file that export\.json .* expected no such"):
+        model_folder.read(folder).network_for("openvino")
+
+
+def test_a_note_that_cannot_be_read_says_what_to_do(folder: Path) -> None:
+    (write_export(folder, "onnx", {"model.onnx": b"graph"}) / "export.json").write_text("{}")
+    with pytest.raises(InputError, match=r"export\.json is not in .*Or delete .*/onnx: the"):
+        model_folder.read(folder).exports()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 import shlex
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import pytest
 import yaml
@@ -130,12 +130,9 @@ def imported(path: Path) -> set[Path]:
 
 def started(path: Path) -> set[Path]:
     """The files of this package that a file runs as processes: it names their modules."""
-    texts = (node.value for node in ast.walk(ast.parse(path.read_text())) if is_constant(node))
-    return {MODULES[text] for text in texts if text in MODULES}
-
-
-def is_constant(node: ast.AST) -> TypeGuard[ast.Constant]:
-    return isinstance(node, ast.Constant)
+    nodes = ast.walk(ast.parse(path.read_text()))
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    return {file for name, file in MODULES.items() if name in texts}
 
 
 def templates(path: Path) -> set[Path]:

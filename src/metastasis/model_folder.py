@@ -16,7 +16,7 @@ from metastasis.engines.export_params import Bits
 from metastasis.results import card as cards
 from metastasis.results.card import Card, Sha256
 from metastasis.results.decision import Decision
-from metastasis.results.export import FOLDER_NAME, NOTE_NAME, ExportNote
+from metastasis.results.export import FOLDER_NAME, NAMES, NOTE_NAME, ExportNote
 
 NEEDED = f"{cards.MODEL_NAME}, {cards.DECISION_NAME} and {cards.CARD_NAME}"
 
@@ -26,7 +26,7 @@ class Network:
     """What an engine opens: the model's own network, or its export to the engine's format."""
 
     path: Path
-    digest: Sha256  # another one for anything that may score differently
+    digest: Sha256  # differs if scores may differ
     bits: Bits | None = None  # of an export
 
 
@@ -44,19 +44,19 @@ class ModelFolder:
         An export of another network, as an earlier training leaves it, counts as none.
 
         Raises:
-            InputError: a file of the export is missing or was changed.
+            InputError: the export's note can't be read, or a file is missing or was changed.
         """
         # Keras may open it: it holds no code.
         own = Network(self.folder / cards.MODEL_NAME, self.card.files[cards.MODEL_NAME])
         folder = self.folder / FOLDER_NAME / engine
-        if not (folder / NOTE_NAME).is_file():
+        if engine not in NAMES or not (folder / NOTE_NAME).is_file():
             return own
-        note = records.read(folder / NOTE_NAME, ExportNote)
+        note = _note(folder / NOTE_NAME)
         if note.exported_from != own.digest:
             return own
-        for name, expected in note.files.items():
-            _require_same(folder / name, expected, described_in=NOTE_NAME)
-        return Network(folder, files.sha256(folder / NOTE_NAME), note.bits)
+        for name in NAMES[engine]:
+            _require_same(folder / name, note.files.get(name), described_in=NOTE_NAME)
+        return Network(folder / NAMES[engine][0], files.sha256(folder / NOTE_NAME), note.bits)
 
     def exports(self) -> dict[EngineName, Network]:
         """Return the exports of this model that lie in its folder, by their engines.
@@ -93,6 +93,15 @@ def read(folder: Path) -> ModelFolder:
     )
 
 
+def _note(path: Path) -> ExportNote:
+    try:
+        return records.read(path, ExportNote)
+    except InputError as error:
+        raise InputError(
+            f"{error} Or delete {path.parent}: the model's own network is enough."
+        ) from None
+
+
 def _require(folder: Path, name: str) -> None:
     if not (folder / name).is_file():
         raise InputError(
@@ -103,10 +112,10 @@ def _require(folder: Path, name: str) -> None:
 
 def _require_same(path: Path, expected: str | None, described_in: str) -> None:
     found = files.sha256(path) if path.is_file() else None
-    if found != expected:
+    if found is None or found != expected:
         raise InputError(
             f"{path} isn't the file that {described_in} describes: "
-            + (f"its SHA-256 is {found}" if found else "it is missing")
-            + f", expected {expected}. It was changed, damaged or exchanged: copy the whole folder "
-            "again, or restore it with `dvc checkout`."
+            f"{f'its SHA-256 is {found}' if found else 'it is missing'}, expected "
+            f"{expected or 'no such file'}. It was changed, damaged or exchanged: copy the whole "
+            "folder again, or restore it with `dvc checkout`."
         )

@@ -27,9 +27,6 @@ BAD = {
 }
 
 
-SAME = ("converted", "exported")  # folders of the same predictions
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained.write(tmp_path_factory.mktemp("trained") / "model", is_drawn=True)
@@ -173,38 +170,74 @@ def test_the_help_names_the_engines_and_formats_that_there_are() -> None:
     assert rows.Form.__args__ == predict.FORMS  # type: ignore[attr-defined]
 
 
-@pytest.mark.medium
-def test_an_export_in_the_models_folder_is_computed_and_needs_no_tensorflow(
-    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = Path(shutil.copytree(model, tmp_path / "model"))
-    given = (good(tmp_path), "--model", folder, "--engine", "openvino")
-    assert call(*given, "--output", tmp_path / "converted") == 0
-    assert f"{folder} has no export of this model for openvino: it is" in capsys.readouterr().out
+@pytest.fixture(scope="module")
+def exported(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the model with its export for OpenVINO."""
+    folder = Path(shutil.copytree(model, tmp_path_factory.mktemp("exported") / "model"))
+    network = folder / "exported/openvino/model.xml"
+    converting.convert(folder / "model.keras", network)
+    model_folders.note_export(folder, network.parent)
+    return folder
 
-    exported = folder / "exported/openvino"
-    exported.mkdir(parents=True)
-    converting.convert(folder / "model.keras", exported / "model.xml")
-    model_folders.note_export(folder, exported)
-    assert main(["info", str(folder)]) == 0
-    printed = " ".join(capsys.readouterr().out.split())
-    assert f"{exported}, 32 bits: for `predict --engine openvino`" in printed
-    with monkeypatch.context() as patched:
-        patched.setattr(converting, "convert", None)
-        assert call(*given, "--output", tmp_path / "exported") == 0
-    told = f"computed by openvino from {exported}, the model's export with 32 bits"
-    assert told in capsys.readouterr().out
-    tables = [(tmp_path / name / "predictions.csv").read_bytes() for name in SAME]
+
+@pytest.mark.medium
+def test_an_export_in_the_models_folder_is_computed_and_another_converted(
+    tmp_path: Path,
+    model: Path,
+    exported: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image, tables = good(tmp_path), []
+    for folder, told in (
+        (model, f"{model} has no export of this model for openvino, so it is converted in each"),
+        (
+            exported,
+            f"computed by openvino from {exported}/exported/openvino/model.xml, the",
+        ),
+    ):
+        output = tmp_path / folder.parent.name
+        given = ("--model", folder, "--engine", "openvino", "--output", output)
+        with monkeypatch.context() as patched:
+            if folder == exported:
+                patched.setattr(converting, "convert", None)
+            assert call(image, *given) == 0
+        assert told in capsys.readouterr().out
+        tables.append((output / "predictions.csv").read_bytes())
     assert tables[0] == tables[1]
 
+
+@pytest.mark.medium
+@pytest.mark.parametrize(
+    ("engine", "is_exported"), [("openvino", True), ("openvino", False), ("onnx", False)]
+)
+def test_only_keras_needs_tensorflow(
+    tmp_path: Path, model: Path, exported: Path, engine: str, *, is_exported: bool
+) -> None:
+    """Converting has a process of its own."""
     code = (
         "import sys; from metastasis.__main__ import main; code = main(sys.argv[1:]); "
         "sys.exit(code or 'tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
-    command = [sys.executable, "-c", code, "predict", *given, "--output", tmp_path / "bare"]
+    folder = exported if is_exported else model
+    given = ("--model", folder, "--engine", engine, "--output", tmp_path / "output")
+    command = [sys.executable, "-c", code, "predict", good(tmp_path), *given]
     subprocess.run(list(map(str, command)), check=True)
 
-    (exported / "model.bin").write_bytes(b"another")
-    for arguments in (["predict", *given], ["info", folder]):
-        assert main(list(map(str, arguments)))
-        assert "model.bin isn't the file that export.json describes" in capsys.readouterr().err
+
+@pytest.mark.medium
+def test_info_shows_an_export_and_both_commands_refuse_a_changed_one(
+    tmp_path: Path, exported: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(exported, tmp_path / "model"))
+    assert main(["info", str(folder)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"{folder}/exported/openvino/model.xml, 32 bits: for `predict --engine" in printed
+    (folder / "exported/openvino/model.bin").write_bytes(b"another")
+    output = tmp_path / "output"
+    given = ("--model", folder, "--engine", "openvino", "--output", output)
+    assert call(good(tmp_path), *given) == 1
+    assert "model.bin isn't the file that export.json describes" in capsys.readouterr().err
+    assert not output.exists()
+    assert main(["info", str(folder)]) == 2
+    assert "model.bin isn't the file that export.json describes" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from scipy.special import expit
 from helpers.networks import unsettle
 from metastasis import models, saving
 from metastasis.base.errors import InputError
-from metastasis.engines import converting, engines, extras
+from metastasis.engines import converting, engines, extras, keras_exports
 from metastasis.engines.engines import EngineName
 from metastasis.pretrained import architectures
 
@@ -43,7 +43,7 @@ def final(name: str, num: int, tta: str) -> keras.Model:
 
 
 def _adapt(network: keras.Model, patches: NDArray[np.uint8]) -> None:
-    """Take the patches' own statistics: so deep a network gives one value with any others."""
+    """Take the patches' own statistics: with others, such networks give one value for all."""
     for layer in network._flatten_layers():  # noqa: SLF001  # Keras lists nested layers nowhere else
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0  # one pass is enough
@@ -235,7 +235,6 @@ def test_an_export_of_another_projects_network_is_refused(
     [
         ("openvino", "openvino", "OpenVINO", "openvino"),
         ("onnx", "onnxruntime", "ONNX Runtime", "onnx"),
-        ("onnx", "tf2onnx", "tf2onnx", "onnx"),
     ],
 )
 def test_a_missing_extra_is_named_with_how_to_install_it(
@@ -250,6 +249,16 @@ def test_a_missing_extra_is_named_with_how_to_install_it(
     message = rf"{told} isn't installed: run `make setup EXTRA={extra}`"
     with pytest.raises(InputError, match=message):
         engines.open_engine(name, folder / "model.keras")
+
+
+def test_a_missing_exporter_is_named_likewise(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked for in the process that converts."""
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    message = "tf2onnx isn't installed: run `make setup EXTRA=onnx`"
+    with pytest.raises(InputError, match=message):
+        keras_exports.write(folder / "model.keras", tmp_path / "model.onnx")
 
 
 def test_nothing_is_sent_to_the_makers_of_a_library() -> None:

@@ -46,6 +46,7 @@ def write_export(folder: Path, name: str, content: dict[str, bytes]) -> Path:
 def note_export(folder: Path, exported: Path) -> None:
     """Write the note of an export of the model in `folder`, whose files are there."""
     note = ExportNote(
+        format=1,
         exported_from=files.sha256(folder / cards.MODEL_NAME),
         bits=32,
         files={

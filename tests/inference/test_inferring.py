@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,8 +19,8 @@ import tifffile
 from numpy.typing import NDArray
 from scipy import special
 
+from helpers import crews, model_folders, pyramids, trained
 from helpers import images as made
-from helpers import pyramids, trained
 from helpers.files import ROOT
 from metastasis import model_folder
 from metastasis.base import libraries
@@ -258,6 +259,32 @@ def test_another_version_of_the_package_does_not_go_on_with_states(
         infer(model, tmp_path / "output", tmp_path / "a.png")
     first, same, other = known
     assert first == same != other
+
+
+def test_an_export_does_not_go_on_with_the_states_of_another(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are the same model's, and the engine is the same."""
+    (tmp_path / "a.png").write_bytes(made.encoded(pyramids.picture(96, 96), ".png"))
+    known, state = [], unfinished.state
+
+    def watched(*arguments: Any) -> unfinished.State:  # noqa: ANN401  # as `state` has them
+        known.append(state(*arguments))
+        return known[-1]
+
+    monkeypatch.setattr(unfinished, "state", watched)
+    monkeypatch.setattr(engines, "open_engine", lambda *_: crews.Middle())
+    folder = Path(shutil.copytree(model, tmp_path / "model"))
+    for content in (b"one", b"one", b"another", None):
+        shutil.rmtree(folder / "exported", ignore_errors=True)
+        if content:
+            model_folders.write_export(folder, "onnx", {"model.onnx": content})
+        options = replace(OPTIONS, engine="onnx")
+        infer(folder, tmp_path / "output", tmp_path / "a.png", options=options)
+    first, same, another, converted = known
+    assert first == same
+    assert another not in (first, converted)
+    assert first != converted
 
 
 def start(source: Path, model: Path, output: Path) -> subprocess.Popen[bytes]:

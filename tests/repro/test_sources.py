@@ -10,7 +10,7 @@ import pytest
 from helpers.files import ROOT
 from helpers.kaggle import zipped
 from helpers.pcam import SIZES, pack, write_pcam
-from helpers.projects import edit, ran, run
+from helpers.projects import edit, put_back, ran, run
 
 REPRO = ROOT / "scripts/repro.sh"  # of `make repro` and `make check`
 
@@ -60,10 +60,19 @@ def test_a_value_that_dvc_cannot_put_into_the_pipeline_is_named_by_make(
 
 
 @pytest.mark.slow
-def test_make_adds_nothing_where_a_stage_has_said_what_is_wrong(project: Path) -> None:
+def test_make_adds_nothing_where_it_is_said_what_is_wrong(project: Path) -> None:
+    """By a stage, or by DVC itself of a pipeline that was edited."""
     edit(project, "train", "epochs", "many")
     printed = run(project, str(REPRO), is_ok=False).stdout
     assert printed.count("train.epochs is 'many'") == 1
+    put_back(project)
+    pipeline, other = project / "dvc.yaml", project / "models/members/7-0.keras"
+    pipeline.write_text(pipeline.read_text().replace("    desc:", "    dessc:", 1))
+    other.touch()
+    alone = run(project, "dvc", "repro", is_ok=False).stdout
+    assert "extra keys not allowed" in alone
+    assert run(project, str(REPRO), is_ok=False).stdout == alone
+    assert other.exists()
 
 
 @pytest.mark.slow

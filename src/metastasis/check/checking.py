@@ -61,16 +61,7 @@ def check(
             there is no source or no file of a network. The message lists every mistake in the
             sections and says how to undo the change.
     """
-    faults = [*_missing(), *_faults(params_path)]
-    if faults:
-        # `dvc exp run -S` writes the value and git's index within a second. If the size stays the
-        # same, git then shows no difference, and only restores the file if it is missing.
-        raise InputError(
-            "\n".join(faults)
-            + "\nNo other stage ran, and no other stage's output was touched. Correct the file; to "
-            "undo all changes since the last commit, delete it and run "
-            f"`git checkout {params_path}`."
-        )
+    require_values(params_path)
     leaving_out.read(Path(params.LEAVE_OUT))
     locking.check(libraries_path, lock_path)
     training = params.read("train", TrainParams, params_path)
@@ -93,6 +84,24 @@ def check(
     checked_path.parent.mkdir(parents=True, exist_ok=True)
     checked_path.write_text(PASSED, encoding="utf-8")
     print(f"check: {params_path} is valid; data.source is {data.source}")
+
+
+def require_values(params_path: Path) -> None:
+    """Check the sections alone, and change nothing.
+
+    Raises:
+        InputError: a section, key or value is wrong; it lists every mistake.
+    """
+    faults = [*_missing(), *_faults(params_path)]
+    if faults:
+        # `dvc exp run -S` writes the value and git's index within a second. If the size stays the
+        # same, git then shows no difference, and only restores the file if it is missing.
+        raise InputError(
+            "\n".join(faults)
+            + "\nNo other stage ran, and no other stage's output was touched. Correct the file; to "
+            "undo all changes since the last commit, delete it and run "
+            f"`git checkout {params_path}`."
+        )
 
 
 def _check_source(data: data_params.DataParams, outputs: Sequence[Path]) -> None:

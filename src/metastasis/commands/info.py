@@ -39,7 +39,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         nargs="?",
         type=Path,
         default=FOLDER,
-        help=f"folder with model.keras, decision.json and card.json; by default {FOLDER}",
+        help="folder with model.keras, decision.json and card.json, and exported/ if there are "
+        f"exports; by default {FOLDER}",
     )
     parser.add_argument("--json", action="store_true", help="print the card itself")
     parser.set_defaults(run=run)

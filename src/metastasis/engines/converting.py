@@ -9,12 +9,10 @@ import sys
 from pathlib import Path
 
 from metastasis.base.errors import InputError
-from metastasis.engines import extras
 
 SOURCE = Path(__file__).parents[2]  # the code of this tree
 EXPORTERS = "metastasis.engines.keras_exports"  # the module that the process runs
 REFUSED = 3  # exit code of the process, which has printed why
-EXTRAS = {".xml": ("openvino", "openvino"), ".onnx": ("onnx", "tf2onnx")}  # and a library of it
 
 
 def convert(network_path: Path, out_path: Path) -> None:
@@ -26,8 +24,6 @@ def convert(network_path: Path, out_path: Path) -> None:
     Raises:
         InputError: the format's extra isn't installed, or the file holds another kind of network.
     """
-    extra, library = EXTRAS[out_path.suffix]
-    extras.require(extra, [library])
     out_path.parent.mkdir(parents=True, exist_ok=True)
     found = subprocess.run(  # noqa: S603  # this project's own
         [sys.executable, "-m", EXPORTERS, str(network_path), str(out_path)],

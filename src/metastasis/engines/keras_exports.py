@@ -16,6 +16,8 @@ from metastasis.engines import converting, extras, onnx_order
 from metastasis.engines.exported import INPUT, LOGIT, PROBABILITY
 from metastasis.patches.symmetries import NUM_ELEMENTS
 
+EXTRAS = {".xml": ("openvino", "openvino"), ".onnx": ("onnx", "tf2onnx")}  # and a library of it
+
 Tensor = Any  # keras.KerasTensor; Keras ships no types
 
 
@@ -25,7 +27,7 @@ def write(network_path: Path, out_path: Path) -> None:
     Raises:
         InputError: as by `converting.convert`.
     """
-    extra, library = converting.EXTRAS[out_path.suffix]
+    extra, library = EXTRAS[out_path.suffix]
     extras.require(extra, [library])
     network = batched(_with_constants(_load(network_path)))
     signature = [keras.InputSpec(shape=network.input_shape, dtype="float32", name=INPUT)]

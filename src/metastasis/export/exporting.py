@@ -19,10 +19,9 @@ from metastasis.members import Member
 from metastasis.patches import shards
 from metastasis.results import provenance
 from metastasis.results.decision import to_probabilities
-from metastasis.results.export import NOTE_NAME, ExportMetrics, ExportNote
+from metastasis.results.export import NAMES, NOTE_NAME, ExportMetrics, ExportNote
 from metastasis.scores import scoring
 
-NAMES = {"openvino": "model.xml", "onnx": "model.onnx"}  # of the network's file in each format
 MAX_AREA_CHANGE = 0.001  # of the AUC on validation, by which 8 bits are refused
 NUM_CALIBRATION, CALIBRATION_SEED = 300, 0  # training patches; more change little
 
@@ -60,7 +59,7 @@ def export(
     keras_area = float(roc_auc_score(labels, keras_logits))
     change = None
     with files.whole_folder(exported_folder) as folder:
-        path = folder / NAMES[exported_folder.name]
+        path = folder / NAMES[exported_folder.name][0]
         converting.convert(model_path, path)
         kept: Bits = 32
         if bits == 8 and not is_learnt:  # noqa: PLR2004
@@ -73,7 +72,9 @@ def export(
         if kept == 32:  # noqa: PLR2004
             logits = scoring.score(path, patches, places)
         written = {each.name: files.sha256(each) for each in sorted(folder.iterdir())}
-        note = ExportNote(exported_from=files.sha256(model_path), bits=kept, files=written)
+        note = ExportNote(
+            format=1, exported_from=files.sha256(model_path), bits=kept, files=written
+        )
         records.write(folder / NOTE_NAME, note)
         num_bytes = sum(each.stat().st_size for each in folder.iterdir())
     known = provenance.read(source_path)

@@ -3,6 +3,7 @@
 It imports nothing that computes before the project's settings are applied.
 """
 
+import contextlib
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -75,7 +76,7 @@ def start(job: Job) -> "Worker":
         )
     from metastasis.base import starting  # noqa: PLC0415
 
-    with starting.tensorflow():
+    with starting.tensorflow() if job.engine == "keras" else contextlib.nullcontext():
         import cv2  # noqa: PLC0415
 
         from metastasis.engines import engines  # noqa: PLC0415

@@ -3,12 +3,18 @@
 The note lies beside the network, so that `model_folder` knows whose export it is.
 """
 
+from typing import Literal
+
 from metastasis.base.records import Record
 from metastasis.engines.export_params import Bits
 from metastasis.results.card import Sha256
 
 FOLDER_NAME = "exported"  # in the model's folder; a folder in it for each format
-NOTE_NAME = "export.json"  # beside the network
+NAMES: dict[str, tuple[str, ...]] = {
+    "openvino": ("model.xml", "model.bin"),
+    "onnx": ("model.onnx",),
+}  # of the files of each format, the network's first
+NOTE_NAME = "export.json"  # beside them
 
 
 class ExportMetrics(Record, frozen=True):
@@ -31,6 +37,7 @@ class ExportMetrics(Record, frozen=True):
 class ExportNote(Record, frozen=True):
     """export.json: the network that was exported, and the files that it became."""
 
+    format: Literal[1] = 1  # a later one may have other fields
     exported_from: Sha256  # model.keras
     bits: Bits
-    files: dict[str, Sha256]  # of the files beside the note
+    files: dict[str, Sha256]  # beside the note
