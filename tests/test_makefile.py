@@ -15,6 +15,7 @@ from helpers.files import ROOT
 
 FILES = (
     "Makefile",
+    "scripts/repro.sh",
     "scripts/setup.sh",
     "pyproject.toml",
     "uv.lock",
