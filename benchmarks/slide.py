@@ -9,6 +9,7 @@ the known tumour, and whether the GeoJSON is valid. The slide and the results st
 
 import argparse
 import json
+import multiprocessing
 import os
 import sys
 import time
@@ -67,7 +68,15 @@ def main() -> None:
     slide = asked.folder / f"drawn-{asked.side}-{asked.seed}.tif"
     truth = slide.with_suffix(".npy")
     if not truth.exists():
-        draw(slide, truth, asked.side, asked.seed)
+        # In a process of its own: Linux counts the memory of a process towards the peak of those
+        # that it starts, and a drawn slide takes more than a scored one.
+        drawing = multiprocessing.get_context("spawn").Process(
+            target=draw, args=(slide, truth, asked.side, asked.seed)
+        )
+        drawing.start()
+        drawing.join()
+        if drawing.exitcode:
+            sys.exit("the slide couldn't be drawn; see above")
     way = f"{asked.engine}-ray" if asked.ray else asked.engine
     output = asked.folder / f"results-{asked.side}-{asked.stride}-{way}"
     command = [

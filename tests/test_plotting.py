@@ -130,3 +130,22 @@ def test_a_figure_is_the_same_svg_each_time_in_the_ink_and_with_words(name: str)
     word = {"balance": "no tumour", "densities": "density", "quartiles": "brightness"}[name]
     assert f">{word}</text>" in first
     assert "#123456" not in plotting.svg(FIGURES[name], "#abcdef")
+
+
+@pytest.mark.parametrize("name", ["", "train_002", "H$02_$", "$", r"a\$b", "Präparat 7", "x" * 22])
+def test_a_name_is_drawn_as_it_is(tmp_path: Path, name: str) -> None:
+    """Two dollars make TeX of what is between them, which may be none."""
+    for file, text, is_parsed in (("plain", name, False), ("caption", None, True)):
+        figure, axes = plotting.new_axes("", 4.0, 3.0)
+        shown = plotting.caption(name, 22) if text is None else text
+        axes.text(0.5, 0.5, shown, parse_math=is_parsed)
+        plotting.save(figure, tmp_path / file)
+    assert (tmp_path / "caption").read_bytes() == (tmp_path / "plain").read_bytes()
+
+
+def test_a_long_name_keeps_both_ends() -> None:
+    names = [f"tcga-a1-a0sa-01z-00-dx1.b34c267b-cafe-4d12-{number}" for number in range(100, 200)]
+    shown = [plotting.caption(name, 22) for name in names]
+    assert len(set(shown)) == len(names)
+    assert {len(each) for each in shown} == {22}
+    assert all(name.startswith(each[:11]) for each, name in zip(shown, names, strict=True))

@@ -52,3 +52,35 @@ def test_what_is_nowhere_is_told_and_no_list_hides_it(project: Path) -> None:
     shutil.copytree(kept, cache, dirs_exist_ok=True)
     assert pushing.push() == (4, 0)
     assert len(stored(project.parent / "remote")) == 4
+
+
+def test_what_dvc_is_told_to_keep_back_stays_here(project: Path) -> None:
+    """Such as patients' data, in a repository whose remote others read."""
+    private = project.parent / "private"
+    run(project, "dvc", "remote", "add", "--quiet", "own", str(private))
+    for name, key in (("alone", "push: false"), ("other", "remote: own")):
+        (project / name).write_text(name)
+        run(project, "dvc", "add", "--quiet", name)
+        with (project / f"{name}.dvc").open("a") as file:
+            file.write(f"  {key}\n")
+    assert pushing.push() == (3, 0)
+    (folder,) = (text for text in stored(project.parent / "remote") if text.startswith("["))
+    assert stored(project.parent / "remote") == sorted(["both/a", "both/b", folder])
+    assert stored(private) == ["other"]
+
+
+def test_what_was_imported_is_its_owners_to_push(project: Path) -> None:
+    run(project, "git", "add", "--all")
+    run(project, "git", "commit", "--quiet", "--message", "two outputs")
+    taker = project.parent / "taker"
+    taker.mkdir()
+    run(taker, "git", "init", "--quiet")
+    run(taker, "dvc", "init", "--quiet")
+    run(taker, "dvc", "import", "--quiet", str(project), "alone")
+    (taker / "mine").write_text("mine")
+    run(taker, "dvc", "add", "--quiet", "mine")
+    run(taker, "dvc", "remote", "add", "--default", "--quiet", "storage", str(taker / "remote"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(taker)
+        assert pushing.push() == (1, 0)
+    assert stored(taker / "remote") == ["mine"]

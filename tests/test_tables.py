@@ -21,6 +21,14 @@ def test_ids_and_slides_that_look_like_something_else_are_text(tmp_path: Path) -
         assert table["slide"].tolist() == WORDS
 
 
+def test_numbers_and_words_in_one_column_are_all_text(tmp_path: Path) -> None:
+    """In a table so long that pandas reads it in pieces, and looks at each piece by itself."""
+    groups = [str(number // 100) for number in range(200_000)] + ["word"]
+    table = pd.DataFrame({"id": [f"patch-{n}" for n in range(len(groups))], "label": 0})
+    files.write_csv(tmp_path / "split.csv", table.assign(group=groups))
+    assert tables.read_patches(tmp_path / "split.csv")["group"].tolist() == groups
+
+
 def test_an_empty_slide_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "split.csv").write_text("id,label,slide\nx,1,\ny,0,s\n")
     assert tables.read_patches(tmp_path / "split.csv")["slide"].isna().tolist() == [True, False]

@@ -93,6 +93,18 @@ def new_gallery(
     return figure, panels[: len(captions)]
 
 
+def caption(name: str, most: int) -> str:
+    """Return a name from the data as matplotlib draws it as it is, with its middle cut out.
+
+    At most `most` characters are left, with both ends: names of slides differ at the end, too. Two
+    dollars would make what is between them TeX.
+    """
+    if len(name) > most:
+        start = most // 2
+        name = f"{name[:start]}…{name[start + 1 - most :]}"
+    return name.replace("$", r"\$")
+
+
 def centre_box(size: int, origin: tuple[int, int]) -> Rectangle:
     """Return the outline of the central 32x32 of a patch whose first pixel is at `origin`."""
     x, y = (shards.centre(size).start - 0.5 + start for start in origin)

@@ -55,8 +55,13 @@ def _complete(repo: Repo) -> tuple[int, int]:
 
 
 def _outputs(repo: Repo) -> Iterator[tuple[str, set[str]]]:
-    """Yield the hash of each output in dvc.lock, and those of a folder's files as far as known."""
+    """Yield the hash of each output, and those of a folder's files as far as known.
+
+    They are those that `dvc push` would push to the default remote: not outputs with `push: false`,
+    those with a `remote` of their own, and what `dvc import` took from another repository.
+    """
     for out in repo.index.outs:
-        if out.use_cache and out.hash_info:
+        is_pushed = out.can_push and not out.remote and not out.stage.is_repo_import
+        if out.use_cache and out.hash_info and is_pushed:
             tree = out.get_obj() if out.hash_info.isdir else None
             yield out.hash_info.value, {file.value for _, _, file in tree or ()}

@@ -114,8 +114,7 @@ def read_patches(path: Path) -> pd.DataFrame:
         dtype={
             "id": "str",
             "label": "int64",
-            "fold": "str",
-            **dict.fromkeys((*NAMES, PATIENT_COLUMN), "str"),
+            **dict.fromkeys(("fold", "group", *NAMES, PATIENT_COLUMN), "str"),
         },
         keep_default_na=False,  # after the gate, an empty cell means unknown
         na_values={name: [""] for name in (*NAMES, PATIENT_COLUMN)},

@@ -67,6 +67,7 @@ def test_equal_folders_have_no_differences(base: Path) -> None:
     [
         ("0.003", "1e-05", "| train.rate | 0.003 | 1e-05 | -0.00299 |"),
         ("1e-3", "0.001", "No param"),
+        ("100000", "223456", "| train.rate | 100000 | 223456 | +123,456 |"),
     ],
 )
 def test_a_rate_is_a_number_however_it_is_written(

@@ -1,6 +1,7 @@
 """Tests of `compare.revisions` and of the command line, in a small repository with real DVC."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,48 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 def compare(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
     return run(folder, sys.executable, "-m", "metastasis", "compare", *names)
+
+
+def commit(folder: Path, message: str) -> None:
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", message)
+
+
+@pytest.mark.slow
+def test_a_project_inside_a_repository_is_compared_and_what_cannot_be_read_has_not_regressed(
+    tmp_path: Path,
+) -> None:
+    """Exit code 1 says "regressed": a CI script must not read it where a remote fails."""
+    project = tmp_path / "project"
+    (project / "data").mkdir(parents=True)
+    run(tmp_path, "git", "init", "--quiet")
+    run(project, "dvc", "init", "--quiet", "--subdir")
+    write_scores(project / "drawn.csv", 2.6)
+    stage = {"cmd": "cp drawn.csv data/scores.csv", "deps": ["drawn.csv"]}
+    pipeline = yaml.safe_dump({"stages": {"evaluate": stage | {"outs": ["data/scores.csv"]}}})
+    (project / "dvc.yaml").write_text(pipeline)
+    assert run(project, "dvc", "repro", "--quiet").returncode == 0
+    commit(tmp_path, "a model")
+    same = compare(project, "HEAD")
+    assert same.returncode == 0, same.stderr
+    assert same.stdout.startswith("**no evidence**")
+
+    (project / "dvc.yaml").write_text(pipeline.replace("cmd", "command"))
+    commit(tmp_path, "a mistake")
+    (project / "dvc.yaml").write_text(pipeline)
+    run(project, "dvc", "remote", "add", "--default", "far", "gs://bucket")
+    commit(tmp_path, "a remote whose library isn't installed")
+    shutil.rmtree(project / ".dvc/cache")
+    for name, reason in (
+        ("HEAD~1", "dvc.yaml' validation failed"),
+        ("HEAD", "requires 'dvc-gs'"),
+        ("HEAD^{tree}", ""),
+    ):
+        missing = compare(project, name)
+        assert missing.returncode == 2, missing.stderr
+        assert f"data/scores.csv of {name} can't be read (" in missing.stderr
+        assert reason in missing.stderr
+        assert "Traceback" not in missing.stderr
 
 
 @pytest.mark.slow

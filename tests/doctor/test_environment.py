@@ -46,10 +46,15 @@ def test_extras_are_those_of_the_package_and_no_other_library(
 ) -> None:
     required = [
         "numpy>=2",
+        "tensorflow>=2",
         "tensorflow[and-cuda]>=2; extra == 'gpu'",
+        "no-such-cluster[data]>=2; extra == 'ray'",
         "keras>=3; extra == 'k'",
         "no-such-library>=1; extra == 'n'",
     ]
     monkeypatch.setattr(metadata, "requires", lambda _: required)
     found = environment.examine_extras().found
-    assert found == f"keras {libraries.installed('keras')}; not installed: no-such-library"
+    assert (
+        found
+        == f"keras {libraries.installed('keras')}; not installed: no-such-cluster, no-such-library"
+    )

@@ -1,5 +1,6 @@
 """Tests of `doctor.project` in small repositories with real git and DVC."""
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -110,3 +111,26 @@ def test_outside_a_project_the_command_ends_well_in_one_screen(
     text = " ".join(" ".join(lines).split())
     assert "-> The pipeline needs 2 GiB" in text
     assert "problems 1, each marked with ->" in text
+
+
+def test_a_value_that_dvc_cannot_read_is_shown_by_its_error_and_not_by_its_farewell(
+    tree: Path,
+) -> None:
+    run(tree, "dvc", "repro")
+    (tree / "dvc.yaml").write_text("stages: {make: {cmd: echo, deps: ['${nowhere}']}}\n")
+    stages = examined(tree)["stages"]
+    assert stages.found.startswith("ERROR: failed to parse 'stages.make.deps'")
+    assert "make check" in stages.advice
+
+
+def test_a_cache_that_cannot_be_written_keeps_the_other_facts(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only() -> str:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(project, "get_dvc_info", read_only)
+    found = examined(tree)
+    assert "Read-only file system" in found["DVC"].found
+    assert "writable" in found["DVC"].advice
+    assert found["stages"].found.startswith("none has run yet")

@@ -46,6 +46,17 @@ def test_a_file_is_downloaded_into_a_new_folder(server: serving.Server, tmp_path
     assert server.ranges == [None]
 
 
+def test_a_second_download_into_the_same_folder_is_refused(
+    server: serving.Server, tmp_path: Path
+) -> None:
+    """Both would write into one .partial, and throw away what they have of it."""
+    with downloading.only_one(tmp_path), pytest.raises(InputError, match="another download into"):
+        fetch(server, tmp_path)
+    assert server.ranges == []
+    fetch(server, tmp_path)
+    assert_only_the_file(tmp_path)
+
+
 def test_a_file_with_its_md5_is_left_alone(server: serving.Server, tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(BODY)
     fetch(server, tmp_path)

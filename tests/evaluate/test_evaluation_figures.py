@@ -69,6 +69,16 @@ def test_no_legend_title_or_note_lies_on_another_or_on_the_axes(tmp_path: Path, 
     assert all(box.y0 >= 0 and box.y1 <= height and box.x1 <= width for box in boxes)
 
 
+def test_long_names_of_slides_stay_in_their_axes(tmp_path: Path) -> None:
+    names = ["tcga-a1-a0sa-01z-00-dx1.b34c267b-cafe-4d12-a8c8-e3f9b2e1d0aa", "H$02_$", "c", "d"]
+    slides = SlideValues(names, SLIDES.values, SLIDES.sizes)
+    figure = figures.slide_areas({"test": slides, "validation": slides})
+    plotting.save(figure, tmp_path / "a.png")
+    for axes in figure.axes:
+        (text,) = axes.texts
+        assert text.get_window_extent().x0 >= axes.get_window_extent().x0
+
+
 def test_a_band_lies_between_its_ends() -> None:
     (band,) = FIGURES["curves"]().axes[0].collections
     vertices = np.asarray(band.get_paths()[0].vertices)

@@ -282,3 +282,10 @@ def test_resizing_enlarges_smoothly_and_shrinks_by_area() -> None:
     assert networks.resized(larger[None, None, :, None].repeat(4, 1).repeat(3, 3), 2, 2)[
         0, 0, :, 0
     ].tolist() == [25, 175]
+
+
+def test_a_network_that_gives_other_rows_than_patches_is_refused() -> None:
+    """As one that was exported for a batch of one: the other rows would stay zeros."""
+    network = networks.Network(lambda batch: batch.mean(axis=(1, 2)).reshape(1, -1), 8, 8)
+    with pytest.raises(InputError, match=r"shape \(1, 12\) for 4 patches; expected a row of feat"):
+        network.features(np.zeros((4, 8, 8, 3), np.uint8))

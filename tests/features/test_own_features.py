@@ -110,6 +110,23 @@ def test_a_truncated_or_foreign_file_is_named(
             own_features.copy(path, INDEX, tmp_path)
 
 
+def test_a_damaged_file_packed_by_lzma_is_named(
+    tmp_path: Path, arrays: dict[str, NDArray[Any]]
+) -> None:
+    copied(tmp_path, arrays)
+    path = tmp_path / "features.npz"
+    with zipfile.ZipFile(path) as given:
+        content = {name: given.read(name) for name in given.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as packed:
+        for name, array in content.items():
+            packed.writestr(name, array)
+    damaged = path.read_bytes()
+    start = damaged.index(b"id.npy") + len(b"id.npy") + 9  # behind LZMA's own header
+    path.write_bytes(damaged[:start] + b"\xff" * 20 + damaged[start + 20 :])
+    with pytest.raises(InputError, match=r"features\.npz can't be read"):
+        own_features.copy(path, INDEX, tmp_path)
+
+
 def test_a_header_that_claims_more_than_the_file_holds_takes_no_room(tmp_path: Path) -> None:
     ids = np.array(["a", "b"])
     header = io.BytesIO()

@@ -88,5 +88,7 @@ def _cell(value: Any) -> str:  # noqa: ANN401  # JSON's and YAML's own values
 
 
 def _change(base: Any, head: Any) -> str:  # noqa: ANN401  # JSON's and YAML's own values
+    if all(type(value) is int for value in (base, head)):
+        return f"{head - base:+,}"
     are_numbers = all(type(value) in (int, float) for value in (base, head))
     return f"{head - base:+.{NUM_DIGITS}g}" if are_numbers else ""

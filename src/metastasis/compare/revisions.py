@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dvc.api
 import pandas as pd
-from dvc.exceptions import DvcException
+from dvc.scm import SCMError
 
 from metastasis import tables
 from metastasis.base.errors import InputError
@@ -18,6 +18,7 @@ from metastasis.base.errors import InputError
 SCORES = "data/scores.csv"
 LOCK = "dvc.lock"  # DVC's record of a run; a commit without it has no scores
 MAX_SHOWN = 60  # characters of a first line
+MAX_REASON = 300  # characters of another library's message
 COLUMNS = ["id", "split", "label", "slide", "logit"]
 MEND = "Run evaluate there again: `dvc repro --force --single-item evaluate`."
 
@@ -51,18 +52,20 @@ def _content(name: str) -> bytes:
             f"{name} doesn't exist; expected scores as evaluate writes them. Run `dvc repro`, "
             "`dvc checkout` if they are in DVC's cache, or `dvc pull` if a remote has them."
         )
-    files = dvc.api.DVCFileSystem(rev=name)
+    # The project may be a folder of a larger repository, which DVC knows by its paths from the top.
+    inside = _git("rev-parse", "--show-prefix")
+    files = dvc.api.DVCFileSystem(rev=name, subrepos=bool(inside))
     try:
-        content: bytes = files.read_bytes(SCORES)
-    except DvcException as error:
+        content: bytes = files.read_bytes(f"{inside}{SCORES}")
+    except SCMError as error:
         raise InputError(
             f"{name} is neither a file nor a revision ({error}); expected a commit, branch or tag "
             f"of this repository, or a file of scores. Run `{_fetch()}` if it is elsewhere."
         ) from error
     except FileNotFoundError as error:
-        if not files.exists(LOCK):
+        if not files.exists(f"{inside}{LOCK}"):
             raise InputError(_without_lock(name, files)) from error
-        if files.exists(SCORES):
+        if files.exists(f"{inside}{SCORES}"):
             raise InputError(
                 f"{SCORES} of {name} isn't in DVC's cache. Check {name} out and run `dvc fetch` "
                 "if a remote has it, or else `dvc repro`; then compare again."
@@ -71,14 +74,26 @@ def _content(name: str) -> bytes:
             f"{name} has no {SCORES}; expected the scores that evaluate writes. Check {name} out, "
             "run `dvc repro` and commit dvc.lock."
         ) from error
+    except Exception as error:  # of any kind: those of a pipeline, of a remote, of its library
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise InputError(
+            f"{SCORES} of {name} can't be read ({reason[:MAX_REASON]}). Check {name} out and run "
+            "`dvc status` there, and `dvc fetch` if a remote has it; then compare again."
+        ) from error
     return content
 
 
 def _fetch() -> str:
     """Return the command that gets the commits that this clone lacks; CI makes shallow clones."""
-    git = ("git", "rev-parse", "--is-shallow-repository")
-    found = subprocess.run(git, capture_output=True, text=True, check=False)  # noqa: S603
-    return "git fetch --unshallow" if found.stdout.strip() == "true" else "git fetch"
+    is_shallow = _git("rev-parse", "--is-shallow-repository") == "true"
+    return "git fetch --unshallow" if is_shallow else "git fetch"
+
+
+def _git(*command: str) -> str:
+    """Return what git says, or an empty text if it says nothing."""
+    asked = ("git", *command)  # arguments of our own
+    found = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
+    return found.stdout.strip()
 
 
 def _without_lock(name: str, files: dvc.api.DVCFileSystem) -> str:
@@ -106,7 +121,7 @@ def _table(content: bytes, name: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(
             io.BytesIO(content),
-            dtype=dict.fromkeys(("id", "split", "slide", tables.PATIENT_COLUMN), "str"),
+            dtype=dict.fromkeys(("id", "split", "slide", "region", tables.PATIENT_COLUMN), "str"),
             keep_default_na=False,  # after the gate, an empty cell means unknown
             na_values={"slide": [""], tables.PATIENT_COLUMN: [""], "logit": ["", "nan"]},
         )

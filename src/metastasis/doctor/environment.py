@@ -56,12 +56,10 @@ def examine_libraries(project: Path | None) -> Finding:
 def examine_extras() -> Finding:
     """Return which of the package's optional libraries are installed."""
     found: dict[str, str | None] = {}
-    for text in _requirements():
-        requirement = Requirement(text)
-        if requirement.marker and "extra" in str(requirement.marker):
-            name = requirement.name
-            if not requirement.extras:  # tensorflow[and-cuda] is seen at the GPU
-                found[name] = libraries.installed(name)
+    needed = [Requirement(text) for text in _requirements()]
+    always = {each.name for each in needed if "extra" not in str(each.marker or "")}
+    for name in {each.name for each in needed} - always:  # tensorflow[and-cuda] is seen at the GPU
+        found[name] = libraries.installed(name)
     there = [f"{name} {number}" for name, number in sorted(found.items()) if number]
     missing = [name for name, number in sorted(found.items()) if not number]
     lines = [", ".join(there) or "none installed"]

@@ -73,8 +73,11 @@ def _dvc(project: Path) -> list[Finding]:
     try:
         told = get_dvc_info()
         config = Config.from_cwd() if (project / ".dvc").is_dir() else Config()
-    except (DvcException, ConfigError, OSError) as error:
+    except (DvcException, ConfigError) as error:
         return [Finding("DVC", f"{error}", "Restore its settings: `git checkout .dvc/config`.")]
+    except OSError as error:  # DVC tries its kinds of links
+        advice = "Make the project's folder and DVC's cache writable."
+        return [Finding("DVC", f"{error}", advice), _state(project)]
     facts = dict(line.split(": ", 1) for line in told.splitlines() if ": " in line)
     return [
         Finding("DVC", f"{facts['DVC version']}; remotes: {facts.get('Remotes', 'None')}"),
@@ -110,8 +113,11 @@ def _state(project: Path) -> Finding:
     except subprocess.TimeoutExpired:
         return Finding("stages", f"not known within {SECONDS} s: `dvc status` tells")
     except subprocess.CalledProcessError as error:
-        last = (error.stderr.strip().splitlines() or ["dvc status failed"])[-1]
-        return Finding("stages", last, "Run `dvc status`, and do what it says.")
+        lines = error.stderr.strip().splitlines() or ["dvc status failed"]
+        first = next((line for line in lines if line.startswith("ERROR")), lines[0])
+        return Finding(
+            "stages", first, "Run `make check`: it says which value is wrong, if one is."
+        )
     changed = list(json.loads(text.splitlines()[-1]))
     if not changed:
         return Finding("stages", "up to date")

@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import requests
 import urllib3
 from tqdm import tqdm
 
+from metastasis.base import files as base_files
 from metastasis.base import published
 from metastasis.base.errors import InputError
 from metastasis.base.published import RemoteFile
@@ -57,14 +59,37 @@ def fetch(files: Iterable[RemoteFile], folder: Path, patience: Patience = PATIEN
 
     Raises:
         InputError: a file of that name with other content exists (it is not touched), the disk is
-            too small, the server refuses or can't be reached, or it sent other content.
+            too small, another download into the folder is running, the server refuses or can't be
+            reached, or it sent other content.
     """
-    missing = [file for file in files if not _is_there(file, folder / file.name)]
-    wanted = sum(max(0, file.num_bytes - _size(_partial(file, folder))) for file in missing)
-    require_space(folder, wanted)
-    with requests.Session() as session:
-        for file in missing:
-            _fetch(session, file, folder, patience)
+    with only_one(folder):
+        missing = [file for file in files if not _is_there(file, folder / file.name)]
+        wanted = sum(max(0, file.num_bytes - _size(_partial(file, folder))) for file in missing)
+        require_space(folder, wanted)
+        with requests.Session() as session:
+            for file in missing:
+                _fetch(session, file, folder, patience)
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Keep a second download out of the folder: both would write into the same files.
+
+    If nothing was written, folders that are new are gone at the end.
+
+    Raises:
+        InputError: another download into the folder is running.
+    """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]  # the deepest first
+    folder.mkdir(parents=True, exist_ok=True)
+    refusal = f"another download into {folder} is running; wait for it, or stop it"
+    try:
+        with base_files.alone(folder, refusal):
+            yield
+    finally:
+        with suppress(OSError):  # it isn't empty
+            for path in new:
+                path.rmdir()
 
 
 def require_space(folder: Path, num_bytes: int) -> None:

@@ -52,17 +52,25 @@ def fetch(folder: Path, num_bytes: int = NUM_BYTES) -> Path:
 
     Raises:
         InputError: the client, the token or disk space is missing, Kaggle refuses or can't be
-            reached, or the zip isn't complete. A zip that was there before is not touched.
+            reached, the zip isn't complete, or another download is running. A zip that was there
+            before is not touched.
     """
     path = folder / f"{COMPETITION}.zip"
     if path.exists():
         _require_whole(path, "It was not touched: move it away or delete it, and run this again")
         print(f"{path.name}: already there and complete")
         return path
-    partial = folder / f"{COMPETITION}.partial"
+    with downloading.only_one(folder):
+        _fetch(path, num_bytes)
+    print(f"{path.name}: downloaded and complete")
+    return path
+
+
+def _fetch(path: Path, num_bytes: int) -> None:
+    partial = path.with_suffix(".partial")
     downloaded = partial / path.name
     num_present = downloaded.stat().st_size if downloaded.exists() else 0
-    downloading.require_space(folder, max(0, num_bytes - num_present))
+    downloading.require_space(path.parent, max(0, num_bytes - num_present))
     _download(_client(), partial)
     try:
         _require_whole(downloaded, "It was deleted: run this again")
@@ -71,8 +79,6 @@ def fetch(folder: Path, num_bytes: int = NUM_BYTES) -> Path:
         raise
     downloaded.rename(path)
     shutil.rmtree(partial)
-    print(f"{path.name}: downloaded and complete")
-    return path
 
 
 def _client() -> Any:  # noqa: ANN401  # the client is untyped

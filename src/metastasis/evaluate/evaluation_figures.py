@@ -16,6 +16,7 @@ from metastasis.results import numbers
 Floats = NDArray[np.floating]
 
 NUM_NAMED_SLIDES = 3  # the lowest ones, in each panel
+NAME_LENGTH = 32  # characters that fit beside the numbers
 ROOM_FOR_NAMES = 0.7  # of the range of values, below the lowest point
 CALIBRATED, AS_GIVEN = "#222222", "#7F3C8D"  # probabilities
 DOTS = (8, 120)  # areas in square points for zero patches and for the largest slide
@@ -222,7 +223,8 @@ def _name_lowest(axes: Axes, slides: SlideValues) -> None:
     order = np.argsort(slides.values, kind="stable")[:NUM_NAMED_SLIDES]
     chosen = ((slides.names[row], slides.values[row], int(slides.sizes[row])) for row in order)
     lines = [
-        f"{name}: {value:.2f}, {numbers.count(size, 'patch', 'patches')}"
+        f"{plotting.caption(name, NAME_LENGTH)}: {value:.2f}, "
+        f"{numbers.count(size, 'patch', 'patches')}"
         for name, value, size in chosen
     ]
     text = "\n".join(["the lowest:", *lines]) if lines else "no slides"

@@ -26,6 +26,7 @@ from metastasis.results.decision import Decision
 NUM_SHOWN = 12  # patches of a gallery
 NUM_ATTENDED = 32  # patches whose attention is measured
 NUM_DRAWN = 3  # patches of each outcome whose attention is drawn
+IN_GALLERY, BESIDE_MAPS = 22, 14  # characters of a name that fit below a patch
 NUM_UNTRAINED = 5  # networks of random weights
 SEED = 0  # of the patches measured and drawn
 
@@ -168,16 +169,19 @@ def _pixels(patches: Patches, chosen: pd.DataFrame) -> UInt8:
     return patches.take(patches.locate(chosen["id"], "labelled"))
 
 
-def _names(chosen: pd.DataFrame) -> list[str]:
-    """Return a caption for each patch: its shortened id above its slide."""
-    slides = chosen["slide"].fillna("slide unknown")
-    return [f"{tables.brief(i)}\n{slide}" for i, slide in zip(chosen["id"], slides, strict=True)]
+def _names(chosen: pd.DataFrame, most: int) -> list[str]:
+    """Return a caption for each patch: its id above its slide, of at most `most` characters."""
+    ids, slides = chosen["id"].map(tables.brief), chosen["slide"].fillna("slide unknown")
+    return [
+        f"{plotting.caption(i, most)}\n{plotting.caption(slide, most)}"
+        for i, slide in zip(ids, slides, strict=True)
+    ]
 
 
 def _write_gallery(
     title: str, chosen: pd.DataFrame, patches: Patches, path: Path, note: str
 ) -> None:
-    beside = zip(_names(chosen), chosen["label"], chosen["probability"], strict=True)
+    beside = zip(_names(chosen, IN_GALLERY), chosen["label"], chosen["probability"], strict=True)
     captions = [f"{name}\nlabel {label}, p {p:.3f}" for name, label, p in beside]
     figure = explanation_figures.gallery(title, _pixels(patches, chosen), captions)
     plotting.save(figure, path, note)
@@ -208,6 +212,6 @@ def _attention_figure(
     for name, found in chosen.items():
         start, end = end, end + len(found)
         rows[name] = explanation_figures.Attended(
-            pixels[start:end], _names(found), looked[start:end], covered[start:end]
+            pixels[start:end], _names(found, BESIDE_MAPS), looked[start:end], covered[start:end]
         )
     return explanation_figures.attention(rows, whose)

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from metastasis import tables
+from metastasis import plotting, tables
 from metastasis.patches.shards import PATCH, Patches
 from metastasis.regions import drawing
 from metastasis.results import numbers
 
 NUM_REGIONS = 6
+NAME_LENGTH = 22  # characters
 NUM_WRONG = 3  # of them, those with the most wrong calls; the others are the largest
 TITLE = "Patches that overlap, stitched: most wrong calls first, then the largest regions"
 LEGEND = (
@@ -53,5 +54,6 @@ def _chosen(regions: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, str]]:
         region = regions[regions["region"] == name]
         num_wrong, size = counts.loc[name]
         focus = region.sort_values("is_wrong", ascending=False, kind="stable")["id"].iloc[0]
-        caption = f"{tables.brief(name)}: {numbers.count(size, 'patch', 'patches')}"
+        shown = plotting.caption(tables.brief(name), NAME_LENGTH)
+        caption = f"{shown}: {numbers.count(size, 'patch', 'patches')}"
         yield f"{caption}, {num_wrong:,} called wrongly", region, focus

@@ -10,8 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from metastasis.base.errors import InputError
+
 BATCH_SIZE = 64
 CHANNELS = 3
+NUM_AXES = 2  # of features: patches, and the features of each
 MAX_SHOWN = 200  # characters of a library's message
 
 UInt8 = NDArray[np.uint8]
@@ -33,11 +36,21 @@ class Network:
     is_fixed: bool = False
 
     def features(self, patches: UInt8) -> NDArray[np.floating]:
-        """Return the features (n, d) of (n, size, size, 3) patches, resized to the input."""
+        """Return the features (n, d) of (n, size, size, 3) patches, resized to the input.
+
+        Raises:
+            InputError: the network gives another number of rows than it was given patches.
+        """
         num = len(patches)
         if self.is_fixed and num < self.batch_size:  # the last batch
             patches = np.pad(patches, ((0, self.batch_size - num), (0, 0), (0, 0), (0, 0)))
-        return self.compute(resized(patches, self.height, self.width).astype(np.float32))[:num]
+        found = self.compute(resized(patches, self.height, self.width).astype(np.float32))
+        if found.ndim != NUM_AXES or len(found) != len(patches):
+            raise InputError(
+                f"the network gives an array of shape {found.shape} for {len(patches)} patches; "
+                "expected a row of features for each. Export it with a batch of any size."
+            )
+        return found[:num]
 
 
 def brief(error: Exception) -> str:

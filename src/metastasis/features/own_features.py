@@ -3,6 +3,7 @@
 The file is read as a stream, since its array may be larger than the memory.
 """
 
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from metastasis.base.errors import InputError, named
 MEND = 'np.savez("features.npz", id=ids, features=features)'
 ROWS = 1024  # read at a time
 # What zipfile and NumPy raise for files that are damaged or encrypted.
-UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (
+    OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,

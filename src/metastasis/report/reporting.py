@@ -7,6 +7,7 @@ import json
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,11 @@ class Picture:
 def report(inputs: Inputs, *, page_path: Path, card_path: Path) -> None:
     """Write the page and the model card; the same inputs and libraries give the same bytes."""
     environment = templating.environment(Path(__file__).parent)
-    environment.filters |= {"shown": shown, "as_json": json.dumps, "brief": tables.brief}
+    environment.filters |= {
+        "shown": shown,
+        "as_json": partial(json.dumps, ensure_ascii=False),
+        "brief": tables.brief,
+    }
     environment.filters |= {"rate": numbers.rate, "percent": numbers.percent}
     members.remove_others([inputs.metrics / "train"], inputs.members, "report")  # see `evaluate`
     found = _gather(inputs)
