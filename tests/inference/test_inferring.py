@@ -28,6 +28,7 @@ from metastasis.base.errors import InputError
 from metastasis.engines import engines
 from metastasis.inference import inferring, unfinished
 from metastasis.inference.inferring import Options, Summary
+from metastasis.inference.unfinished import State
 from metastasis.patches import shards
 from metastasis.results.decision import Sets
 from metastasis.scores import scoring
@@ -243,36 +244,35 @@ def test_images_of_any_name_are_scored(tmp_path: Path, model: Path) -> None:
     assert predictions(tmp_path / "output")["id"].nunique() == len(stems)
 
 
-def test_another_version_of_the_package_does_not_go_on_with_states(
-    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "a.png").write_bytes(made.encoded(pyramids.picture(96, 96), ".png"))
+@pytest.fixture
+def states(monkeypatch: pytest.MonkeyPatch) -> list[State]:
+    """The states that calls ask for from now on, in order."""
     known, state = [], unfinished.state
 
-    def watched(*arguments: Any) -> unfinished.State:  # noqa: ANN401  # as `state` has them
+    def watched(*arguments: Any) -> State:  # noqa: ANN401  # as `state` has them
         known.append(state(*arguments))
         return known[-1]
 
     monkeypatch.setattr(unfinished, "state", watched)
+    return known
+
+
+def test_another_version_of_the_package_does_not_go_on_with_states(
+    tmp_path: Path, model: Path, states: list[State], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(made.encoded(pyramids.picture(96, 96), ".png"))
     for version in ("1.0.0", "1.0.0", "1.0.1"):
         monkeypatch.setattr(libraries, "installed", lambda _, version=version: version)
         infer(model, tmp_path / "output", tmp_path / "a.png")
-    first, same, other = known
+    first, same, other = states
     assert first == same != other
 
 
 def test_an_export_does_not_go_on_with_the_states_of_another(
-    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: Path, states: list[State], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both are the same model's, and the engine is the same."""
     (tmp_path / "a.png").write_bytes(made.encoded(pyramids.picture(96, 96), ".png"))
-    known, state = [], unfinished.state
-
-    def watched(*arguments: Any) -> unfinished.State:  # noqa: ANN401  # as `state` has them
-        known.append(state(*arguments))
-        return known[-1]
-
-    monkeypatch.setattr(unfinished, "state", watched)
     monkeypatch.setattr(engines, "open_engine", lambda *_: crews.Middle())
     folder = Path(shutil.copytree(model, tmp_path / "model"))
     for content in (b"one", b"one", b"another", None):
@@ -281,7 +281,7 @@ def test_an_export_does_not_go_on_with_the_states_of_another(
             model_folders.write_export(folder, "onnx", {"model.onnx": content})
         options = replace(OPTIONS, engine="onnx")
         infer(folder, tmp_path / "output", tmp_path / "a.png", options=options)
-    first, same, another, converted = known
+    first, same, another, converted = states
     assert first == same
     assert another not in (first, converted)
     assert first != converted

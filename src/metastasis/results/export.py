@@ -37,7 +37,7 @@ class ExportMetrics(Record, frozen=True):
 class ExportNote(Record, frozen=True):
     """export.json: the network that was exported, and the files that it became."""
 
-    format: Literal[1] = 1  # a later one may have other fields
+    format: Literal[1]  # a later one may have other fields
     exported_from: Sha256  # model.keras
     bits: Bits
     files: dict[str, Sha256]  # beside the note
