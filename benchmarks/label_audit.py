@@ -142,7 +142,7 @@ def plant(scores: pd.DataFrame, way: str, share: float, random: np.random.Genera
 
 
 def scored(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the scores with probability and is_called, decided on validation."""
+    """Return the scores with their probability, and the calls of the earlier list."""
     validation = scores[scores["split"] == "validation"]
     labels, logits = (validation[name].to_numpy() for name in ("label", "logit"))
     decision = deciding.decide(labels, logits, sensitivity=None, tta="none")

@@ -134,7 +134,7 @@ def test_how_models_of_a_side_scatter_widens_the_interval() -> None:
 
 
 def test_where_slides_are_unknown_the_interval_is_delongs_over_patches() -> None:
-    slides = [None, "x", "y", "y", "z", "z"]
+    slides = [*[None] * 4, "z", "z"]
     base = small(slide=slides)
     head = small(slide=slides, logit=[0.1, 0.9, 0.2, 0.6, 0.3, 0.8])
     found = comparing.compare([base], [head])
@@ -147,7 +147,7 @@ def test_where_slides_are_unknown_the_interval_is_delongs_over_patches() -> None
 
 
 def test_where_only_regions_are_known_they_are_left_out_together() -> None:
-    slides, regions = [None, "x", "y", "y", "z", "z"], ["a", "b", "c", "c", "d", "d"]
+    slides, regions = [*[None] * 4, "z", "z"], ["a", "b", "c", "c", "d", "d"]
     base, head = (
         small(slide=slides, logit=logits).assign(region=regions)
         for logits in ([0.1, 0.2, 0.9, 0.7, 0.2, 0.8], [0.1, 0.9, 0.2, 0.6, 0.3, 0.8])
@@ -161,6 +161,31 @@ def test_where_only_regions_are_known_they_are_left_out_together() -> None:
     assert "too narrow" in text
     older = comparing.compare([base], [head.drop(columns="region")])
     assert older.unit == "regions"
+
+
+def test_of_two_sides_regions_the_larger_ones_count_on_whichever_side_they_are() -> None:
+    base, head = (table.assign(slide=None) for table in models(2.6, 2.2))
+    small, large = np.arange(len(base)).astype(str), (np.arange(len(base)) // 5).astype(str)
+    forth = comparing.compare([base.assign(region=small)], [head.assign(region=large)])
+    back = comparing.compare([base.assign(region=large)], [head.assign(region=small)])
+    assert forth == back
+    assert forth.num_units == len(set(large))
+
+
+def test_a_few_unknown_slides_change_no_verdict() -> None:
+    """Each patch by itself, or all of them by region, would make 20 slides look like 1,900."""
+    num_told_apart = 0
+    for seed in range(60):
+        sides = models(2.6, 2.6, num_slides=20, seed=seed)
+        known = comparing.compare(sides[:1], sides[1:])
+        unknown = np.random.default_rng(seed).choice(len(sides[0]), 1 + seed, replace=False)
+        for side in sides:
+            side.loc[unknown, "slide"] = None
+        found = comparing.compare(sides[:1], sides[1:])
+        assert (found.unit, found.num_units) == ("slides", known.num_units)
+        assert 0.7 < (found.high - found.low) / (known.high - known.low) < 1.3
+        num_told_apart += found.verdict != "no evidence"
+    assert num_told_apart <= stats.binom.ppf(0.999, 60, 1 - intervals.LEVEL)
 
 
 @pytest.mark.parametrize(

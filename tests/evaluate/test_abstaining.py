@@ -214,9 +214,13 @@ def test_the_risk_falls_to_that_of_the_surest_and_ends_at_the_error_of_all() -> 
     assert abstaining.risks(is_wrong, np.ones(5), at) == pytest.approx([0.4] * 5)
 
 
-def test_confidence_is_the_distance_from_the_threshold() -> None:
-    found = abstaining.confidences(np.array([0.0, 0.1, 0.2, 0.5, 1.0]), 0.2)
-    assert np.isfinite(found).all()
-    assert found[2] == 0
-    assert found[3] == pytest.approx(np.log(4))
-    assert np.isfinite(abstaining.confidences(np.array([0.5]), 0.0)).all()
+@pytest.mark.parametrize("threshold", [0.0, 0.04, 0.2, 0.5, 0.9])
+def test_the_surest_call_is_the_likeliest_to_be_right(threshold: float) -> None:
+    probabilities = np.array([1e-9, 0.002, 0.01, 0.1, 0.2, 0.45, 0.5, 0.97, 1 - 1e-7])
+    is_called = probabilities >= threshold
+    found = abstaining.confidences(probabilities, is_called)
+    right = np.where(is_called, probabilities, 1 - probabilities)
+    assert (np.diff(found[np.argsort(right, kind="stable")]) >= 0).all()
+    assert found[6] == 0  # as likely as not
+    assert found[4] == pytest.approx(np.log(4) * (1 if threshold > 0.2 else -1))
+    assert np.isfinite(abstaining.confidences(np.array([0.0, 1.0]), np.array([False, True]))).all()

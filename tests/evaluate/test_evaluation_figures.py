@@ -22,7 +22,10 @@ CURVES = {
 }
 CALIBRATION = {"calibrated": LINE, "uncalibrated": LINE}
 FIGURES: dict[str, Callable[[], Figure]] = {
-    "confusion": lambda: figures.confusion(np.array([[50, 10], [4, 36]]), "Confusion"),
+    "confusion": lambda: figures.confusion({"Confusion": np.array([[50, 10], [4, 36]])}),
+    "confusions": lambda: figures.confusion(
+        dict.fromkeys(("Test", "Validation"), np.eye(2, dtype=int))
+    ),
     "curves": lambda: figures.curves(CURVES, title="ROC", xlabel="x", ylabel="y", chance="chance"),
     "risk": lambda: figures.risk(CURVES, "sets of 90% coverage"),
     "no band and no points": lambda: figures.risk({"test": ("test", figures.Curve(*LINE))}, ""),
@@ -31,6 +34,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "slides": lambda: figures.slide_areas({"test": SLIDES, "validation": SLIDES}),
     "no slides": lambda: figures.slide_areas({}),
     "a part without slides": lambda: figures.slide_areas({"test": SLIDES, "validation": NONE}),
+    "no slides of one class": lambda: figures.slide_rates({}),
     "slides of one class": lambda: figures.slide_rates(
         {"test": {"specificity": SLIDES, "sensitivity": SLIDES}}
     ),

@@ -19,7 +19,6 @@ def scored(seed: int = 0) -> pd.DataFrame:
     table["slide"] = [f"s{slide:02}" for slide in slides]
     table["label"] = labels
     table["probability"] = expit(random.normal(np.where(labels == 1, 2.5, -2.5), 1.5))
-    table["is_called"] = table["probability"] >= 0.5
     return table
 
 
@@ -41,12 +40,22 @@ def test_all_labels_of_a_flipped_slide_come_first_with_the_count() -> None:
     is_planted = scores["slide"] == "s03"
     found = auditing.suspicious(flipped(scores, is_planted))
     assert set(found["slide"][:NUM_PATCHES]) == {"s03"}
-    num_contradicted = int((scores["is_called"] == scores["label"])[is_planted].sum())
+    num_contradicted = int(((scores["probability"] > 0.5) == scores["label"])[is_planted].sum())
     assert num_contradicted < NUM_PATCHES  # with some labels the network agrees, and lists them
     expected = f"the network contradicts {num_contradicted} of the slide's 40 labels"
     assert set(found["reason"][:NUM_PATCHES]) == {expected}
     assert set(found["reason"][NUM_PATCHES:]) == {auditing.CONFIDENT}
     assert found["likelihood"][:NUM_PATCHES].is_monotonic_increasing
+
+
+def test_a_slide_of_which_the_network_is_not_sure_is_not_contradicted() -> None:
+    """A threshold for a sensitivity of .95 would call all its patches tumour."""
+    scores = scored()
+    is_hard = scores["slide"] == "s02"
+    scores.loc[is_hard, "probability"] = np.random.default_rng(2).uniform(0.1, 0.45, NUM_PATCHES)
+    found = auditing.suspicious(scores.assign(is_called=scores["probability"] >= 0.1))
+    assert not (found["slide"] == "s02").any()
+    assert len(found) < 0.1 * len(scores)
 
 
 def test_a_slide_of_few_patches_is_not_judged_as_a_whole() -> None:

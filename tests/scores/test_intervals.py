@@ -109,9 +109,9 @@ def test_what_cant_be_told_has_no_interval(
 def test_slides_are_left_out_whole_and_the_order_of_patches_is_kept() -> None:
     groups, unit = intervals.groups(pd.DataFrame({"slide": ["b", "a", "b", "NA"]}, dtype="str"))
     assert unit == "slides"
-    assert groups.tolist() == [0, 1, 0, 2]
+    assert groups.tolist() == [2, 1, 2, 0]
     kept = intervals.without_each(lambda kept: kept.astype(float), groups)
-    assert kept.tolist() == [[0, 1, 0, 1], [1, 0, 1, 1], [1, 1, 1, 0]]
+    assert kept.tolist() == [[1, 1, 1, 0], [1, 0, 1, 1], [0, 1, 0, 1]]
 
 
 def test_patients_that_are_all_known_are_left_out_with_all_their_slides() -> None:
@@ -119,19 +119,54 @@ def test_patients_that_are_all_known_are_left_out_with_all_their_slides() -> Non
     groups, unit = intervals.groups(table)
     assert unit == "patients"
     assert groups.tolist() == [0, 0, 1, 1]
-    table.loc[3, "patient"] = None
-    assert intervals.groups(table)[1] == "patches"
-    assert intervals.groups(table[:3].assign(patient=None))[1] == "slides"
+    assert intervals.groups(table.assign(patient=None))[1] == "slides"
 
 
-def test_one_unknown_slide_is_enough_for_patches_to_be_dealt_evenly_into_groups() -> None:
-    slides = pd.DataFrame({"slide": [None, *["a"] * 249]}, dtype="str")
+def test_where_most_slides_are_unknown_patches_are_dealt_evenly_into_groups() -> None:
+    slides = pd.DataFrame({"slide": [None] * 126 + ["a"] * 124}, dtype="str")
     groups, unit = intervals.groups(slides)
     assert unit == "patches"
     assert sorted(set(np.bincount(groups))) == [2, 3]
     assert len(set(groups)) == intervals.NUM_DEALT
     assert groups.tolist() != sorted(groups)
     assert groups.tolist() == intervals.groups(slides)[0].tolist()
+
+
+@given(num_unknown=st.integers(1, 20), seed=st.integers(0, 99))
+def test_unknown_slides_leave_the_known_ones_whole(num_unknown: int, seed: int) -> None:
+    """The others are dealt into groups as large as the slides: of ten patches here."""
+    slides = pd.Series([f"s{number // 10}" for number in range(40)], dtype="str")
+    unknown = np.random.default_rng(seed).choice(40, num_unknown, replace=False)
+    regions = np.arange(40).astype(str)
+    table = pd.DataFrame({"slide": slides, "region": regions})
+    table.loc[unknown, "slide"] = None
+    known = table["slide"].notna()
+    for found in (intervals.groups, intervals.units):
+        groups, unit = found(table)
+        assert unit == "slides"
+        pairs = pd.DataFrame({"slide": table["slide"], "group": groups})[known].drop_duplicates()
+        assert len(pairs) == pairs["slide"].nunique() == pairs["group"].nunique()
+        assert not set(groups[~known]) & set(groups[known])
+        size = known.sum() / table["slide"].nunique()
+        assert len(set(groups[~known])) == max(round(num_unknown / size), 1)
+        shuffled = table.sample(frac=1, random_state=seed)
+        assert (found(shuffled)[0] == groups[shuffled.index]).all()
+
+
+def test_a_patch_of_an_unknown_slide_is_of_the_slide_that_it_overlaps() -> None:
+    table = pd.DataFrame({"slide": ["a", None, "b", None, "b"], "region": list("xxyzy")})
+    groups, unit = intervals.units(table)
+    assert unit == "slides"
+    assert groups.tolist() == [0, 0, 1, 2, 1]
+
+
+def test_slides_of_unknown_patients_stay_whole() -> None:
+    slides = [f"s{number // 5}" for number in range(40)]
+    patients = [f"p{number // 20}" if number < 30 else None for number in range(40)]
+    groups, unit = intervals.units(pd.DataFrame({"slide": slides, "patient": patients}))
+    assert unit == "patients"
+    assert pd.Series(groups).groupby(slides).nunique().max() == 1
+    assert len(set(groups[30:])) == 1  # ten patches are fewer than a patient's fifteen
 
 
 def test_regions_are_dealt_by_their_names_whatever_the_order_of_the_rows() -> None:

@@ -22,11 +22,11 @@ from helpers.files import ROOT, assert_same_bytes
 from helpers.networks import assert_same_but_rounding, unsettle
 from helpers.training import CALM, MILD, PARAMS, train, write_noise
 from metastasis import members, models, saving, tables
-from metastasis.base import files, records
+from metastasis.base import files, processor, records
 from metastasis.base.errors import InputError
 from metastasis.patches import shards, symmetries
 from metastasis.scores import scoring
-from metastasis.train import feeding, fitting, resuming, train_params, training
+from metastasis.train import devices, feeding, fitting, resuming, train_params, training
 
 pytestmark = pytest.mark.medium
 
@@ -230,15 +230,20 @@ def test_a_full_disk_leaves_the_state_before(data: Path, monkeypatch: pytest.Mon
     assert_same_bytes(train(data, "whole"), train(data, "full"), 10)
 
 
-def test_a_state_of_other_params_is_left_alone(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("other", ["params", "cores", "GPU"])
+def test_a_state_of_other_params_or_devices_is_left_alone(
+    data: Path, other: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(fitting, "_log", lambda *_: 1 / 0)  # after the state of epoch 1
         with pytest.raises(ZeroDivisionError):
             train(data, "broken")
     left = list((training.STATE_FOLDER / "1-0").iterdir())
-    train(data, "other", learning_rate=0.002)
+    if other == "cores":
+        monkeypatch.setattr(processor, "usable_cores", lambda: 97)
+    if other == "GPU":
+        monkeypatch.setattr(devices, "order_of_sums", lambda: ["a GPU"])
+    train(data, "other", **({"learning_rate": 0.002} if other == "params" else {}))
     assert "resumes" not in capsys.readouterr().out
     assert list((training.STATE_FOLDER / "1-0").iterdir()) == left
 
@@ -359,15 +364,21 @@ def test_balanced_classes_weigh_the_same(data: Path, monkeypatch: pytest.MonkeyP
     table.loc[table["split"] == "train", "label"] = np.repeat([0, 1], [9, 3])
     table.to_csv(data / "split.csv", index=False)
     plans: list[fitting.Plan] = []
+    states: list[resuming.State] = []
     fit = fitting.fit
 
     def recorded(*args: object, **others: object) -> resuming.State:
         plans.extend(arg for arg in args if isinstance(arg, fitting.Plan))
-        return fit(*args, **others)  # type: ignore[arg-type]
+        states.append(fit(*args, **others))  # type: ignore[arg-type]
+        return states[-1]
 
     monkeypatch.setattr(fitting, "fit", recorded)
-    for choice in ("none", "balanced"):
-        train(data, choice, epochs=1, class_weights=choice)
+    # The prior of weighted classes is a half: the network that is written has that of the patches.
+    for choice, offset in (("none", 0), ("balanced", np.log((3 / 12) / (9 / 12)))):
+        saved = train(data, choice, epochs=1, class_weights=choice) / "network.keras"
+        head = keras.saving.load_model(saved).get_layer("logit")
+        assert head.bias.numpy() == pytest.approx(states[-1].best[-1] + offset, abs=1e-6)
+        assert np.array_equal(head.kernel.numpy(), states[-1].best[-2])
     assert [plan.class_weights for plan in plans] == [None, [12 / (2 * 9), 12 / (2 * 3)]]
 
 

@@ -55,7 +55,7 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
 
     Each model is given by its scores: a table of id, split, label, slide, patient and logit. The
     interval of the difference is over patients or slides (`intervals`); with several models on a
-    side it includes their scatter. If a slide is unknown, it is over regions of patches that
+    side it includes their scatter. If most slides are unknown, it is over regions of patches that
     overlap, and if these are unknown too, it is DeLong's over patches; both are too narrow.
 
     Raises:
@@ -93,7 +93,7 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
         high=high,
         unit=unit,
         num_patches=len(labels),
-        num_units=known[tables.unit(known)].nunique() if unit != "patches" else len(known),
+        num_units=_num_units(known),
         are_identical=bool((logits == logits[0]).all()),
         is_about_recipes=min(num_base, num_head) >= ENOUGH_MODELS,
     )
@@ -110,11 +110,20 @@ def _difference(areas: Floats, share: Floats) -> float:
 
 
 def _best_known(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the first of the tables with the coarsest known unit.
+    """Return the first of the tables with the coarsest known unit, and of these the fewest units.
 
-    Scores from older versions of the project have no patients or no regions.
+    Scores from older versions of the project have no patients or no regions, and regions are joined
+    by patches that another version may have left out.
     """
-    return min(parts, key=lambda part: tables.ALL_UNITS.index(tables.unit(part)))
+    return min(
+        parts,
+        key=lambda part: (tables.ALL_UNITS.index(intervals.unit(part)), _num_units(part)),
+    )
+
+
+def _num_units(part: pd.DataFrame) -> int:
+    unit = intervals.unit(part)
+    return len(part) if unit == "patch" else part[unit].nunique()
 
 
 def _variance_over_units(

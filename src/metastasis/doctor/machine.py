@@ -62,17 +62,9 @@ def examine_processor() -> Finding:
     num_cores = processor.usable_cores()
     return Finding(
         "processor",
-        f"{_model()}, {num_cores} of {os.cpu_count()} cores usable; {', '.join(has) or 'no AVX2'}\n"
-        f"{speed}",
+        f"{processor.name()}, {num_cores} of {os.cpu_count()} cores usable; "
+        f"{', '.join(has) or 'no AVX2'}\n{speed}",
     )
-
-
-def _model() -> str:
-    """Return the processor's name, as far as the system says it."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def examine_memory() -> Finding:

@@ -124,15 +124,15 @@ def summarise(
     return found
 
 
-def confidences(probabilities: Floats, threshold: float) -> Floats:
-    """Return how far each probability (n,) is from the threshold, on the scale of logits."""
+def confidences(probabilities: Floats, is_called: NDArray[np.bool_]) -> Floats:
+    """Return how likely each call (n,) is to be right, on the scale of logits.
+
+    It isn't the distance from the threshold, which `evaluate.sensitivity` may set so low that an
+    even chance of tumour is far above it.
+    """
     ends = np.finfo(np.float64)
-    return np.asarray(
-        np.abs(
-            special.logit(np.clip(probabilities, ends.tiny, 1 - ends.epsneg))
-            - special.logit(np.clip(threshold, ends.tiny, 1 - ends.epsneg))
-        )
-    )
+    logits = special.logit(np.clip(probabilities, ends.tiny, 1 - ends.epsneg))
+    return np.asarray(np.where(is_called, logits, -logits))
 
 
 def risks(is_wrong: NDArray[np.bool_], confidence: Floats, at: Floats) -> Floats:

@@ -50,9 +50,21 @@ class Curve:
     point: tuple[float, float] | None = None  # the point of the threshold
 
 
-def confusion(matrix: NDArray[np.integer], title: str) -> Figure:
-    """Draw counts (2, 2), with true classes in rows, predicted ones in columns, and row shares."""
-    figure, axes = plotting.new_axes(title, plotting.NARROW, 4.2)
+def confusion(matrices: Mapping[str, NDArray[np.integer]]) -> Figure:
+    """Draw counts (2, 2), a panel below each title, and the shares of each row.
+
+    True classes are in rows, predicted ones in columns.
+    """
+    width = plotting.NARROW if len(matrices) == 1 else plotting.BROAD
+    figure = Figure(figsize=(width, 4.2), layout="constrained")
+    panels = figure.subplots(1, len(matrices), squeeze=False)[0]
+    for axes, (title, matrix) in zip(panels, matrices.items(), strict=True):
+        axes.set_title(title)
+        _draw_matrix(axes, matrix)
+    return figure
+
+
+def _draw_matrix(axes: Axes, matrix: NDArray[np.integer]) -> None:
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Greys", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(matrix):
@@ -63,7 +75,6 @@ def confusion(matrix: NDArray[np.integer], title: str) -> Figure:
     axes.set(xticks=[0, 1], yticks=[0, 1], xticklabels=names, yticklabels=names)
     axes.set(xlabel="predicted", ylabel="true")
     axes.spines[:].set_visible(False)
-    return figure
 
 
 def curves(
@@ -153,8 +164,10 @@ def score_histogram(
 
 def slide_areas(parts: Mapping[str, SlideValues]) -> Figure:
     """Draw the sorted AUC within each slide, a panel per part; larger points have more patches."""
+    if not parts:
+        return _no_slides("with both classes")
     figure, panels = _slide_panels(parts, "AUC within the slide", "with both classes")
-    for axes, (part, slides) in zip(panels, parts.items(), strict=False):
+    for axes, (part, slides) in zip(panels, parts.items(), strict=True):
         _scatter_slides(axes, slides, plotting.PARTS[part], _largest(parts))
         _name_lowest(axes, slides)
     _explain_sizes(figure, panels[-1], parts)
@@ -167,17 +180,19 @@ def slide_rates(parts: Mapping[str, Mapping[str, SlideValues]]) -> Figure:
     Slides without tumour show their specificity in blue, slides with only tumour their sensitivity
     in orange. Larger points have more patches.
     """
+    if not parts:
+        return _no_slides("of one class")
     both = {part: SlideValues.joined(list(kinds.values())) for part, kinds in parts.items()}
     figure, panels = _slide_panels(both, "share of the patches called correctly", "of one class")
     colours = {"specificity": plotting.BLUE, "sensitivity": plotting.ORANGE}
     largest = _largest(both)
-    for axes, kinds in zip(panels, parts.values(), strict=False):
+    for axes, kinds in zip(panels, parts.values(), strict=True):
         start = 0
         for kind, slides in kinds.items():
             if len(slides.names):
                 _scatter_slides(axes, slides, colours[kind], largest, start=start, label=kind)
             start += len(slides.names)
-    for axes, (part, kinds) in zip(panels, parts.items(), strict=False):
+    for axes, (part, kinds) in zip(panels, parts.items(), strict=True):
         axes.set_title(
             f"{part}: {numbers.count(len(kinds['specificity'].names), 'slide')} without tumour, "
             f"{len(kinds['sensitivity'].names):,} with only tumour",
@@ -188,12 +203,19 @@ def slide_rates(parts: Mapping[str, Mapping[str, SlideValues]]) -> Figure:
     return figure
 
 
+def _no_slides(which: str) -> Figure:
+    figure = Figure(figsize=(plotting.BROAD, 1.2), layout="constrained")
+    text = f"No slide {which} is known."
+    figure.text(0.5, 0.4, text, ha="center", va="center", color=plotting.GREY)
+    return figure
+
+
 def _slide_panels(
     parts: Mapping[str, SlideValues], ylabel: str, which: str
 ) -> tuple[Figure, NDArray[np.object_]]:
     figure = Figure(figsize=(plotting.BROAD, 4.2), layout="constrained")
-    panels = figure.subplots(1, max(len(parts), 1), sharey=True, squeeze=False)[0]
-    for axes, (part, slides) in zip(panels, parts.items(), strict=False):
+    panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
+    for axes, (part, slides) in zip(panels, parts.items(), strict=True):
         axes.set_title(f"{part}: {numbers.count(len(slides.names), 'slide')} {which}", fontsize=11)
         axes.set_xlabel("slides, in order")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

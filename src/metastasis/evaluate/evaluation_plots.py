@@ -18,6 +18,7 @@ from metastasis.results import numbers
 from metastasis.results.evaluation import Evaluation
 from metastasis.scores import intervals
 
+PARTS = ("test", "validation")  # there may be no test part
 NUM_BAND_POINTS = 101  # over the unit interval
 MAX_CURVE_POINTS = 200  # more would enlarge the file without improving the picture
 
@@ -37,14 +38,16 @@ def write(
     A part has the columns label, slide, patient, logit and probability. `slides` has a row for each
     slide (split, slide, num_patches, num_positive, roc_auc, accuracy).
     """
-    roc, precision_recall = {}, {}
+    confusions, roc, precision_recall = {}, {}, {}
+    for name in PARTS:  # DVC shows the plots that dvc.yaml names, and complains if one is missing
+        files.write_csv(folder / f"roc-{name}.csv", pd.DataFrame(columns=["fpr", "tpr"]))
     for name, part in sorted(parts.items()):
         confusion = _confusion(part, evaluation.threshold)
         title = (
             f"Confusion matrix of {name},\n"
             f"{len(part):,} patches, threshold {evaluation.threshold:.3f}"
         )
-        plotting.save(figures.confusion(confusion, title), folder / f"confusion-{name}.png", note)
+        confusions[title] = confusion
         if part["label"].nunique() < 2:  # noqa: PLR2004  # a curve needs two classes
             continue
         measured = evaluation.parts[name]
@@ -56,6 +59,7 @@ def write(
         points = pd.DataFrame({"fpr": sensitivities.x, "tpr": sensitivities.y})
         files.write_csv(folder / f"roc-{name}.csv", points)
     drawn = {
+        "confusion": figures.confusion(confusions),
         "roc": figures.curves(
             roc, title="ROC", xlabel="1 - specificity", ylabel="sensitivity", chance="chance"
         ),
@@ -69,10 +73,8 @@ def write(
         "slides": figures.slide_areas(
             {part: _values(rows, "roc_auc") for part, rows in _by_part(slides, "roc_auc")}
         ),
+        "one-class-slides": figures.slide_rates(_rates(slides[slides["roc_auc"].isna()])),
     }
-    of_one_class = slides[slides["roc_auc"].isna()]
-    if len(of_one_class):
-        drawn["one-class-slides"] = figures.slide_rates(_rates(of_one_class))
     for name, figure in drawn.items():
         plotting.save(figure, folder / f"{name}.png", note)
 

@@ -53,8 +53,9 @@ def write(
 def _curve(part: pd.DataFrame, decision: Decision) -> tuple[Floats, tuple[Floats, Floats, Floats]]:
     """Return the share of wrong calls at `SHARES`, and its pointwise interval, maybe NaN."""
     labels, probabilities = part["label"].to_numpy(), part["probability"].to_numpy()
-    is_wrong = (probabilities >= decision.threshold) != (labels == 1)
-    confidence = abstaining.confidences(probabilities, decision.threshold)
+    is_called = probabilities >= decision.threshold
+    is_wrong = is_called != (labels == 1)
+    confidence = abstaining.confidences(probabilities, is_called)
     groups, _ = intervals.groups(part)
     errors = abstaining.risks(is_wrong, confidence, SHARES)
     ends = np.full((len(SHARES), 2), np.nan)

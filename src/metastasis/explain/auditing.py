@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 MIN_PATCHES = 10  # of a slide that is judged as a whole
 MOST = 0.5  # of its labels contradicted: the slide is suspicious
+HALF = 0.5  # probability above which tumour is the likelier class
 CONFIDENT = "the network is as sure of the other class as of patches with that label"
 
 Ints = NDArray[np.integer]
@@ -18,13 +19,16 @@ Floats = NDArray[np.floating]
 def suspicious(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the patches whose labels may be wrong, with the column reason, the likeliest first.
 
-    `scores` has the columns id, slide, label, probability and is_called. A patch is listed for its
-    slide, if most of the slide's labels are contradicted (then the slide's labels may be exchanged,
-    also those that the network happens to agree with), or for itself (`off_diagonal`). Slides come
+    `scores` has the columns id, slide, label and probability. A patch is listed for its slide, if
+    most of the slide's labels are contradicted (then the slide's labels may be exchanged, also
+    those that the network happens to agree with), or for itself (`off_diagonal`). Slides come
     first, those with the largest share before others; then the least likely labels.
+
+    A label is contradicted if the other class is likelier. The calls don't count: their threshold
+    weighs what errors cost, which says nothing about a label.
     """
     labels, probabilities = scores["label"].to_numpy(), scores["probability"].to_numpy()
-    is_contradicted = pd.Series(scores["is_called"].to_numpy() != (labels == 1), scores.index)
+    is_contradicted = pd.Series((probabilities > HALF) != (labels == 1), scores.index)
     slides = is_contradicted.groupby(scores["slide"])  # without patches of unknown slides
     num_contradicted, num_patches = (slides.transform(way) for way in ("sum", "size"))
     share = num_contradicted / num_patches

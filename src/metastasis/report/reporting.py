@@ -60,8 +60,7 @@ FIGURES = {
     "evaluate": {
         "roc": "ROC curves of test and validation",
         "precision-recall": "Precision-recall curves of test and validation",
-        "confusion-test": "Confusion matrix of test",
-        "confusion-validation": "Confusion matrix of validation",
+        "confusion": "Confusion matrices of test and validation",
         "scores": "Histogram of the probabilities of patches without and with tumour",
         "risk-coverage": "Share of wrong calls by the share of patches decided, the surest first",
         "reliability": "Share with tumour over predicted probability, before and after calibration",

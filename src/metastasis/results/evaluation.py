@@ -138,12 +138,16 @@ class Uncalibrated(Record, frozen=True):
 
 
 class Part(Measured[float | None], frozen=True):
-    """The metrics of a part; None if one isn't defined, or if a slide or patient is unknown."""
+    """The metrics of a part; None if one isn't defined, or if most slides or patients are unknown.
+
+    `num_unknown` patches have no known unit of those that the intervals are over.
+    """
 
     num_patches: int
     num_slides: int | None
     num_patients: int | None
     num_regions: int | None
+    num_unknown: int = 0
     interval: Intervals
     uncalibrated: Uncalibrated
     abstention: Abstention | None = None  # set if a coverage is promised
@@ -222,6 +226,12 @@ class Evaluation(Record, frozen=True):
             found.append(
                 "Patients are shared between the parts: these numbers are optimistic. "
                 "A network does worse on unseen patients."
+            )
+        if part.num_unknown and part.interval.over in intervals.INDEPENDENT:
+            unit = intervals.SINGULAR[part.interval.over]
+            found.append(
+                f"The {unit} of {part.num_unknown:,} of the {part.num_patches:,} {name} patches is "
+                f"unknown: the intervals take them at random for {unit}s of the usual size."
             )
         if part.interval.over != "patches" and part.num_units < intervals.FEW_SLIDES:
             found.append(

@@ -1,7 +1,7 @@
 """Computes 95 % intervals by leaving out one patient or slide at a time.
 
-Patches of one slide aren't independent, nor are slides of one patient; patients are. If slides are
-unknown, patches that overlap are left out together.
+Patches of one slide aren't independent, nor are slides of one patient; patients are. If most slides
+are unknown, patches that overlap are left out together.
 The caller supplies the metric.
 """
 
@@ -22,6 +22,7 @@ LEVEL = 0.95
 # (docs/evaluation.md).
 FEW_SLIDES = 15
 MIN_TOLD = 20  # patches of a reported slide or stain; an AUC of fewer means little
+MOSTLY = 0.5  # share of the patches whose unit has to be known
 NUM_DEALT = 100  # random groups of regions or patches, if no slide or patient is known
 DEAL_SEED = 0
 
@@ -49,22 +50,70 @@ def groups(patches: pd.DataFrame) -> tuple[Groups, Unit]:
     at random into groups, for which the jackknife is valid as well.
     """
     codes, unit = units(patches)
-    if unit in INDEPENDENT:
-        return codes, unit
-    dealt = np.arange(codes.max(initial=-1) + 1) % NUM_DEALT
-    return np.random.default_rng(DEAL_SEED).permutation(dealt)[codes], unit
+    return (codes if unit in INDEPENDENT else _dealt(codes, NUM_DEALT)), unit
 
 
 def units(patches: pd.DataFrame) -> tuple[Groups, Unit]:
     """Return each patch's patient, slide, region or itself (n,), and which of them it is.
 
-    It is the coarsest that is known for every patch.
+    It is the coarsest that most patches have (`unit`). The others are dealt at random into groups
+    as large as these units are on average: each by itself, they would outnumber the units.
     """
-    unit = tables.unit(patches)
-    if unit == "patch":
-        return np.arange(len(patches)), UNITS[unit]
-    # By name: the order of the rows, which may be a model's ranking, must not matter.
-    return patches[unit].factorize(sort=UNITS[unit] not in INDEPENDENT)[0], UNITS[unit]
+    known = unit(patches)
+    if known == "patch":
+        return np.arange(len(patches)), UNITS[known]
+    codes = _codes(_names(patches, known))
+    is_unknown = codes < 0
+    if is_unknown.any():
+        size = (~is_unknown).sum() / (codes.max() + 1)
+        num = max(round(is_unknown.sum() / size), 1)
+        codes[is_unknown] = codes.max() + 1 + _dealt(_finer(patches[is_unknown], known), num)
+    return codes, UNITS[known]
+
+
+def unit(patches: pd.DataFrame) -> tables.Unit:
+    """Return the coarsest unit that is known for most patches."""
+    found = (
+        name for name in tables.ALL_UNITS if name in patches and is_mostly_known(patches[name])
+    )
+    return next(found, "patch")
+
+
+def is_mostly_known(names: pd.Series) -> bool:
+    """Return whether at least half of the names are known."""
+    return bool(names.notna().mean() >= MOSTLY)  # NaN without any patches
+
+
+def _names(patches: pd.DataFrame, unit: tables.Unit) -> pd.Series:
+    """Return the name of each patch's unit; patches that overlap are of one unit."""
+    names = patches[unit]
+    if "region" not in patches or unit == "region" or names.notna().all():
+        return names
+    return names.fillna(patches.groupby("region")[unit].transform("first"))
+
+
+def _finer(patches: pd.DataFrame, unit: tables.Unit) -> Groups:
+    """Return the next finer unit that is known of each patch without a `unit`, at last itself."""
+    found = np.arange(len(patches))
+    finer = tables.ALL_UNITS[tables.ALL_UNITS.index(unit) + 1 :]
+    for name in reversed([name for name in finer if name in patches]):
+        codes = _codes(_names(patches, name))
+        found = np.where(codes >= 0, codes + found.max() + 1, found)
+    return np.unique(found, return_inverse=True)[1]
+
+
+def _codes(names: pd.Series) -> Groups:
+    """Return a number for each name, -1 if unknown.
+
+    They are sorted: the order of the rows, which may be a model's ranking, must not matter.
+    """
+    return names.factorize(sort=True)[0]
+
+
+def _dealt(codes: Groups, num_groups: int) -> Groups:
+    """Return the group of each code (n,), dealt evenly and at random."""
+    dealt = np.arange(codes.max(initial=-1) + 1) % num_groups
+    return np.random.default_rng(DEAL_SEED).permutation(dealt)[codes]
 
 
 def lowest(rows: pd.DataFrame, column: str, part: str) -> pd.DataFrame:

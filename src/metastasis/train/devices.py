@@ -1,5 +1,7 @@
 """Finds out the machine's devices, and whether they compute in bfloat16."""
 
+import os
+
 import tensorflow as tf
 
 from metastasis.base import processor
@@ -23,6 +25,16 @@ def strategy(num_workers: int = 1) -> tf.distribute.Strategy:
 def number(num_workers: int) -> int:
     """Return among how many devices each batch is divided; each of several workers has one."""
     return num_workers if num_workers > 1 else strategy().num_replicas_in_sync
+
+
+def order_of_sums() -> list[str]:
+    """Return what the last bits depend on: the GPUs, or the processor and its usable cores."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = map(tf.config.experimental.get_device_details, gpus)
+        return [str(each.get("device_name", "GPU")) for each in details]
+    isa = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
+    return [processor.name(), f"{processor.usable_cores()} cores", isa]
 
 
 def policy(precision: Precision) -> str:

@@ -4,7 +4,7 @@
 epochs, and `clusters` starts several workers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -93,7 +93,7 @@ def train(
     policy, num_devices = devices.policy(params.precision), devices.number(params.workers)
     _check_batch(params, (table["split"] == "train").sum(), num_devices)
     settings = params.model_dump() | {"policy": policy, "num_devices": num_devices}
-    settings |= {"seed": member.seed, "fold": member.fold}
+    settings |= {"seed": member.seed, "fold": member.fold, "order": devices.order_of_sums()}
     data = [split_path, crops_folder / shards.INDEX_NAME, *shards.paths(crops_folder)]
     data += [params.starts_from] if params.starts_from else []
     state_folder = STATE_FOLDER / member.key
@@ -152,7 +152,10 @@ def work(job: Job, worker: Worker) -> None:
         state = fitting.fit(network, feed, plan, desk)
         _summarise(live, state, table)
     desk.network.set_weights(state.best)
-    saving.save(models.to_plain(desk.network, params.model), job.network_path)
+    plain = models.to_plain(desk.network, params.model)
+    if plan.class_weights:
+        _unweigh(plain, plan.class_weights)
+    saving.save(plain, job.network_path)
     record = members.record(job.member, learnt["id"], job.network_path, _training(params))
     records.write(job.record_path, record)
     job.state_path.unlink()
@@ -248,6 +251,17 @@ def _class_weights(params: Recipe, labels: feeding.Floats) -> list[float] | None
     weights = compute_class_weight(params.class_weights, classes=classes, y=labels)
     found: list[float] = weights.tolist()
     return found
+
+
+def _unweigh(network: keras.Model, class_weights: Sequence[float]) -> None:
+    """Take the classes' weights out of the probabilities, which are then those of the patches.
+
+    Weights (2,) multiply the odds of tumour that a network learns by their ratio, a constant added
+    to every logit. No temperature could remove it.
+    """
+    head = network.get_layer(weights.HEAD)
+    kernel, bias = head.get_weights()
+    head.set_weights([kernel, bias - np.log(class_weights[1] / class_weights[0])])
 
 
 def parts(name: str) -> models.Parts:
