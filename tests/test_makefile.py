@@ -3,6 +3,7 @@
 A stand-in for uv makes an empty environment in place of two gigabytes.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from helpers.files import ROOT
+from metastasis.commands import predict
 
 FILES = (
     "Makefile",
@@ -345,3 +347,12 @@ def test_raw_data_can_be_added_to_dvc_and_stays_out_of_git(project: Path, name: 
         for path in tracked
         if path.startswith("data/") and path.endswith((".dvc", ".gitignore"))
     )
+
+
+def test_what_predict_writes_by_default_stays_out_of_git(project: Path) -> None:
+    shutil.copy(ROOT / ".gitignore", project / ".gitignore")
+    parser = argparse.ArgumentParser()
+    predict.add(parser.add_subparsers())
+    output = parser.parse_args(["predict", "slide.svs"]).output
+    picture = f"{output}/slide.png"
+    assert git(project, "check-ignore", picture).decode().strip() == picture

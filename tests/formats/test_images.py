@@ -15,7 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from helpers.images import FLAWED, NOISE, SMOOTH, encoded, huge_png, jpeg_2000_in_tiff, tiff
+from helpers.images import (
+    FLAWED,
+    NOISE,
+    SMOOTH,
+    encoded,
+    huge_png,
+    jpeg_2000_in_tiff,
+    jpeg_of_size,
+    png_of_size,
+    tiff,
+)
 from helpers.patches import sha1
 from metastasis.formats import images
 from metastasis.formats.images import FLAWS, Facts, Frames
@@ -126,14 +136,6 @@ def cut(content: Encoded, share: float) -> Encoded:
     return Encoded(content.format, content.content[: int(len(content.content) * share)])
 
 
-def huge_jpeg() -> Encoded:
-    """A JPEG whose frame header claims 60,000 x 60,000 pixels."""
-    content = bytearray(jpeg(NOISE).content)
-    place = content.index(b"\xff\xc0") + 5
-    content[place : place + 4] = struct.pack(">HH", 60_000, 60_000)
-    return Encoded("JPEG", bytes(content))
-
-
 OTHERS_FLAWED: dict[str, tuple[Encoded, str, str]] = {
     "a TIFF named .png": (Encoded("PNG", tiff(NOISE)), "format", "a TIFF file"),
     "a JPEG named .png": (Encoded("PNG", jpeg(NOISE).content), "format", "a JPEG file"),
@@ -150,7 +152,16 @@ OTHERS_FLAWED: dict[str, tuple[Encoded, str, str]] = {
     "a PNG of 16 bits": (png(NOISE.astype(np.uint16)), "depth", "uint16"),
     "a PNG of 64 pixels": (png(NOISE[:64, :64]), "size", "64x64"),
     "a PNG that claims 200,000 pixels": (Encoded("PNG", huge_png()), "size", "200000x200000"),
-    "a JPEG that claims 60,000 pixels": (huge_jpeg(), "size", "60000x60000"),
+    "a PNG whose width is above 2**31": (
+        Encoded("PNG", png_of_size(0xFF000060, 96)),
+        "decodable",
+        "",
+    ),
+    "a JPEG that claims 60,000 pixels": (
+        Encoded("JPEG", jpeg_of_size(60_000, 60_000)),
+        "size",
+        "60000x60000",
+    ),
 }
 
 

@@ -7,6 +7,7 @@ import sys
 import zipfile
 from io import BytesIO
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 import pytest
@@ -133,6 +134,17 @@ def test_a_stray_that_looks_like_a_slide_map_is_called_so(
         "slides.xlsx (a workbook, which isn't read: if it holds the slide map, save its sheet as "
         "slides.csv)"
     )
+
+
+def test_a_stray_that_cannot_be_read_is_named(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, _: str) -> NoReturn:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (source / "notes.csv").touch()
+    monkeypatch.setattr(Path, "open", refuse)  # tests may run as root, who may read everything
+    assert KaggleFolder(source).strays() == ["notes.csv"]
 
 
 @pytest.mark.parametrize(

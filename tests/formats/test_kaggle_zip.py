@@ -42,6 +42,17 @@ def test_backslashes_of_windows_are_read_as_slashes(source: Path, tmp_path: Path
     assert packed.strays() == []
 
 
+def test_control_characters_in_names_are_escaped_and_make_no_image(
+    source: Path, tmp_path: Path
+) -> None:
+    for name in ("notes\r.txt", "train/x\r.tif"):
+        (source / name).touch()
+    packed = KaggleZip.open(zipped(source, tmp_path / "k.zip"))
+    for opened in (packed, KaggleFolder(source)):
+        assert opened.strays() == [r"notes\x0d.txt", r"train/x\x0d.tif"]
+        assert len(opened.entries()) == 24
+
+
 def test_a_zip_is_laid_out_as_freely_as_a_folder(source: Path, tmp_path: Path) -> None:
     """Folders of classes without a table, other endings, a packed slide map, and a stray map."""
     by_class(source)

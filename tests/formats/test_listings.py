@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.files import lock
 from metastasis.base.errors import InputError
 from metastasis.formats import listings, opening
 from metastasis.formats.kaggle_folder import KaggleFolder
@@ -66,6 +67,17 @@ def test_a_folder_behind_a_link_is_listed_and_a_circle_ends(source: Path) -> Non
     before = listed(source)
     first(source).unlink()
     assert listed(source) != before
+
+
+def test_a_folder_that_cannot_be_listed_is_told_and_the_rest_listed(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = listed(source)
+    lock(source / "lost+found", monkeypatch)
+    closed = listed(source)
+    assert f"warning: list: {source / 'lost+found'} can't be listed" in capsys.readouterr().out
+    first(source).unlink()
+    assert len({before, closed, listed(source)}) == 3
 
 
 def test_a_listing_is_opened_as_the_folder_that_it_lists(source: Path, tmp_path: Path) -> None:

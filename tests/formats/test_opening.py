@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from helpers.files import lock
 from helpers.kaggle import zipped
 from helpers.pcam import write_pcam
 from metastasis.base.errors import InputError
-from metastasis.formats import opening
+from metastasis.formats import kaggle_folder, opening
 from metastasis.formats.kaggle_folder import KaggleFolder
 from metastasis.formats.kaggle_zip import KaggleZip
 from metastasis.formats.pcam_files import PcamFiles
@@ -72,6 +73,32 @@ def test_a_folder_that_holds_just_the_zip_gives_what_the_zip_gives(
     found = opening.open_source(outer)
     assert isinstance(found, KaggleZip)
     assert len(found.entries()) == 24
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_the_data_beside_it_read(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pcam(tmp_path / "pcam")
+    for folder in (source, tmp_path / "pcam"):
+        lock(folder / "lost+found", monkeypatch)
+        opened = opening.open_source(folder)
+        assert len(opened.entries()) > 0
+        assert opened.strays() == ["lost+found/ (Permission denied)"]
+
+
+def test_data_in_a_folder_that_cannot_be_listed_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(tmp_path / "inner", monkeypatch)
+    with pytest.raises(InputError, match=r"holds no train.*Found: inner \(Permission denied\)\."):
+        opening.open_source(tmp_path)
+
+
+def test_labels_are_found_among_any_number_of_other_files(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kaggle_folder, "MAX_LISTED", 0)  # the limit is that of subfolders
+    assert len(opening.open_source(source).entries()) == 24
 
 
 @pytest.mark.parametrize("is_pcam", [False, True])

@@ -62,12 +62,50 @@ def huge_tiff() -> bytes:
     return bytes(content)
 
 
-def huge_png() -> bytes:
-    """Return a PNG whose header claims 200,000 x 200,000 pixels."""
+def tiff_of_width(value: bytes, kind: int = 4, count: int = 1) -> bytes:
+    """Return a TIFF whose tag of the width has these 4 bytes, this type and so many values."""
+    content = bytearray(tiff(NOISE, metadata=None))
+    with tifffile.TiffFile(BytesIO(content)) as file:
+        offset = file.pages.first.tags["ImageWidth"].offset
+    content[offset + 2 : offset + 12] = struct.pack("<HI", kind, count) + value
+    return bytes(content)
+
+
+def png_of_size(width: int, height: int) -> bytes:
+    """Return a PNG whose header claims this size."""
     content = bytearray(encoded(np.zeros((1, 1, 3), np.uint8), ".png"))
-    content[16:24] = struct.pack(">II", 200_000, 200_000)
+    content[16:24] = struct.pack(">II", width, height)
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
     return bytes(content)
+
+
+def jpeg_of_size(width: int, height: int) -> bytes:
+    """Return a JPEG whose frame header claims this size."""
+    content = bytearray(encoded(NOISE, ".jpg"))
+    place = content.index(b"\xff\xc0") + 5
+    content[place : place + 4] = struct.pack(">HH", height, width)
+    return bytes(content)
+
+
+def huge_png() -> bytes:
+    """Return a PNG whose header claims 200,000 x 200,000 pixels."""
+    return png_of_size(200_000, 200_000)
+
+
+# TIFFs whose tag of the width holds no side of an image: types 3 and 2 are short numbers and text.
+NO_WIDTH = {
+    "a TIFF whose width is two numbers": tiff_of_width(struct.pack("<HH", 96, 96), 3, 2),
+    "a TIFF whose width is a text": tiff_of_width(b"96\0\0", 2, 3),
+    "a TIFF whose width is above 2**31": tiff_of_width(struct.pack("<I", 0xFF000060)),
+    "a TIFF whose width is 0": tiff_of_width(bytes(4)),
+}
+
+
+def overwritten(content: bytes) -> bytes:
+    """Return an image with 40 other bytes amid those of its pixels."""
+    start = len(content) * 6 // 10
+    noise = np.random.default_rng(3).integers(0, 256, 40, np.uint8).tobytes()
+    return content[:start] + noise + content[start + 40 :]
 
 
 FLAWED: dict[str, tuple[bytes, str, str]] = {
@@ -78,8 +116,16 @@ FLAWED: dict[str, tuple[bytes, str, str]] = {
     "a JPEG 2000": (encoded(NOISE, ".jp2"), "format", "a JPEG 2000 file"),
     "a PNG that claims 200,000 pixels per side": (huge_png(), "format", "a PNG file"),
     "a TIFF that claims 200,000 pixels per side": (huge_tiff(), "size", "200000x200000"),
+    **{what: (content, "decodable", "") for what, content in NO_WIDTH.items()},
     "cut after the magic number": (tiff(NOISE)[:4], "decodable", ""),
     "JPEG 2000 in TIFF": (jpeg_2000_in_tiff(), "compression", "compressed by jpeg2000"),
+    **{
+        f"a TIFF whose {name} data is damaged": (overwritten(content), "decodable", "")
+        for name, content in {
+            "LZW": encoded(SMOOTH),
+            "deflate": tiff(SMOOTH, compression="zlib"),
+        }.items()
+    },
     "two pages": (tiff(np.stack([NOISE, NOISE])), "pages", "2 pages"),
     "grey": (tiff(NOISE[:, :, 0]), "colour", "grey (minisblack)"),
     "palette": (palette_tiff(), "colour", "three channels (palette)"),

@@ -123,6 +123,13 @@ def test_names_that_are_no_utf_8_are_shown_with_escapes(tmp_path: Path) -> None:
     assert finding.shown(image.path) == rf"{tmp_path}/caf\xe9.png"
 
 
+def test_control_characters_in_names_are_shown_with_escapes(tmp_path: Path) -> None:
+    touch(tmp_path / "a\rb\n\x1b.png")
+    ((image,), _) = finding.find([tmp_path], NOWHERE)
+    assert image.name == r"a\x0db\x0a\x1b"
+    assert finding.shown(image.path) == rf"{tmp_path}/a\x0db\x0a\x1b.png"
+
+
 def test_long_names_are_cut_so_that_their_outputs_can_be_written(tmp_path: Path) -> None:
     stem = "ä" * 100  # 200 bytes
     touch(tmp_path / f"{stem}1.png", tmp_path / f"{stem}2.png")

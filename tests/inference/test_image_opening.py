@@ -3,6 +3,7 @@
 import os
 import struct
 import sys
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -240,6 +241,16 @@ def test_a_huge_file_of_another_kind_is_refused_by_its_beginning(tmp_path: Path,
     path = written(tmp_path, b"PK\x03\x04" + bytes(100), name)
     os.truncate(path, 2**37)  # a hole of 128 GB, which no memory holds
     with pytest.raises(InputError, match="a zip file; expected TIFF, PNG"):
+        opened(path)
+
+
+@pytest.mark.parametrize("claiming", [made.png_of_size, made.jpeg_of_size])
+def test_a_huge_file_of_too_many_pixels_is_refused_by_its_beginning(
+    tmp_path: Path, claiming: Callable[[int, int], bytes]
+) -> None:
+    path = written(tmp_path, claiming(40_000, 40_000), "a.png")
+    os.truncate(path, 2**37)
+    with pytest.raises(InputError, match="40000x40000: more than 67,108,864 pixels; save it as a"):
         opened(path)
 
 

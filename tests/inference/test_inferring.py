@@ -26,7 +26,7 @@ from metastasis import model_folder
 from metastasis.base import libraries
 from metastasis.base.errors import InputError
 from metastasis.engines import engines
-from metastasis.inference import inferring, unfinished
+from metastasis.inference import inferring, rows, unfinished
 from metastasis.inference.inferring import Options, Summary
 from metastasis.inference.unfinished import State
 from metastasis.patches import shards
@@ -151,6 +151,22 @@ def test_good_images_are_scored_beside_bad_ones(tmp_path: Path, model: Path) -> 
     assert not (tmp_path / "output/failures.csv").exists()  # that of the earlier run
 
 
+def test_a_damaged_header_does_not_end_a_call(tmp_path: Path, model: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("a", "z"):
+        pixels = made.encoded(pyramids.picture(96, 96), ".png")
+        (source / f"{name}.png").write_bytes(pixels)
+    bad = [*made.NO_WIDTH.values(), made.png_of_size(0xFF000060, 96)]
+    for number, content in enumerate(bad):
+        (source / f"bad-{number}").with_suffix(".tif").write_bytes(content)
+    summary = infer(model, tmp_path / "output", source)
+    assert predictions(tmp_path / "output")["id"].tolist() == ["a", "z"]
+    assert [each.path.stem for each in summary.failures] == [f"bad-{n}" for n in range(len(bad))]
+    for failure in summary.failures:
+        assert "can't be decoded to an image; it is damaged or incomplete" in failure.reason
+
+
 def test_sets_are_reported_if_the_decision_has_them_as_csv_and_as_json(tmp_path: Path) -> None:
     sets = Sets(coverage=0.9, tumour_from=0.0, no_tumour_from=0.0)
     model = trained.write(tmp_path / "model", sets=sets)
@@ -182,6 +198,18 @@ def test_what_an_earlier_run_wrote_for_a_failed_image_is_removed(
     infer(model, output, tmp_path)
     names = {"b.geojson", "b.ome.tiff", "b.png", "predictions.csv", "failures.csv"}
     assert {path.name for path in output.iterdir()} == names
+
+
+@pytest.mark.parametrize("forms", [("csv", "jsonl"), ("jsonl", "csv")])
+def test_the_table_of_an_earlier_run_in_the_other_form_is_removed(
+    tmp_path: Path, model: Path, forms: tuple[rows.Form, rows.Form]
+) -> None:
+    (tmp_path / "a.png").write_bytes(made.encoded(pyramids.picture(96, 96), ".png"))
+    for form in forms:
+        options = replace(OPTIONS, form=form)
+        infer(model, tmp_path / "output", tmp_path / "a.png", options=options)
+        names = [path.name for path in (tmp_path / "output").iterdir()]
+        assert names == [f"predictions.{form}"]
 
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0])
@@ -233,7 +261,7 @@ def test_a_network_that_gives_no_numbers_ends_the_call(
 def test_images_of_any_name_are_scored(tmp_path: Path, model: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    stems = [os.fsdecode(b"caf\xe9"), "ä" * 120, "a\nb", r"$\x$"]
+    stems = [os.fsdecode(b"caf\xe9"), "ä" * 120, "a\nb", "a\rb", r"$\x$"]
     for number, stem in enumerate(stems):
         pixels = pyramids.picture(200, 200, number)
         (source / f"{stem}.png").write_bytes(made.encoded(pixels, ".png"))
@@ -241,7 +269,9 @@ def test_images_of_any_name_are_scored(tmp_path: Path, model: Path) -> None:
     assert summary.num_images == len(stems)
     assert [each.reason for each in summary.failures] == ["there is no such file or folder"]
     assert len({path.stem for path in (tmp_path / "output").glob("*.geojson")}) == len(stems)
-    assert predictions(tmp_path / "output")["id"].nunique() == len(stems)
+    table = predictions(tmp_path / "output")
+    assert table["id"].nunique() == table["path"].nunique() == len(stems)
+    assert len(table) == summary.num_patches
 
 
 @pytest.fixture

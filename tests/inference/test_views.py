@@ -99,3 +99,16 @@ def test_a_reduced_view_shows_what_averaging_shows() -> None:
     difference = view.read(Box(0, 0, 65, 50)) - expected
     assert np.abs(difference).mean() < 6  # of values that spread by 30
     assert abs(difference.mean()) < 0.5
+
+
+@pytest.mark.parametrize("is_upright", [False, True])
+@pytest.mark.parametrize("num_levels", [1, 3])
+def test_a_thumbnail_of_a_long_narrow_image_keeps_a_pixel_of_its_short_side(
+    *, num_levels: int, is_upright: bool
+) -> None:
+    strip = np.full((100, 100_000, 3), (90, 60, 30), np.uint8)
+    levels = [strip[:: 4**power, :: 4**power] for power in range(num_levels)]
+    turned = [level.swapaxes(0, 1) if is_upright else level for level in levels]
+    found = views.thumbnail(views.at(Levels(*turned), 1.0))
+    assert found.shape == ((800, 1, 3) if is_upright else (1, 800, 3))
+    assert (found == (90, 60, 30)).all()

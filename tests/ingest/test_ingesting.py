@@ -1,6 +1,8 @@
 """Tests of `ingest.ingesting`: every image is packed as it is, or a row with its reason."""
 
+import gzip
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -73,6 +75,37 @@ def test_the_slide_map_beside_is_taken_where_the_source_has_none(
     (source / "slides.csv").unlink()
     ingest(source, tmp_path / "out", slides="id,slide\nother,s\n")
     assert (tmp_path / "out" / "tables" / "slides.csv").read_text() == "id,slide\nother,s\n"
+
+
+@pytest.mark.parametrize("form", ["folder", "zip"])
+def test_further_slide_maps_below_a_top_folder_are_passed_on(
+    source: Path, tmp_path: Path, form: str
+) -> None:
+    names = ("patch_id_wsi.csv", "patch_id_wsi.csv.gz")
+    (source / names[0]).write_bytes(b"id,wsi\na,1\n")
+    (source / names[1]).write_bytes(gzip.compress(b"id,wsi\na,2\n"))
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    if form == "folder":
+        shutil.copytree(source, outer / "inner")
+    else:
+        zipped(source, outer / "kaggle.zip", "inner/")
+    ingest(outer, tmp_path / "out")
+    found = {path.name: path.read_bytes() for path in (tmp_path / "out/tables").glob("other-*")}
+    assert found == {
+        "other-patch_id_wsi.csv": b"id,wsi\na,1\n",
+        "other-patch_id_wsi.csv.gz": b"id,wsi\na,2\n",
+    }
+
+
+def test_strays_with_a_carriage_return_in_their_names_can_be_read_back(
+    source: Path, tmp_path: Path
+) -> None:
+    for name in ("a\r.txt", "b\n.txt", "c.txt"):
+        (source / name).touch()
+    ingest(source, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out/tables/strays.csv")
+    assert table["name"].tolist() == [r"a\x0d.txt", r"b\x0a.txt", "c.txt"]
 
 
 def test_ingest_does_not_remove_its_source(source: Path, tmp_path: Path) -> None:

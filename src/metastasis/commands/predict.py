@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -169,6 +170,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         from metastasis.inference import inferring  # noqa: PLC0415
     # What is damaged is reported once, by us.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     card = model.card
     print(

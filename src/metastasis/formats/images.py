@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image
 
 from metastasis.formats.sources import Content, Encoded, Flaw
 from metastasis.hashes import perceptual
@@ -41,8 +42,15 @@ OTHER_MAGIC = {
     b"RIFF": "WebP",
     b"PK\3\4": "zip",
 }
+SIDE_LIMIT = 2**31  # pixels: the inventory holds sides below it, and PNG allows no others
 # The compressions that OpenCV decodes correctly. It silently decodes JPEG 2000 in TIFF to noise.
 COMPRESSIONS = ("none", "lzw", "deflate", "adobe_deflate", "packbits", "jpeg")
+# In TIFFs packed so, OpenCV turns damaged data into wrong pixels, where Pillow raises an error.
+CHECKED = ("lzw", "deflate", "adobe_deflate")
+# What tifffile and Pillow raise for invalid files.
+DAMAGE = (
+    ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error,
+)  # fmt: skip
 COLOURS = ("rgb", "ycbcr")  # JPEG stores RGB as YCbCr
 CHANNEL_NAMES = {1: "grey", 3: "three channels", 4: "RGBA"}
 
@@ -195,10 +203,10 @@ def read_region(content: bytes, max_pixels: int) -> UInt8 | Flaw:
     if describe_format is None:
         return Flaw("format", _other_format(content))
     description = describe_format(content)
-    width, height = description.width or 0, description.height or 0
-    if width * height > max_pixels:
-        return Flaw("size", f"{width}x{height}: more than {max_pixels:,} pixels")
-    image = _decode(content) if description.is_known else None
+    flaw = _too_large(description, max_pixels)
+    if flaw:
+        return flaw
+    image = _decode(content, description) if description.is_known else None
     if image is None:
         undecoded = Facts("decodable", f"{len(content):,} bytes that can't be decoded to an image")
         return _flaw(undecoded, description, is_patch=False) or Flaw(*undecoded[:2])
@@ -206,6 +214,19 @@ def read_region(content: bytes, max_pixels: int) -> UInt8 | Flaw:
     facts = Facts("", "", len(content), "", width, height, channels, str(image.dtype))
     flaw = _flaw(facts, description, is_patch=False)
     return flaw or np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def oversize(head: bytes, max_pixels: int) -> Flaw | None:
+    """Return the flaw of an image whose first bytes declare more than `max_pixels`, else None."""
+    describe_format = DESCRIBED.get(format_of(head) or "")
+    return _too_large(describe_format(head), max_pixels) if describe_format else None
+
+
+def _too_large(description: Description, max_pixels: int) -> Flaw | None:
+    width, height = description.width or 0, description.height or 0
+    if width * height <= max_pixels:
+        return None
+    return Flaw("size", f"{width}x{height}: more than {max_pixels:,} pixels")
 
 
 def _look_closely(content: bytes, out: UInt8) -> Facts:
@@ -230,7 +251,7 @@ def _decode_described(content: bytes, description: Description, out: UInt8) -> F
     if description.is_known and size != PATCH_SHAPE[:2]:
         # Don't decode it: a file of 1 MB can hold an image of gigabytes.
         return Facts("size", f"{size[0]}x{size[1]}", len(content), description.compression, *size)
-    image = _decode(content)
+    image = _decode(content, description)
     if image is None:
         found = f"{len(content):,} bytes that can't be decoded to an image"
         return _described(Facts("decodable", found, len(content)), description)
@@ -285,13 +306,34 @@ def _other_format(content: bytes) -> str:
     return f"a {name} file" if name else f"not an image: it begins with {content[:8]!r}"
 
 
-def _decode(content: bytes) -> NDArray[np.integer | np.floating] | None:
+def _decode(content: bytes, description: Description) -> NDArray[np.integer | np.floating] | None:
     """Return the image as (height, width, channels), or None if it can't be decoded."""
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:  # the file claims more pixels than OpenCV reads
         return None
-    return image if image is None or image.ndim == 3 else image[:, :, np.newaxis]  # noqa: PLR2004
+    if image is None or _is_damaged(content, description):
+        return None
+    return image if image.ndim == 3 else image[:, :, np.newaxis]  # noqa: PLR2004
+
+
+def _is_damaged(content: bytes, description: Description) -> bool:
+    """Return whether the pixels of a packed TIFF can't be unpacked.
+
+    Damaged data that can be unpacked isn't noticed: TIFF has no checksum of the pixels.
+    """
+    if not content.startswith(TIFF_MAGIC) or description.compression not in CHECKED:
+        return False
+    try:
+        image = Image.open(io.BytesIO(content), formats=["TIFF"])
+    except DAMAGE:
+        return False  # a kind of TIFF that Pillow doesn't know, which proves no damage
+    with image:
+        try:
+            image.load()
+        except DAMAGE:
+            return True
+    return False
 
 
 def describe(content: bytes) -> Description:
@@ -300,10 +342,9 @@ def describe(content: bytes) -> Description:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             page = file.pages.first
             words = (_word(page.compression), _word(page.photometric))
-            size = (page.imagewidth, page.imagelength)
-            return Description(len(file.pages), *words, *size, is_known=True)
-    except (ArithmeticError, LookupError, OSError, TypeError, ValueError, struct.error):
-        return Description()  # tifffile raises any of these for invalid tags
+            return _declared(len(file.pages), *words, page.imagewidth, page.imagelength)
+    except DAMAGE:
+        return Description()
 
 
 def _describe_png(content: bytes) -> Description:
@@ -314,7 +355,7 @@ def _describe_png(content: bytes) -> Description:
     width, height, _, colour = struct.unpack(">IIBB", header)
     is_animated = content.find(b"acTL", 0, content.find(b"IDAT")) >= 0
     word = PNG_COLOURS.get(colour, str(colour))
-    return Description(1 + is_animated, "deflate", word, width, height, is_known=True)
+    return _declared(1 + is_animated, "deflate", word, width, height)
 
 
 def _describe_jpeg(content: bytes) -> Description:
@@ -325,7 +366,7 @@ def _describe_jpeg(content: bytes) -> Description:
         if marker in JPEG_FRAMES:
             _, height, width, channels = struct.unpack(">BHHB", content[place + 4 : place + 10])
             word = JPEG_COLOURS.get(channels, str(channels))
-            return Description(1, "jpeg", word, width, height, is_known=True)
+            return _declared(1, "jpeg", word, width, height)
         is_fill = marker == 0xFF  # noqa: PLR2004  # such bytes may stand before any marker
         place += 1 if is_fill else 2 + int.from_bytes(content[place + 2 : place + 4])
     return Description()
@@ -333,6 +374,20 @@ def _describe_jpeg(content: bytes) -> Description:
 
 # By format: what reads the properties that such an image declares.
 DESCRIBED = {"TIFF": describe, "PNG": _describe_png, "JPEG": _describe_jpeg}
+
+
+def _declared(
+    num_pages: int, compression: str, colour: str, width: object, height: object
+) -> Description:
+    """Return a description; an empty one if a side is no number that an image can have.
+
+    A damaged header may hold any number, and a TIFF's tag also several numbers or a text.
+    """
+    if not (isinstance(width, int) and isinstance(height, int)):
+        return Description()
+    if not (0 < width < SIDE_LIMIT and 0 < height < SIDE_LIMIT):
+        return Description()
+    return Description(num_pages, compression, colour, width, height, is_known=True)
 
 
 def _word(value: int) -> str:

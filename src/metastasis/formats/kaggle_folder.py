@@ -16,7 +16,7 @@ from metastasis.formats.kaggle_layout import POOLS, Place
 from metastasis.formats.packed_tables import HEAD_BYTES
 from metastasis.formats.sources import MAX_FILE_BYTES, Content, Encoded, Entry, Flaw, Format
 
-MAX_LISTED = 1000  # names read in a folder that may be the top one
+MAX_LISTED = 1000  # names read in a subfolder that may be the top one
 
 
 def tops(folder: Path) -> list[str]:
@@ -25,15 +25,19 @@ def tops(folder: Path) -> list[str]:
 
 
 def near(folder: Path) -> Iterator[str]:
-    """Yield the first names in a folder and in its subfolders, and the names of class folders."""
-    for file in _first(folder):
-        yield file.name
-        if Path(file.path).is_dir():
-            yield from (f"{file.name}/{inner.name}" for inner in _first(Path(file.path)))
-            for between in ("", "train/"):
-                for label in kaggle_layout.CLASSES:
-                    if (folder / file.name / between / label).is_dir():
-                        yield f"{file.name}/{between}{label}"
+    """Yield all names in a folder, the first ones in its subfolders, and those of class folders.
+
+    A subfolder that can't be listed, such as lost+found, is yielded with the reason.
+    """
+    with os.scandir(folder) as files:
+        for file in files:
+            try:
+                inside = list(_first(file))
+            except OSError as error:
+                yield f"{file.name} ({error.strerror})"
+            else:
+                yield file.name
+                yield from inside
 
 
 @dataclass(frozen=True)
@@ -112,13 +116,28 @@ class KaggleFolder:
         return (self.folder / name).read_bytes()
 
     def _peek(self, name: str) -> bytes:
-        with (self.folder / name).open("rb") as file:
-            return file.read(HEAD_BYTES)
+        try:
+            with (self.folder / name).open("rb") as file:
+                return file.read(HEAD_BYTES)
+        except OSError:  # a file that isn't needed may be unreadable
+            return b""
 
 
-def _first(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as files:
-        return list(itertools.islice(files, MAX_LISTED))
+def _first(file: os.DirEntry[str]) -> Iterator[str]:
+    """Yield the first names in a subfolder, and its class folders, with its own name before them.
+
+    Raises:
+        OSError: it can't be listed.
+    """
+    if not file.is_dir():
+        return
+    with os.scandir(file) as inside:
+        for inner in itertools.islice(inside, MAX_LISTED):
+            yield f"{file.name}/{inner.name}"
+    for between in ("", "train/"):
+        for label in kaggle_layout.CLASSES:
+            if Path(file.path, between, label).is_dir():
+                yield f"{file.name}/{between}{label}"
 
 
 def _described(file: os.DirEntry[str], start: str) -> str:

@@ -171,7 +171,8 @@ def tables(names: Iterable[str], read: Read, entries: Sequence[Entry]) -> dict[s
         for other in others:
             content = packed_tables.unpack(other, read(other))
             if known == SLIDES_NAME:
-                found[f"{OTHER_SLIDES}{other}"] = content
+                # `ingest` names a file by it, so it may hold no folder; all are in the same one.
+                found[f"{OTHER_SLIDES}{other.rpartition('/')[2]}"] = content
             elif content != found[known]:
                 raise InputError(
                     f"table-twice: {first} and {other} differ; it is unclear which one applies. "

@@ -86,7 +86,8 @@ class KaggleZip:
             if name not in known and not _plain(name).endswith("/")
         }
         others -= set(self._top_files)
-        return kaggle_layout.strays(self._top_files, sorted(others), self._peek)
+        strays = kaggle_layout.strays(self._top_files, sorted(others), self._peek)
+        return [sources.readable(stray) for stray in strays]
 
     def close(self) -> None:
         """Close the archive."""
@@ -104,7 +105,7 @@ class KaggleZip:
             folder, _, file_name = plain.removeprefix(self.top).rpartition("/")
             image = kaggle_layout.image(file_name)
             place = kaggle_layout.place(folder) if plain.startswith(self.top) else None
-            if image and place:
+            if image and place and file_name == sources.readable(file_name):
                 (id_, form), (pool, label) = image, place
                 name, flaw = member.filename, _flaw(member)
                 found.append(Entry(pool, id_, name, flaw, format=form, label=label))

@@ -57,21 +57,31 @@ def folder_of(path: Path) -> Path:
 
 
 def _files(top: Path) -> Iterator[bytes]:
-    """Yield a line for each file in `top` and below, also through links, each folder once."""
+    """Yield a line for each file in `top` and below, also through links, each folder once.
+
+    A folder that can't be listed, such as lost+found, has a line of its own and a warning: whether
+    data is missing, `ingest` finds out.
+    """
     seen = set()
     waiting = [(str(top), "")]
     while waiting:
         folder, start = waiting.pop()
-        state = os.stat(folder)  # noqa: PTH116  # as below: pathlib would take thrice as long
-        if (state.st_dev, state.st_ino) in seen:
+        try:
+            state = os.stat(folder)  # noqa: PTH116  # as below: pathlib would take thrice as long
+            if (state.st_dev, state.st_ino) in seen:
+                continue
+            seen.add((state.st_dev, state.st_ino))
+            with os.scandir(folder) as found:
+                entries = list(found)
+        except OSError as error:
+            print(f"warning: list: {folder} can't be listed ({error.strerror}).")
+            yield os.fsencode(f"{start}\0{error.strerror}\n")
             continue
-        seen.add((state.st_dev, state.st_ino))
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if _is_folder(entry):
-                    waiting.append((entry.path, f"{start}{entry.name}/"))
-                else:
-                    yield _line(entry, start + entry.name)
+        for entry in entries:
+            if _is_folder(entry):
+                waiting.append((entry.path, f"{start}{entry.name}/"))
+            else:
+                yield _line(entry, start + entry.name)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -101,11 +101,17 @@ def _is_array(name: str) -> bool:
 
 
 def _names(folder: Path, depth: int, start: str = "") -> Iterator[str]:
-    """Yield the files in a folder and, to `depth`, in its subfolders, relative to the folder."""
+    """Yield the files in a folder and, to `depth`, in its subfolders, relative to the folder.
+
+    A subfolder that can't be listed, such as lost+found, is yielded itself, with the reason.
+    """
     with os.scandir(folder) as found:
         files = list(itertools.islice(found, MAX_LISTED))
     for file in files:
         if Path(file.path).is_file():
             yield start + file.name
         elif depth and Path(file.path).is_dir():
-            yield from _names(Path(file.path), depth - 1, f"{start}{file.name}/")
+            try:
+                yield from _names(Path(file.path), depth - 1, f"{start}{file.name}/")
+            except OSError as error:
+                yield f"{start}{file.name}/ ({error.strerror})"

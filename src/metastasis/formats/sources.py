@@ -4,6 +4,7 @@ Each format has its own module; `opening` finds out which format a path holds.
 """
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
@@ -15,6 +16,7 @@ SUBMISSION_NAME = "sample_submission.csv"
 SLIDES_NAME = "slides.csv"
 OTHER_SLIDES = "other-"  # prefix of a slide map that is only compared with the first
 STRAYS_NAME = "strays.csv"
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 MAX_FILE_BYTES = 16 * 2**20  # 600 times a patch: a larger file can't be a patch
 
 Format = Literal["TIFF", "PNG", "JPEG"]
@@ -80,8 +82,13 @@ class Source(Protocol):
 
 
 def readable(name: str) -> str:
-    """Return a name with marks in place of invalid Unicode, which some systems allow."""
-    return os.fsencode(name).decode("utf-8", "replace")
+    """Return a name with marks in place of invalid Unicode, and with control characters escaped."""
+    return escaped(os.fsencode(name).decode("utf-8", "replace"))
+
+
+def escaped(text: str) -> str:
+    r"""Return a text with control characters as \x0d: a CSV with a bare one can't be read back."""
+    return CONTROL.sub(lambda found: rf"\x{ord(found[0]):02x}", text)
 
 
 def too_large(num_bytes: int, max_bytes: int = MAX_FILE_BYTES) -> Flaw:

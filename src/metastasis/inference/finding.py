@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metastasis.base.errors import InputError
+from metastasis.formats import sources
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 # The formats that OpenSlide 4 reads, by the endings of their files; it also reads some TIFFs.
@@ -39,8 +40,8 @@ class Failure:
 
 
 def shown(path: Path | str) -> str:
-    r"""Return a path as text that every file can hold: bytes that aren't UTF-8 as \xff."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    r"""Return a path as text that every file can hold: other bytes than those of text as \xff."""
+    return sources.escaped(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def find(paths: Iterable[Path], output: Path) -> tuple[list[Image], list[Failure]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -179,7 +180,7 @@ def _infer(call: _Call, found: list[Image], failures: list[Failure]) -> Summary:
             result.larger, call.crew, call.options.stride, call.of_region, hand_over
         )
     rows.write_failures(call.output, failures)
-    _remove_outputs(call.output, found, failures)
+    _remove_earlier(call.output, form, found, failures)
     unfinished.remove(call.output, call.states)
     return Summary(num_patches, num_images, failures)
 
@@ -223,8 +224,16 @@ def _outputs(output: Path, image: Image) -> list[Path]:
     return [output / f"{image.name}{suffix}" for suffix in SUFFIXES]
 
 
-def _remove_outputs(output: Path, found: list[Image], failures: list[Failure]) -> None:
-    """Remove what an earlier run wrote for images that couldn't be scored now."""
+def _remove_earlier(
+    output: Path, form: rows.Form, found: list[Image], failures: list[Failure]
+) -> None:
+    """Remove what an earlier run wrote for images that couldn't be scored now, and its other table.
+
+    Of a table in each form, nobody could say which one is of this run.
+    """
+    for other in get_args(rows.Form):
+        if other != form:
+            (output / rows.table_name(other)).unlink(missing_ok=True)
     failed = {each.path for each in failures}
     for image in found:
         if image.path in failed:

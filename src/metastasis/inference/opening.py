@@ -19,6 +19,7 @@ from metastasis.inference.resolutions import Tagged
 from metastasis.patches.shards import PATCH_SIZE, UInt8
 
 MAX_PATCH_BYTES = 2**18  # a patch's pixels take 27 KB; larger files are described before
+HEAD_BYTES = 2**18  # hold a PNG's or JPEG's size, if not after metadata of this length
 MAX_PACKED_BYTES = 2**24  # of a patch with much beside its pixels
 MAX_PIXELS = 2**26  # of an image that is decoded as a whole: 200 MB; a larger one has to be a TIFF
 # By the kind of flaw: what would be accepted, or what to do.
@@ -83,12 +84,15 @@ def region(path: Path) -> Region:
         OSError: the file can't be read.
     """
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(HEAD_BYTES)
     if path.suffix.lower() in SLIDE_SUFFIXES:
         return _slide(path)
     if images.format_of(head) == "TIFF":
         return _tiff(path)
-    # Another file may be of any size, and only its beginning is needed to refuse it.
+    # A file may be of any size, and its beginning shows whether it is to be read as a whole.
+    too_large = images.oversize(head, MAX_PIXELS)
+    if too_large:
+        raise InputError(_reason(too_large))
     content = path.read_bytes() if images.format_of(head) in OTHER_FORMATS else head
     pixels = _whole(content)
     return Region(Whole(pixels), resolutions.of_content(content))
@@ -96,7 +100,7 @@ def region(path: Path) -> Region:
 
 def _tiff(path: Path) -> Region:
     """Open a TIFF: a small one as a whole, other ones by tiles, and by OpenSlide what remains."""
-    tagged, is_small, other, turn = None, False, None, None
+    tagged, is_small, other, turn_at = None, False, None, None
     try:
         with tifffile.TiffFile(path) as file:
             tagged = resolutions.of_tiff(file)
@@ -105,17 +109,19 @@ def _tiff(path: Path) -> Region:
             is_small &= not page.subifds
             other = _other_page(file)
             turn = page.tags.get(ORIENTATION)
+            turn_at = turn.valueoffset if turn and turn.value != UPRIGHT else None
             order = file.byteorder
     except tiff_tiles.DAMAGE:
         pass  # the readers below say what is wrong
     if other:
         raise InputError(_reason(Flaw("pages", other)))
     if is_small:
-        content = bytearray(path.read_bytes())
-        if turn:
+        content = path.read_bytes()
+        if turn_at is not None:
             # OpenCV would turn the pixels, and QuPath, whose coordinates ours are, doesn't.
-            struct.pack_into(f"{order}H", content, turn.valueoffset, UPRIGHT)
-        return Region(Whole(_whole(bytes(content))), tagged)
+            upright = struct.pack(f"{order}H", UPRIGHT)
+            content = content[:turn_at] + upright + content[turn_at + len(upright) :]
+        return Region(Whole(_whole(content)), tagged)
     tiles = tiff_tiles.read(path)
     if tiles is not None:
         return Region(tiles, tagged)
@@ -174,7 +180,7 @@ def _size(path: Path) -> tuple[int, int] | None:
     except tiff_tiles.DAMAGE:
         pass
     with path.open("rb") as file:
-        head = file.read(MAX_PATCH_BYTES)
+        head = file.read(HEAD_BYTES)
     describe = images.DESCRIBED.get(images.format_of(head) or "")
     description = describe(head) if describe else images.Description()
     if description.width is None or description.height is None:

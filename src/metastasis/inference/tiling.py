@@ -17,7 +17,9 @@ from metastasis.inference.views import View
 from metastasis.patches.shards import CENTRE_SIZE, PATCH_SIZE, UInt8
 
 MIN_STRIDE, MAX_STRIDE = 8, 1024
-MOST_ROWS = 256  # rows of pixels, but for the patches' margins, that are read at a time
+# Rows of pixels, but for the patches' margins, that are read at a time. Another number changes
+# scores slightly (`views`) and needs a new `unfinished.VERSION`.
+MOST_ROWS = 256
 Cells = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows and columns of a grid
 
 

@@ -61,7 +61,9 @@ class View:
     def _read_block(self, box: Box) -> UInt8:
         if self.ratio == 1:
             return self.raster.read(self.level, box)
-        # Neighbours outside the box count, too: so the pixels don't depend on how boxes are cut.
+        # Neighbours outside the box count, too, so that boxes join without a seam. How they are cut
+        # still changes 0.2 to 1.9 % of the values by 1 of 255. Therefore a new `MAX_BLOCK`, a new
+        # `BAND` of tissue, or new `MOST_ROWS` need a new `unfinished.VERSION`.
         level = self.raster.sizes[self.level]
         margin = int(np.ceil(SUPPORT * max(self.ratio, 1))) + 1
         x, right = _outer(box.x, box.width, self.ratio, margin, level.width)
@@ -91,7 +93,8 @@ def at(raster: Raster, scale: float) -> View:
     ratio = scale / factors[level]
     if abs(ratio - 1) <= TOLERANCE:
         ratio = 1.0
-    width, height = (int(side / ratio) for side in raster.sizes[level])
+    # Also the short side of a long, narrow image keeps a pixel, which covers all of that side.
+    width, height = (max(int(side / ratio), 1) for side in raster.sizes[level])
     return View(raster, level, ratio, ratio * factors[level], Size(width, height))
 
 

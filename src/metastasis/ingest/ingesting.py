@@ -5,6 +5,7 @@ A bad image gets a row with its flaw; `validating` decides whether the data is g
 
 import itertools
 import logging
+import warnings
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -174,6 +175,7 @@ def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
     # A flawed file gets a row in the inventory, not a line on stderr.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     with (
         tqdm(total=len(entries), desc="ingest", unit=" images", disable=None) as bar,
         ThreadPoolExecutor(num_workers) as pool,
