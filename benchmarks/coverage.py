@@ -1,5 +1,7 @@
 """Simulate how often a 95 % interval covers the truth, and how often `compare` is wrong.
 
+With --unknown, the slides of these shares of the patches are unknown.
+
 With --regions, slides are unknown and have no effect, but patches that overlap are as easy as each
 other; intervals over regions are compared with those over patches.
 
@@ -32,12 +34,16 @@ def main() -> None:
     parser.add_argument("slides", type=int, nargs="*", default=[6, 12, 20, 40, 100])
     parser.add_argument("--repeats", type=int, default=1000)
     parser.add_argument("--regions", type=int, nargs="+", help="numbers of regions")
+    parser.add_argument("--unknown", type=float, nargs="+", help="shares of the patches")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     if arguments.regions:
         cover_regions(arguments.regions, arguments.repeats)
         return
     truth = simulating.truth()
+    if arguments.unknown:
+        cover_unknown(arguments.unknown, arguments.slides, arguments.repeats, truth["roc_auc"])
+        return
     covered, undefined, judged = {}, {}, {}
     with multiprocessing.Pool(arguments.processes) as pool:
         for num_slides in arguments.slides:
@@ -82,6 +88,22 @@ def cover_regions(numbers: list[int], repeats: int) -> None:
             held.append(row)
         shares[num_regions] = pd.DataFrame(held).mean()
     print(markdown(pd.DataFrame(shares)))
+
+
+def cover_unknown(shares: list[float], numbers: list[int], repeats: int, area: float) -> None:
+    """Print how often the AUC's interval covers the truth if some patches' slides are unknown."""
+    covered = {num_slides: dict.fromkeys(map(str, shares), 0.0) for num_slides in numbers}
+    for num_slides in numbers:
+        for repeat in range(repeats):
+            random = np.random.default_rng([3, num_slides, repeat])
+            labels, probabilities, of = simulating.scored(random, num_slides)
+            order = random.permutation(len(of))
+            for share in shares:
+                slides = pd.Series(of.astype(str)).where(order >= share * len(of))
+                groups, _ = intervals.groups(pd.DataFrame({"slide": slides}))
+                low, high = simulating.intervals_of(labels, probabilities, groups)["roc_auc"]
+                covered[num_slides][str(share)] += (low <= area <= high) / repeats
+    print(markdown(pd.DataFrame(covered)))
 
 
 def holds(truth: dict[str, float], num_slides: int, repeat: int) -> dict[str, float]:

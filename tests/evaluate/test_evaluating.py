@@ -314,7 +314,7 @@ def test_one_unknown_slide_is_told_and_leaves_the_intervals_over_slides(
     assert numbers["interval"]["over"] == "slides"
     assert (numbers["num_slides"], numbers["num_unknown"]) == (known["num_slides"], 1)
     said = capsys.readouterr().out
-    assert "The slide of 1 of the 40 test patches is unknown: the intervals take them" in said
+    assert "The slide of 1 of the 40 test patches is unknown: intervals count them" in said
     assert "these numbers are optimistic" in said  # the slide may be shared
 
 

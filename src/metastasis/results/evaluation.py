@@ -231,7 +231,8 @@ class Evaluation(Record, frozen=True):
             unit = intervals.SINGULAR[part.interval.over]
             found.append(
                 f"The {unit} of {part.num_unknown:,} of the {part.num_patches:,} {name} patches is "
-                f"unknown: the intervals take them at random for {unit}s of the usual size."
+                f"unknown: intervals count them as drawn at random from other {unit}s. The more "
+                "there are, the more the intervals are too narrow."
             )
         if part.interval.over != "patches" and part.num_units < intervals.FEW_SLIDES:
             found.append(
