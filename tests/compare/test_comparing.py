@@ -172,6 +172,24 @@ def test_of_two_sides_regions_the_larger_ones_count_on_whichever_side_they_are()
     assert forth.num_units == len(set(large))
 
 
+def test_the_side_that_knows_more_patients_tells_them() -> None:
+    base, head = models(2.6, 2.2, num_slides=40)
+    slides = base["slide"]
+    half = slides.where(slides.astype(int) % 2 == 0)
+    sides = base.assign(patient=half, slide=None), head.assign(patient=slides, slide=None)
+    for pair in (sides, sides[::-1]):
+        found = comparing.compare(*([side] for side in pair))
+        assert (found.unit, found.num_units, found.num_unknown) == ("patients", 40, 0)
+
+
+def test_unknown_slides_are_told() -> None:
+    base, head = models(2.6, 2.2)
+    for side in (base, head):
+        side.loc[:6, "slide"] = None
+    text = comparison_report.markdown(comparing.compare([base], [head]))
+    assert "The slide of 7 of these patches is unknown." in text
+
+
 def test_a_few_unknown_slides_change_no_verdict() -> None:
     """Each patch by itself, or all of them by region, would make 20 slides look like 1,900."""
     num_told_apart = 0
@@ -183,6 +201,7 @@ def test_a_few_unknown_slides_change_no_verdict() -> None:
             side.loc[unknown, "slide"] = None
         found = comparing.compare(sides[:1], sides[1:])
         assert (found.unit, found.num_units) == ("slides", known.num_units)
+        assert found.num_unknown == 1 + seed
         assert 0.7 < (found.high - found.low) / (known.high - known.low) < 1.3
         num_told_apart += found.verdict != "no evidence"
     assert num_told_apart <= stats.binom.ppf(0.999, 60, 1 - intervals.LEVEL)
@@ -249,6 +268,7 @@ FOUND = comparing.Comparison(
     unit="slides",
     num_patches=1800,
     num_units=21,
+    num_unknown=0,
     are_identical=False,
     is_about_recipes=False,
 )

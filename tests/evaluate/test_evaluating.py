@@ -444,6 +444,20 @@ def test_a_coverage_that_takes_more_slides_is_warned_of(
     assert "warning: evaluate.coverage: 0.99 takes 99 slides with patches of tumour" in told
 
 
+def test_patches_of_unknown_slides_promise_no_coverage(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of ten slides, six are known: these are too few, whatever the others are dealt into."""
+    split = pd.read_csv(data / "split.csv")
+    known = sorted(set(split.loc[split["split"] == "validation", "slide"]))[:6]
+    is_unknown = (split["split"] == "validation") & ~split["slide"].isin(known)
+    split.loc[is_unknown, "slide"] = None
+    evaluate(with_split(data, tmp_path / "data", split), tmp_path / "out", coverage=0.88)
+    told = capsys.readouterr().out
+    assert "warning: evaluate.coverage: 0.88 takes 8 slides with patches of tumour" in told
+    assert "in validation, which has 6" in told
+
+
 def test_without_slides_a_coverage_takes_regions_of_which_there_are_more_than_groups(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

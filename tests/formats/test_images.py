@@ -43,6 +43,9 @@ SOUND: dict[str, Callable[[NDArray[np.uint8]], bytes]] = {
     "by OpenCV, LZW": lambda patch: encoded(patch[:, :, ::-1]),
     "by tifffile": tiff,
     "deflated": lambda patch: tiff(patch, compression="zlib"),
+    "deflated, with a text as XMP": lambda patch: tiff(
+        patch, compression="zlib", extratags=[(700, 2, 0, "<x/>", True)]
+    ),
     "big-endian": lambda patch: tiff(patch, byteorder=">"),
     "BigTIFF": lambda patch: tiff(patch, bigtiff=True),
     "in many strips": lambda patch: tiff(patch, rowsperstrip=7),

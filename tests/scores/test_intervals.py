@@ -160,12 +160,35 @@ def test_a_patch_of_an_unknown_slide_is_of_the_slide_that_it_overlaps() -> None:
     assert groups.tolist() == [0, 0, 1, 2, 1]
 
 
+def test_the_least_name_of_a_region_counts_whatever_the_order_of_the_rows() -> None:
+    table = pd.DataFrame({"slide": ["b", "a", None, "c"], "region": list("xxxy")})
+    groups, _ = intervals.units(table)
+    assert groups.tolist() == [1, 0, 0, 2]
+    assert intervals.units(table[::-1])[0].tolist() == [2, 0, 0, 1]
+    assert intervals.has_unit(table).all()
+
+
+def test_a_patch_of_an_unknown_patient_is_of_its_slides_patient() -> None:
+    table = pd.DataFrame({"patient": ["p", None, "q"], "slide": ["a", "a", None]})
+    groups, unit = intervals.units(table)
+    assert (unit, groups.tolist()) == ("patients", [0, 0, 1])
+    assert intervals.has_unit(table).all()
+
+
+def test_slides_that_are_all_known_count_rather_than_half_of_the_patients() -> None:
+    slides = [f"s{number // 10}" for number in range(400)]
+    table = pd.DataFrame({"slide": slides, "patient": ["p"] * 200 + [None] * 200})
+    groups, unit = intervals.groups(table)
+    assert unit == "slides"
+    assert len(set(groups)) == 40
+
+
 def test_slides_of_unknown_patients_stay_whole() -> None:
-    slides = [f"s{number // 5}" for number in range(40)]
+    slides = [f"s{number // 5}" if number >= 15 else None for number in range(40)]
     patients = [f"p{number // 20}" if number < 30 else None for number in range(40)]
     groups, unit = intervals.units(pd.DataFrame({"slide": slides, "patient": patients}))
     assert unit == "patients"
-    assert pd.Series(groups).groupby(slides).nunique().max() == 1
+    assert pd.Series(groups).groupby(pd.Series(slides)).nunique().max() == 1
     assert len(set(groups[30:])) == 1  # ten patches are fewer than a patient's fifteen
 
 

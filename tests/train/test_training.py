@@ -230,7 +230,24 @@ def test_a_full_disk_leaves_the_state_before(data: Path, monkeypatch: pytest.Mon
     assert_same_bytes(train(data, "whole"), train(data, "full"), 10)
 
 
-@pytest.mark.parametrize("other", ["params", "cores", "GPU"])
+def test_the_order_of_sums_is_that_of_the_processor_with_its_cores_or_of_the_gpus(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gpus: list[str] = []
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda _: gpus)
+    details = "tensorflow.config.experimental.get_device_details"
+    monkeypatch.setattr(details, lambda gpu: {"device_name": f"a GPU {gpu}"})
+    few = devices.order_of_sums()
+    monkeypatch.setattr(processor, "usable_cores", lambda: 97)
+    many = devices.order_of_sums()
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    older = devices.order_of_sums()
+    gpus.append("H")
+    assert devices.order_of_sums() == ["a GPU H"]
+    assert len({*map(tuple, (few, many, older))}) == 3
+
+
+@pytest.mark.parametrize("other", ["params", "devices"])
 def test_a_state_of_other_params_or_devices_is_left_alone(
     data: Path, other: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -239,10 +256,8 @@ def test_a_state_of_other_params_or_devices_is_left_alone(
         with pytest.raises(ZeroDivisionError):
             train(data, "broken")
     left = list((training.STATE_FOLDER / "1-0").iterdir())
-    if other == "cores":
-        monkeypatch.setattr(processor, "usable_cores", lambda: 97)
-    if other == "GPU":
-        monkeypatch.setattr(devices, "order_of_sums", lambda: ["a GPU"])
+    if other == "devices":
+        monkeypatch.setattr(devices, "order_of_sums", lambda: ["another"])
     train(data, "other", **({"learning_rate": 0.002} if other == "params" else {}))
     assert "resumes" not in capsys.readouterr().out
     assert list((training.STATE_FOLDER / "1-0").iterdir()) == left

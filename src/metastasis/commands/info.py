@@ -147,7 +147,8 @@ def _scored(part: "Scored") -> str:
         return numbers.rate(rate.value, part.num_patches) + (f" (95 %: {ends})" if ends else "")
 
     units = numbers.count(part.num_units, intervals.SINGULAR[part.over], part.over)
-    of = f" of {units}" if part.over in intervals.INDEPENDENT else ", of slides that are unknown"
+    is_known = part.over in intervals.INDEPENDENT
+    of = f" of {units}" if is_known else ", of slides that are mostly unknown"
     return (
         f"AUC {shown(part.roc_auc)} on {numbers.count(part.num_patches, 'patch', 'patches')}{of}\n"
         f"sensitivity {shown(part.sensitivity)}, specificity {shown(part.specificity)}"

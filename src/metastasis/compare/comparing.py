@@ -35,7 +35,8 @@ class Comparison:
     high: float
     unit: intervals.Unit
     num_patches: int
-    num_units: int  # patients, slides, regions or, if all are unknown, patches
+    num_units: int  # patients, slides, regions or, if most are unknown, patches
+    num_unknown: int  # patches whose patient or slide is unknown, where that is the unit
     are_identical: bool  # every logit of every model
     is_about_recipes: bool  # each side has enough models for a claim about its recipe
 
@@ -94,6 +95,7 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
         unit=unit,
         num_patches=len(labels),
         num_units=_num_units(known),
+        num_unknown=_num_unknown(known),
         are_identical=bool((logits == logits[0]).all()),
         is_about_recipes=min(num_base, num_head) >= ENOUGH_MODELS,
     )
@@ -110,20 +112,26 @@ def _difference(areas: Floats, share: Floats) -> float:
 
 
 def _best_known(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the first of the tables with the coarsest known unit, and of these the fewest units.
+    """Return the table with the coarsest unit, known for the most patches, and the fewest of it.
 
     Scores from older versions of the project have no patients or no regions, and regions are joined
     by patches that another version may have left out.
     """
-    return min(
-        parts,
-        key=lambda part: (tables.ALL_UNITS.index(intervals.unit(part)), _num_units(part)),
-    )
+
+    def order(part: pd.DataFrame) -> tuple[int, int, int]:
+        unit = tables.ALL_UNITS.index(intervals.unit(part))
+        return unit, _num_unknown(part), _num_units(part)
+
+    return min(parts, key=order)
 
 
 def _num_units(part: pd.DataFrame) -> int:
     unit = intervals.unit(part)
     return len(part) if unit == "patch" else part[unit].nunique()
+
+
+def _num_unknown(part: pd.DataFrame) -> int:
+    return int((~intervals.has_unit(part)).sum())
 
 
 def _variance_over_units(

@@ -37,11 +37,11 @@ def _difference(comparison: comparing.Comparison) -> str:
         over = f"{patches} of {units}, by leaving out one {intervals.SINGULAR[unit]} at a time"
     elif unit == "regions":
         over = (
-            f"{patches} of unknown slides, by leaving out groups of the {comparison.num_units:,} "
-            "regions in which patches overlap"
+            f"{patches} of mostly unknown slides, by leaving out groups of the "
+            f"{comparison.num_units:,} regions in which patches overlap"
         )
     else:
-        over = f"{patches} of unknown slides, by DeLong's method"
+        over = f"{patches} of mostly unknown slides, by DeLong's method"
     found = f"The difference, head - base, is {comparison.difference:+.4f}"
     if np.isnan(comparison.low):
         return f"{found}; it has no interval. Over {over}."
@@ -61,6 +61,12 @@ def _notes(comparison: comparing.Comparison) -> list[str]:
             "Without an interval there is no evidence either way: the difference doesn't change "
             f"or isn't defined when a {unit} is left out. Each class must occur on at least two "
             f"{units}."
+        )
+    if is_known and comparison.num_unknown:
+        notes.append(
+            f"The {unit} of {comparison.num_unknown:,} of these patches is unknown. The interval "
+            f"counts them as drawn at random from other {units}; the more there are, the more it "
+            "is too narrow."
         )
     if not is_known and not np.isnan(comparison.low):
         notes.append(

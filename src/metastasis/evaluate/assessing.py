@@ -126,7 +126,7 @@ def _part(part: pd.DataFrame, decision: Decision) -> Part:
         num_slides=_num_known(part["slide"]),
         num_patients=_num_known(part["patient"]),
         num_regions=_num_known(part["region"]),
-        num_unknown=_num_unknown(part),
+        num_unknown=int((~intervals.has_unit(part)).sum()),
         **{name: defined(number) for name, number in _measured(part, decision).items()},
         interval=Intervals(over=unit, **_intervals(part, decision, groups)),
         uncalibrated=Uncalibrated(**{name: raw[name] for name in Uncalibrated.model_fields}),
@@ -148,12 +148,6 @@ def _compared(part: Part) -> Compared:
 def _num_known(names: pd.Series) -> int | None:
     """Return the number of different names, or None if most are unknown."""
     return names.nunique() if intervals.is_mostly_known(names) else None
-
-
-def _num_unknown(part: pd.DataFrame) -> int:
-    """Return the number of patches without the unit that the intervals are over."""
-    unit = intervals.unit(part)
-    return 0 if unit == "patch" else int(part[unit].isna().sum())
 
 
 def _arrays(part: pd.DataFrame) -> Iterator[NDArray[Any]]:

@@ -127,7 +127,10 @@ def _decide(params: EvaluateParams, validation: pd.DataFrame) -> tuple[Decision,
     if params.coverage is None:
         return decision, doubts
     units, unit = intervals.units(validation)
-    sets = abstaining.choose(labels, decision.probabilities(logits), units, params.coverage)
+    is_known = intervals.has_unit(validation)  # patches of unknown slides are no slide
+    labels, units = labels[is_known], units[is_known]
+    probabilities = decision.probabilities(logits[is_known])
+    sets = abstaining.choose(labels, probabilities, units, params.coverage)
     doubts += abstaining.warnings(sets, labels, units, unit)
     return decision.model_copy(update={"sets": sets}), doubts
 

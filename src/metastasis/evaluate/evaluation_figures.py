@@ -205,7 +205,7 @@ def slide_rates(parts: Mapping[str, Mapping[str, SlideValues]]) -> Figure:
 
 def _no_slides(which: str) -> Figure:
     figure = Figure(figsize=(plotting.BROAD, 1.2), layout="constrained")
-    text = f"No slide {which} is known."
+    text = f"There is no known slide {which}."
     figure.text(0.5, 0.4, text, ha="center", va="center", color=plotting.GREY)
     return figure
 

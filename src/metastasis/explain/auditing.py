@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 MIN_PATCHES = 10  # of a slide that is judged as a whole
 MOST = 0.5  # of its labels contradicted: the slide is suspicious
-HALF = 0.5  # probability above which tumour is the likelier class
+HALF = 0.5  # probability of a label below which the other class is likelier
 CONFIDENT = "the network is as sure of the other class as of patches with that label"
 
 Ints = NDArray[np.integer]
@@ -28,7 +28,8 @@ def suspicious(scores: pd.DataFrame) -> pd.DataFrame:
     weighs what errors cost, which says nothing about a label.
     """
     labels, probabilities = scores["label"].to_numpy(), scores["probability"].to_numpy()
-    is_contradicted = pd.Series((probabilities > HALF) != (labels == 1), scores.index)
+    likelihood = np.where(labels == 1, probabilities, 1 - probabilities)
+    is_contradicted = pd.Series(likelihood < HALF, scores.index)
     slides = is_contradicted.groupby(scores["slide"])  # without patches of unknown slides
     num_contradicted, num_patches = (slides.transform(way) for way in ("sum", "size"))
     share = num_contradicted / num_patches
@@ -43,7 +44,7 @@ def suspicious(scores: pd.DataFrame) -> pd.DataFrame:
     ]
     found = scores.assign(
         reason=reasons,
-        likelihood=np.where(labels == 1, probabilities, 1 - probabilities),
+        likelihood=likelihood,
         share=share.where(is_by_slide, 0.0),
         together=scores["slide"].where(is_by_slide, ""),
     )

@@ -329,9 +329,10 @@ def _is_damaged(content: bytes, description: Description) -> bool:
     except DAMAGE:
         return False  # a kind of TIFF that Pillow doesn't know, which proves no damage
     with image:
+        image.info.pop("xmp", None)  # metadata, which `load` would read for the orientation
         try:
             image.load()
-        except DAMAGE:
+        except OSError:
             return True
     return False
 

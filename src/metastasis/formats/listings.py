@@ -74,6 +74,8 @@ def _files(top: Path) -> Iterator[bytes]:
             with os.scandir(folder) as found:
                 entries = list(found)
         except OSError as error:
+            if not start:
+                raise
             print(f"warning: list: {folder} can't be listed ({error.strerror}).")
             yield os.fsencode(f"{start}\0{error.strerror}\n")
             continue

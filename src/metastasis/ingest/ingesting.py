@@ -172,7 +172,8 @@ def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
         return images.inspect(_contents(source, chunk), buffer, frames)
 
     cv2.setNumThreads(1)  # the thread pool is parallel already
-    # A flawed file gets a row in the inventory, not a line on stderr.
+    # A flawed file gets a row in the inventory, not a line on stderr. (Pillow's libtiff can't be
+    # silenced: it writes one for damaged LZW and deflate data.)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"PIL\.")

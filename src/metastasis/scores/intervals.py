@@ -54,10 +54,10 @@ def groups(patches: pd.DataFrame) -> tuple[Groups, Unit]:
 
 
 def units(patches: pd.DataFrame) -> tuple[Groups, Unit]:
-    """Return each patch's patient, slide, region or itself (n,), and which of them it is.
+    """Return each patch's patient, slide, region or itself (n,), and which of them it is (`unit`).
 
-    It is the coarsest that most patches have (`unit`). The others are dealt at random into groups
-    as large as these units are on average: each by itself, they would outnumber the units.
+    Patches whose unit is unknown are dealt at random into groups as large as the known ones are on
+    average: each by itself, they would outnumber the units.
     """
     known = unit(patches)
     if known == "patch":
@@ -72,11 +72,15 @@ def units(patches: pd.DataFrame) -> tuple[Groups, Unit]:
 
 
 def unit(patches: pd.DataFrame) -> tables.Unit:
-    """Return the coarsest unit that is known for most patches."""
-    found = (
-        name for name in tables.ALL_UNITS if name in patches and is_mostly_known(patches[name])
-    )
-    return next(found, "patch")
+    """Return the unit that most patches have: the best known of patient and slide, else the region.
+
+    If as many patients as slides are known, it is the patient.
+    """
+    shares = {name: patches[name].notna().mean() for name in tables.UNITS if name in patches}
+    best = max(shares, key=shares.__getitem__, default=None)
+    if best and is_mostly_known(patches[best]):
+        return best
+    return "region" if "region" in patches and is_mostly_known(patches["region"]) else "patch"
 
 
 def is_mostly_known(names: pd.Series) -> bool:
@@ -84,12 +88,21 @@ def is_mostly_known(names: pd.Series) -> bool:
     return bool(names.notna().mean() >= MOSTLY)  # NaN without any patches
 
 
+def has_unit(patches: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return whether the `unit` of each patch (n,) is known."""
+    known = unit(patches)
+    if known == "patch":
+        return np.ones(len(patches), bool)
+    return _names(patches, known).notna().to_numpy()
+
+
 def _names(patches: pd.DataFrame, unit: tables.Unit) -> pd.Series:
-    """Return the name of each patch's unit; patches that overlap are of one unit."""
+    """Return the name of each patch's unit, also if only patches of its slide or region have it."""
     names = patches[unit]
-    if "region" not in patches or unit == "region" or names.notna().all():
-        return names
-    return names.fillna(patches.groupby("region")[unit].transform("first"))
+    for inner in ("slide", "region"):
+        if inner in patches and inner != unit and names.isna().any():
+            names = names.fillna(names.groupby(patches[inner]).transform("min"))
+    return names
 
 
 def _finer(patches: pd.DataFrame, unit: tables.Unit) -> Groups:

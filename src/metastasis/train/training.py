@@ -201,7 +201,7 @@ def _telling_how_to_go_on() -> Iterator[None]:
     except KeyboardInterrupt:
         print(
             "\ntrain: interrupted; the same command resumes after the last finished epoch, as long "
-            "as params, data and code stay the same."
+            "as params, data, code, and the processor with its cores or the GPUs stay the same."
         )
         raise
 
