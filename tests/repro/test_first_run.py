@@ -72,7 +72,7 @@ def test_the_metrics_have_their_agreed_shape(project: Path) -> None:
         "sensitivity_at_95_specificity", "specificity_at_95_sensitivity",
     }  # fmt: skip
     for part in (metrics["test"], metrics["validation"]):
-        counts = {"num_patches", "num_slides", "num_patients", "num_regions"}
+        counts = {"num_patches", "num_slides", "num_patients", "num_regions", "num_unknown"}
         beside = counts | {"interval", "uncalibrated"}
         assert set(part) == agreed | beside
         assert set(part["interval"]) == agreed | {"over"}
