@@ -6,7 +6,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from metastasis.base import processor, settings
+from metastasis.base import settings
 
 pytest.register_assert_rewrite("helpers")
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
@@ -18,11 +18,6 @@ import pandas as pd  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from helpers.patches import sha1, write_tif  # noqa: E402
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Return one worker more than cores: tests also wait for the processes that they start."""
-    return processor.usable_cores() + 1
 
 
 def pytest_runtest_setup() -> None:
