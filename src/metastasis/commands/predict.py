@@ -2,9 +2,7 @@
 
 import argparse
 import contextlib
-import logging
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -165,13 +163,9 @@ def _predict(arguments: argparse.Namespace) -> int:
     # Other engines don't need TensorFlow, and a cluster has its own.
     is_needed = arguments.engine == "keras" and not arguments.ray
     with starting.tensorflow() if is_needed else contextlib.nullcontext():
-        import cv2  # noqa: PLC0415
-
+        from metastasis.formats import images  # noqa: PLC0415
         from metastasis.inference import inferring  # noqa: PLC0415
-    # What is damaged is reported once, by us.
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    images.silence()  # what is damaged is reported once, by us
     card = model.card
     print(
         f"predict: model {arguments.model} ({card.network}, trained on {card.source.name}; "

@@ -95,7 +95,7 @@ def compare(base: Sequence[pd.DataFrame], head: Sequence[pd.DataFrame]) -> Compa
         unit=unit,
         num_patches=len(labels),
         num_units=_num_units(known),
-        num_unknown=_num_unknown(known),
+        num_unknown=intervals.num_unknown(known),
         are_identical=bool((logits == logits[0]).all()),
         is_about_recipes=min(num_base, num_head) >= ENOUGH_MODELS,
     )
@@ -120,7 +120,7 @@ def _best_known(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
     def order(part: pd.DataFrame) -> tuple[int, int, int]:
         unit = tables.ALL_UNITS.index(intervals.unit(part))
-        return unit, _num_unknown(part), _num_units(part)
+        return unit, intervals.num_unknown(part), _num_units(part)
 
     return min(parts, key=order)
 
@@ -128,10 +128,6 @@ def _best_known(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _num_units(part: pd.DataFrame) -> int:
     unit = intervals.unit(part)
     return len(part) if unit == "patch" else part[unit].nunique()
-
-
-def _num_unknown(part: pd.DataFrame) -> int:
-    return int((~intervals.has_unit(part)).sum())
 
 
 def _variance_over_units(

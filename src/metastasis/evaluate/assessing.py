@@ -126,7 +126,7 @@ def _part(part: pd.DataFrame, decision: Decision) -> Part:
         num_slides=_num_known(part["slide"]),
         num_patients=_num_known(part["patient"]),
         num_regions=_num_known(part["region"]),
-        num_unknown=int((~intervals.has_unit(part)).sum()),
+        num_unknown=intervals.num_unknown(part),
         **{name: defined(number) for name, number in _measured(part, decision).items()},
         interval=Intervals(over=unit, **_intervals(part, decision, groups)),
         uncalibrated=Uncalibrated(**{name: raw[name] for name in Uncalibrated.model_fields}),

@@ -6,8 +6,10 @@
 import enum
 import hashlib
 import io
+import logging
 import math
 import struct
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -315,6 +317,16 @@ def _decode(content: bytes, description: Description) -> NDArray[np.integer | np
     if image is None or _is_damaged(content, description):
         return None
     return image if image.ndim == 3 else image[:, :, np.newaxis]  # noqa: PLR2004
+
+
+def silence() -> None:
+    """Let the decoders print nothing of flawed files, which the caller reports once.
+
+    Pillow's libtiff can't be silenced: it writes a line for damaged LZW and deflate data.
+    """
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _is_damaged(content: bytes, description: Description) -> bool:

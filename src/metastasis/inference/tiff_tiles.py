@@ -4,7 +4,6 @@ It reads what tifffile decodes without further libraries; `slides` reads the res
 """
 
 import math
-import struct
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import numpy as np
 import tifffile
 
 from metastasis.base.errors import InputError
+from metastasis.formats import images
 from metastasis.inference.rasters import GLASS, Box, Size
 from metastasis.patches.shards import UInt8
 
@@ -22,11 +22,7 @@ COMPRESSIONS = (UNCOMPRESSED, 8, 32946)  # deflate and its older number: by Pyth
 MAX_SEGMENT = 2**26  # pixels of a tile or strip: 200 MB decoded
 MAX_KEPT = 2**25  # pixels of decoded tiles that are kept for the next box: 100 MB
 RGB = 2  # of the tag PhotometricInterpretation
-# What tifffile and zlib raise for damaged files.
-DAMAGE = (
-    ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError, struct.error,
-    zlib.error,
-)  # fmt: skip
+DAMAGE = (*images.DAMAGE, RuntimeError, zlib.error)  # also of what decodes a tile
 DAMAGED = "its tags are damaged: copy or export it again"
 
 

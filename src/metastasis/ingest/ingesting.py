@@ -4,8 +4,6 @@ A bad image gets a row with its flaw; `validating` decides whether the data is g
 """
 
 import itertools
-import logging
-import warnings
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -172,11 +170,7 @@ def _inspected(source: Source) -> Iterator[tuple[list[Entry], Inspection]]:
         return images.inspect(_contents(source, chunk), buffer, frames)
 
     cv2.setNumThreads(1)  # the thread pool is parallel already
-    # A flawed file gets a row in the inventory, not a line on stderr. (Pillow's libtiff can't be
-    # silenced: it writes one for damaged LZW and deflate data.)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", module=r"PIL\.")
+    images.silence()  # a flawed file gets a row in the inventory, not a line on stderr
     with (
         tqdm(total=len(entries), desc="ingest", unit=" images", disable=None) as bar,
         ThreadPoolExecutor(num_workers) as pool,

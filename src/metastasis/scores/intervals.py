@@ -88,6 +88,11 @@ def is_mostly_known(names: pd.Series) -> bool:
     return bool(names.notna().mean() >= MOSTLY)  # NaN without any patches
 
 
+def num_unknown(patches: pd.DataFrame) -> int:
+    """Return the number of patches whose `unit` is unknown."""
+    return int((~has_unit(patches)).sum())
+
+
 def has_unit(patches: pd.DataFrame) -> NDArray[np.bool_]:
     """Return whether the `unit` of each patch (n,) is known."""
     known = unit(patches)
