@@ -8,13 +8,14 @@ Every script imports it first. Its tree may be the workspace, a worktree, a copi
 copy for a queued experiment, while the environment has only the tree that it was installed for.
 """
 
+import multiprocessing
 import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from metastasis.base import errors, libraries, settings  # from the tree in the line above
+from metastasis.base import errors, garbage, libraries, settings  # from the line above's tree
 
 settings.apply()
 if sys.flags.optimize:  # Altair, which Great Expectations imports, fails without docstrings
@@ -23,3 +24,5 @@ try:
     libraries.require_installed()
 except errors.InputError as error:
     sys.exit(f"{Path(sys.argv[0]).name}: {error}")
+if multiprocessing.current_process().name == "MainProcess":  # a worker calls no `stage.run`
+    garbage.leave()  # until then, while the script imports its libraries

@@ -41,6 +41,31 @@ def test_arguments_reach_the_script_as_paths(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (0, "words.txt b\n")
 
 
+def test_garbage_is_left_only_while_a_script_imports(tmp_path: Path) -> None:
+    """Not in its work, nor in the workers that it starts, which import the script as well."""
+    run(tmp_path, "pass", "a", "b")
+    script = tmp_path / "stages" / "count.py"
+    script.write_text(
+        "import here, gc, multiprocessing\n"
+        "print('imports', gc.isenabled())\n"
+        "from pathlib import Path\n"
+        "from metastasis.base import stage\n"
+        "def work(): print('worker', gc.isenabled())\n"
+        "def main(words: Path, counts: Path) -> None:\n"
+        "    print('main', gc.isenabled(), flush=True)\n"
+        "    worker = multiprocessing.get_context('spawn').Process(target=work)\n"
+        "    worker.start(), worker.join()\n"
+        "if __name__ == '__main__':\n"
+        "    stage.run(main)\n"
+    )
+    assert again(tmp_path, "a", "b").stdout.splitlines() == [
+        "imports False",
+        "main True",
+        "imports True",
+        "worker True",
+    ]
+
+
 def test_numbers_reach_the_script_where_it_declares_them(tmp_path: Path) -> None:
     run(tmp_path, "pass", "a", "b")
     script = tmp_path / "stages" / "count.py"

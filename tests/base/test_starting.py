@@ -8,6 +8,7 @@ import pytest
 from helpers.files import ROOT
 
 SCRIPT = """
+import gc
 from metastasis.base import starting
 
 with starting.tensorflow():
@@ -18,6 +19,7 @@ gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
 tf.config.list_physical_devices = lambda kind=None: [gpu]  # Keras looks here for one
 network = models.to_logits(models.build("compact", 32))
 print("XLA:", network.jit_compile)
+print("collects:", gc.isenabled())
 print("TF32:", tf.config.experimental.tensor_float_32_execution_enabled())
 """
 
@@ -31,4 +33,4 @@ def test_a_gpu_scores_in_full_float32_and_without_compiling_first() -> None:
         text=True,
         env={"PYTHONPATH": str(ROOT / "src"), "CUDA_VISIBLE_DEVICES": ""},
     )
-    assert result.stdout.splitlines() == ["XLA: False", "TF32: False"]
+    assert result.stdout.splitlines() == ["XLA: False", "collects: True", "TF32: False"]

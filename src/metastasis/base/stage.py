@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from metastasis.base import errors, settings
+from metastasis.base import errors, garbage, settings
 from metastasis.base.errors import InputError
 
 INTERRUPTED = 128 + signal.SIGINT  # a shell's exit code after Ctrl-C
@@ -28,6 +28,7 @@ def run(main: Callable[..., None]) -> None:
     _require_own_code(script)
     show_any_name()
     settings.apply_to_loaded()
+    garbage.collect()
     parameters = inspect.signature(main).parameters
     kinds = [int if each.annotation is int else Path for each in parameters.values()]
     try:

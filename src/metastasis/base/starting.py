@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from metastasis.base import garbage
 from metastasis.base.stage import INTERRUPTED
 
 
@@ -25,6 +26,7 @@ def tensorflow() -> Iterator[None]:
     """
     sys.stderr.flush()
     stderr = os.dup(2)
+    garbage.leave()
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
@@ -41,5 +43,6 @@ def tensorflow() -> Iterator[None]:
             os.write(stderr, held.read())
             raise
         finally:
+            garbage.collect()
             os.dup2(stderr, 2)
             os.close(stderr)
