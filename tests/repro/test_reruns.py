@@ -43,18 +43,6 @@ def test_an_edit_of_a_rule_or_a_figure_reruns_its_stage_alone(project: Path) -> 
     assert ran_again == ["check", "validate", "split", "evaluate", "explain", "report"]
 
 
-def test_params_put_back_give_what_they_gave_and_nothing_runs_again(project: Path) -> None:
-    edit(project, "train", "learning_rate", 0.00001)
-    run(project, "dvc", "repro")
-    assert run(project, "git", "diff", "HEAD", "--name-only", "metrics/evaluate.json").stdout
-    run(project, "git", "checkout", "HEAD", "--", "params.yaml")
-    result = run(project, "dvc", "repro")
-    assert ran(result) == ["check"]  # which takes no answer from the cache
-    for stage in AFTER_SPLIT:
-        assert f"Stage '{stage}' is cached - skipping run" in result.stdout
-    assert run(project, "git", "status", "--porcelain").stdout == ""
-
-
 def test_a_listed_folder_is_read_again_after_a_change_and_only_then(
     project: Path, tmp_path: Path
 ) -> None:

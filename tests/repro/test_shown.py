@@ -90,7 +90,7 @@ def value(project: Path, path: str, name: str) -> object:
 
 
 @pytest.mark.slow
-def test_an_experiment_with_a_small_learning_rate_runs_and_shows_its_difference(
+def test_an_experiment_shows_its_difference_and_params_put_back_give_what_they_gave(
     project: Path,
 ) -> None:
     result = run(project, "dvc", "exp", "run", "-n", "small", "-S", "train.learning_rate=0.00001")
@@ -104,13 +104,19 @@ def test_an_experiment_with_a_small_learning_rate_runs_and_shows_its_difference(
     names = {tuple(cell.strip() for cell in row.split("|")[1:3]) for row in filter(None, rows)}
     assert names <= {(path, name) for path, names in METRICS.items() for name in names}
     assert ("metrics/evaluate.json", "test.roc_auc") in names
+    run(project, "git", "checkout", "HEAD", "--", "params.yaml")
+    result = run(project, "dvc", "repro")
+    assert ran(result) == ["check"]  # which takes no answer from the cache
+    for stage in AFTER_SPLIT:
+        assert f"Stage '{stage}' is cached - skipping run" in result.stdout
+    assert run(project, "git", "status", "--porcelain").stdout == ""
 
 
 @pytest.mark.slow
 def test_the_page_of_plots_opens_offline_and_stays_out_of_git(
     project: Path, tmp_path: Path
 ) -> None:
-    edit(project, "evaluate", "tta", "none")
+    edit(project, "train", "learning_rate", 0.00001)  # DVC's cache has it of the test above
     run(project, "dvc", "repro")
     run(project, "dvc", "plots", "diff")
     assert "plots" not in run(project, "git", "status", "--porcelain").stdout

@@ -11,7 +11,7 @@ from pathlib import Path
 from metastasis.base.errors import InputError
 
 SOURCE = Path(__file__).parents[2]  # the code of this tree
-EXPORTERS = "metastasis.engines.keras_exports"  # the module that the process runs
+CONVERTER = "metastasis.engines.converter"  # the module that the process runs
 REFUSED = 3  # exit code of the process, which has printed why
 
 
@@ -26,7 +26,7 @@ def convert(network_path: Path, out_path: Path) -> None:
     """
     out_path.parent.mkdir(parents=True, exist_ok=True)
     found = subprocess.run(  # noqa: S603  # this project's own
-        [sys.executable, "-m", EXPORTERS, str(network_path), str(out_path)],
+        [sys.executable, "-m", CONVERTER, str(network_path), str(out_path)],
         env=os.environ | {"PYTHONPATH": str(SOURCE)},
         capture_output=True,
         text=True,

@@ -1,9 +1,8 @@
 """Writes a saved network of this project for another runtime, with Keras's own exporters.
 
-`converting` runs this file in a process of its own. `exported` defines the inputs and outputs.
+`converter` is the process that runs this. `exported` defines the inputs and outputs.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from metastasis.base.errors import InputError
-from metastasis.engines import converting, extras, onnx_order
+from metastasis.engines import extras, onnx_order
 from metastasis.engines.exported import INPUT, LOGIT, PROBABILITY
 from metastasis.patches.symmetries import NUM_ELEMENTS
 
@@ -93,11 +92,3 @@ def _turned(patch: Tensor) -> list[Tensor]:
             ops.take(last, columns, axis=2) if is_mirror else ops.transpose(last, (0, 2, 1, 3))
         )
     return turned
-
-
-if __name__ == "__main__":
-    try:
-        write(*map(Path, sys.argv[1:]))
-    except InputError as error:
-        print(error)
-        sys.exit(converting.REFUSED)
