@@ -55,8 +55,9 @@ test: setup ## run the quick tests, and the whole pipeline once on a tiny demo
 test-quick: setup ## run only the quick tests
 	$(IN_VENV) pytest -n auto --dist worksteal -m "not slow and not medium"
 
+# In the order of their names: xdist would start the files with few tests last, and the longest are among them.
 test-slow: setup ## run the slow tests: real DVC in temporary clones, long training
-	$(IN_VENV) pytest -n auto --dist loadfile -m slow
+	$(IN_VENV) pytest -n auto --dist loadfile --no-loadscope-reorder -m slow
 
 lint: setup ## check formatting, lint, types and spelling, and the files for GitHub
 	$(IN_VENV) ruff format --check
