@@ -55,9 +55,9 @@ def test_an_overlap_is_found_at_any_shift(down: int, right: int, seed: int) -> N
 
 @pytest.mark.slow
 def test_an_overlap_is_found_at_every_shift() -> None:
+    rights = range(-MAX_SHIFT, MAX_SHIFT + 1)
+    areas = [canvas(number) for number in range(len(rights))]
     for down in range(-MAX_SHIFT, MAX_SHIFT + 1):
-        rights = range(-MAX_SHIFT, MAX_SHIFT + 1)
-        areas = [canvas((down + MAX_SHIFT) * SIDE + right + MAX_SHIFT) for right in rights]
         pairs = [cut(area, down, right) for area, right in zip(areas, rights, strict=True)]
         found = find(*(patch for pair in pairs for patch in pair))
         assert found == [[2 * n, 2 * n + 1, down, right] for n, right in enumerate(rights)]
