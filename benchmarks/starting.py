@@ -12,7 +12,7 @@ NUM_ROUNDS = 9
 MODULES = ("tensorflow, keras", "great_expectations", "metastasis.split.splitting")
 WAYS = {
     "collected": "import {}",
-    "left": ("from metastasis.base import garbage; garbage.leave(); import {}; garbage.collect()"),
+    "left": "from metastasis.base import garbage; garbage.leave(); import {}; garbage.collect()",
 }
 
 
@@ -23,12 +23,10 @@ def main() -> None:
         for _ in range(NUM_ROUNDS):
             for way, code in WAYS.items():
                 seconds[way].append(measure(code.format(modules)))
-        for way, found in seconds.items():
+        seconds["ratio"] = [left / whole for whole, left in zip(*seconds.values(), strict=True)]
+        for name, found in seconds.items():
             low, middle, high = min(found), statistics.median(found), max(found)
-            print(f"{modules:27} {way:10} {low:5.1f} {middle:5.1f} {high:5.1f}")
-        ratios = [b / a for a, b in zip(*seconds.values(), strict=True)]
-        low, middle, high = min(ratios), statistics.median(ratios), max(ratios)
-        print(f"{modules:27} {'ratio':10} {low:5.2f} {middle:5.2f} {high:5.2f}")
+            print(f"{modules:27} {name:10} {low:5.2f} {middle:5.2f} {high:5.2f}")
 
 
 def measure(code: str) -> float:

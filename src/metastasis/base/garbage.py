@@ -1,7 +1,7 @@
 """Keeps Python from looking for garbage while libraries are imported.
 
 They make hundreds of thousands of objects that stay, and Python would look through them again and
-again: a third of the time in which TensorFlow starts (`benchmarks/starting.py`).
+again: a fourth of the time in which TensorFlow starts (`benchmarks/starting.py`).
 """
 
 import gc

@@ -103,7 +103,7 @@ def run(table: pd.DataFrame, rules: Sequence[Rule]) -> list[Verdict]:
 
 @cache
 def _whole_table() -> BatchDefinition:
-    """Return what takes any table; each new context costs a tenth of a second."""
+    """Return what takes any table: a context takes 0.02 s, and the gate runs some 30 suites."""
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_pandas("pandas").add_dataframe_asset("table")
